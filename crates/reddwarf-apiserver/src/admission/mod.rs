@@ -1,0 +1,104 @@
+//! The admission chain.
+
+use crate::registry::Kind;
+use crate::request::UserInfo;
+use async_trait::async_trait;
+use reddwarf_core::{Precondition, Status, View};
+use serde_json::Value;
+
+/// What a request does to the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// A creation.
+    Create,
+    /// An update or patch.
+    Update,
+    /// A deletion.
+    Delete,
+    /// A connection to a subresource such as `exec`.
+    Connect,
+}
+
+/// A request as the plugins see it.
+pub struct Attributes<'a> {
+    /// The kind of the main resource.
+    pub kind: &'a Kind,
+    /// The subresource, empty for the main resource.
+    pub subresource: &'a str,
+    /// What is being done.
+    pub operation: Operation,
+    /// Namespace, empty for a cluster-scoped object.
+    pub namespace: &'a str,
+    /// Name; empty on a creation with `generateName` that has no name yet.
+    pub name: &'a str,
+    /// The object to be stored (for a deletion, the stored one).
+    pub object: &'a mut Value,
+    /// The stored object that an update replaces.
+    pub old: Option<&'a Value>,
+    /// Who asks.
+    pub user: &'a UserInfo,
+    /// Whether nothing will be stored.
+    pub dry_run: bool,
+    /// The state against which the request is computed.
+    pub view: &'a View,
+    /// What must still hold when the write is applied; plugins add to it.
+    pub preconditions: Vec<Precondition>,
+    /// Texts for `Warning` headers; plugins add to it.
+    pub warnings: Vec<String>,
+}
+
+/// One admission plugin. The mutating pass of all plugins runs before the validating pass.
+#[async_trait]
+pub trait Plugin: Send + Sync {
+    /// Its upstream name.
+    fn name(&self) -> &'static str;
+
+    /// May change the object, or refuse.
+    ///
+    /// # Errors
+    /// The refusal.
+    async fn admit(&self, attributes: &mut Attributes<'_>) -> Result<(), Box<Status>> {
+        let _ = attributes;
+        Ok(())
+    }
+
+    /// May only refuse.
+    ///
+    /// # Errors
+    /// The refusal.
+    async fn validate(&self, attributes: &Attributes<'_>) -> Result<(), Box<Status>> {
+        let _ = attributes;
+        Ok(())
+    }
+}
+
+/// The plugins in upstream's order.
+#[derive(Default)]
+pub struct Chain {
+    /// In the order in which they run.
+    pub plugins: Vec<Box<dyn Plugin>>,
+}
+
+impl Chain {
+    /// Runs the mutating pass.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub async fn admit(&self, attributes: &mut Attributes<'_>) -> Result<(), Box<Status>> {
+        for plugin in &self.plugins {
+            plugin.admit(attributes).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs the validating pass.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub async fn validate(&self, attributes: &Attributes<'_>) -> Result<(), Box<Status>> {
+        for plugin in &self.plugins {
+            plugin.validate(attributes).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,256 @@
+//! What the API server knows of a kind: one declarative entry each.
+
+use crate::validation::ErrorList;
+use reddwarf_core::{Collection, GroupResource};
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// A served kind in one version.
+pub struct Kind {
+    /// API group, empty for core.
+    pub group: Cow<'static, str>,
+    /// Served version.
+    pub version: Cow<'static, str>,
+    /// Kind in upper camel case.
+    pub kind: Cow<'static, str>,
+    /// Plural, as in the path.
+    pub plural: Cow<'static, str>,
+    /// Singular.
+    pub singular: Cow<'static, str>,
+    /// Short names that clients expand.
+    pub short_names: Cow<'static, [&'static str]>,
+    /// Categories, e.g. `all`.
+    pub categories: Cow<'static, [&'static str]>,
+    /// Namespaced or not.
+    pub scope: Scope,
+    /// Verbs of the main resource.
+    pub verbs: Verbs,
+    /// Where and in which version its objects are stored (invariant 12).
+    pub storage: StorageVersion,
+    /// Subresources in the order of discovery.
+    pub subresources: Vec<Subresource>,
+    /// Table columns after `Name`; `Age` included where upstream shows it.
+    pub columns: &'static [Column],
+    /// Selectable fields besides `metadata.name` and `metadata.namespace`.
+    pub fields: FieldSelectors,
+    /// Declarative behaviour.
+    pub strategy: Strategy,
+    /// Behaviour that needs code.
+    pub hooks: Hooks,
+}
+
+/// Whether objects live in namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Objects live in a namespace.
+    Namespaced,
+    /// Objects belong to the cluster.
+    Cluster,
+}
+
+/// The verbs of a resource or subresource as discovery lists them, sorted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verbs(pub Cow<'static, [&'static str]>);
+
+impl Verbs {
+    /// What most kinds serve.
+    pub const ALL: Verbs = Verbs(Cow::Borrowed(&[
+        "create",
+        "delete",
+        "deletecollection",
+        "get",
+        "list",
+        "patch",
+        "update",
+        "watch",
+    ]));
+    /// A virtual kind that is only posted to (reviews, bindings).
+    pub const CREATE: Verbs = Verbs(Cow::Borrowed(&["create"]));
+    /// The status and scale subresources.
+    pub const GET_PATCH_UPDATE: Verbs = Verbs(Cow::Borrowed(&["get", "patch", "update"]));
+
+    /// Whether `verb` is among them.
+    pub fn has(&self, verb: &str) -> bool {
+        self.0.contains(&verb)
+    }
+}
+
+/// Where a kind's objects are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageVersion {
+    /// Keys of the objects.
+    pub collection: Collection,
+    /// `apiVersion` of the stored bytes.
+    pub api_version: String,
+}
+
+/// A served subresource, e.g. `status`.
+#[derive(Clone, Debug)]
+pub struct Subresource {
+    /// Its name in the path.
+    pub name: &'static str,
+    /// Group, version and kind of its body, which may differ from the parent's.
+    pub group: &'static str,
+    /// See `group`.
+    pub version: &'static str,
+    /// See `group`.
+    pub kind: &'static str,
+    /// Its verbs.
+    pub verbs: Verbs,
+}
+
+/// One column of a kind's table.
+pub struct Column {
+    /// Heading.
+    pub name: &'static str,
+    /// OpenAPI type: `string`, `integer`, `date`, …
+    pub kind: &'static str,
+    /// OpenAPI format, e.g. `name`.
+    pub format: &'static str,
+    /// Description in the table's column definition.
+    pub description: &'static str,
+    /// 0 is always shown, 1 with `-o wide`.
+    pub priority: i32,
+    /// The cell of an object.
+    pub cell: fn(&Value, &RowContext) -> Value,
+}
+
+/// What a table cell may depend on besides its object.
+pub struct RowContext {
+    /// Now, milliseconds since the Unix epoch, for ages.
+    pub now_ms: i64,
+}
+
+/// A kind's selectable fields.
+#[derive(Clone, Copy)]
+pub struct FieldSelectors {
+    /// All paths that a field selector may name besides the metadata ones.
+    pub names: &'static [&'static str],
+    /// The object's values, in any order; empty ones may be left out.
+    pub of: fn(&Value) -> Vec<(&'static str, String)>,
+}
+
+impl FieldSelectors {
+    /// Only `metadata.name` and `metadata.namespace` can be selected.
+    pub const METADATA_ONLY: FieldSelectors = FieldSelectors { names: &[], of: |_| Vec::new() };
+}
+
+/// How `metadata.generation` moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generation {
+    /// The kind has no generation.
+    None,
+    /// 1 at creation, one more when anything outside metadata and status changes.
+    OnSpecChange,
+}
+
+/// Declarative behaviour of a kind's create, update and delete.
+#[derive(Clone, Debug)]
+pub struct Strategy {
+    /// A PUT to a missing name creates.
+    pub create_on_update: bool,
+    /// A PUT without resourceVersion is accepted.
+    pub unconditional_update: bool,
+    /// Status is cleared at creation and kept by updates of the main resource.
+    pub status: bool,
+    /// How the generation moves.
+    pub generation: Generation,
+    /// Seconds of grace a deletion gets when the request names none; `None` deletes at once.
+    pub grace_seconds: Option<fn(&Value) -> u64>,
+}
+
+impl Default for Strategy {
+    fn default() -> Self {
+        Strategy {
+            create_on_update: false,
+            unconditional_update: true,
+            status: false,
+            generation: Generation::None,
+            grace_seconds: None,
+        }
+    }
+}
+
+/// Behaviour of a kind that needs code. Each has a default that does nothing.
+#[derive(Clone, Copy)]
+pub struct Hooks {
+    /// Fills in defaults, at decoding and after each patch; idempotent.
+    pub default: fn(&mut Value),
+    /// What upstream's strategy does before a creation, besides clearing status.
+    pub prepare_create: fn(&mut Value),
+    /// What upstream's strategy does before an update of the main resource: (new, old).
+    pub prepare_update: fn(&mut Value, &Value),
+    /// The same for an update of `/status`: (new, old).
+    pub prepare_status_update: fn(&mut Value, &Value),
+    /// Validates a creation; metadata is validated by the pipeline.
+    pub validate: fn(&Value) -> ErrorList,
+    /// Validates an update of the main resource: (new, old).
+    pub validate_update: fn(&Value, &Value) -> ErrorList,
+    /// Validates an update of `/status`: (new, old).
+    pub validate_status_update: fn(&Value, &Value) -> ErrorList,
+}
+
+impl Hooks {
+    /// Nothing to do.
+    pub const NONE: Hooks = Hooks {
+        default: |_| {},
+        prepare_create: |_| {},
+        prepare_update: |_, _| {},
+        prepare_status_update: |_, _| {},
+        validate: |_| ErrorList::new(),
+        validate_update: |_, _| ErrorList::new(),
+        validate_status_update: |_, _| ErrorList::new(),
+    };
+}
+
+impl Kind {
+    /// An entry with everything at its default; builder methods change it.
+    pub fn new(
+        scope: Scope,
+        group: &'static str,
+        version: &'static str,
+        kind: &'static str,
+        plural: &'static str,
+    ) -> Self {
+        Kind {
+            group: group.into(),
+            version: version.into(),
+            kind: kind.into(),
+            plural: plural.into(),
+            singular: kind.to_ascii_lowercase().into(),
+            short_names: Cow::Borrowed(&[]),
+            categories: Cow::Borrowed(&[]),
+            scope,
+            verbs: Verbs::ALL,
+            storage: StorageVersion {
+                collection: Collection::new(group, plural),
+                api_version: reddwarf_core::gvk::api_version(group, version),
+            },
+            subresources: Vec::new(),
+            columns: &[],
+            fields: FieldSelectors::METADATA_ONLY,
+            strategy: Strategy::default(),
+            hooks: Hooks::NONE,
+        }
+    }
+
+    /// `apiVersion` of this served version.
+    pub fn api_version(&self) -> String {
+        reddwarf_core::gvk::api_version(&self.group, &self.version)
+    }
+
+    /// Group and plural, as messages name the resource.
+    pub fn group_resource(&self) -> GroupResource {
+        GroupResource { group: self.group.to_string(), resource: self.plural.to_string() }
+    }
+
+    /// Whether objects live in namespaces.
+    pub fn namespaced(&self) -> bool {
+        self.scope == Scope::Namespaced
+    }
+
+    /// The subresource of that name.
+    pub fn subresource(&self, name: &str) -> Option<&Subresource> {
+        self.subresources.iter().find(|s| s.name == name)
+    }
+}

@@ -1,0 +1,35 @@
+//! The vocabulary that every crate of Reddwarf shares: keys, revisions, proposals, selectors,
+//! `Status` and the [`Store`] seam between the Kubernetes API and the replicated state.
+//!
+//! Nothing here performs I/O, reads a clock or draws a random number; whoever needs a time or
+//! an id takes it as an argument, so that the state machine built on these types stays
+//! deterministic.
+#![warn(missing_docs)]
+
+pub mod api;
+pub mod codec;
+pub mod commit;
+pub mod event;
+pub mod gvk;
+pub mod key;
+pub mod limits;
+pub mod object;
+pub mod proposal;
+pub mod revision;
+pub mod status;
+pub mod store;
+pub mod view;
+
+pub use commit::{Author, CommitChange, CommitHeader, CommitId};
+pub use event::ChangeEvent;
+pub use gvk::{GroupResource, GroupVersionKind, GroupVersionResource};
+pub use key::{Collection, ObjectKey};
+pub use object::{ObjectIndex, StoredObject};
+pub use proposal::{
+    BranchId, Change, Committed, Expectation, Fence, Outcome, Precondition, Proposal, ProposalKind,
+    Rejection, RequestId, Write,
+};
+pub use revision::Revision;
+pub use status::{Reason, Status, StatusCause};
+pub use store::{ProposeError, ReadError, Store, WatchBatch, WatchClosed, WatchStream};
+pub use view::View;

@@ -1,0 +1,185 @@
+//! Proposals: what a member asks the group to write, and what it is answered.
+
+use crate::{Author, CommitId, ObjectIndex, ObjectKey, Revision};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// Chosen at random by the proposing member; a proposal sent twice is applied once.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct RequestId(pub [u8; 16]);
+
+/// A line of commits. Zero is `main`.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct BranchId(pub u32);
+
+impl BranchId {
+    /// The live line.
+    pub const MAIN: BranchId = BranchId(0);
+}
+
+/// The Raft term for which a leader's own scheduler or controller writes (invariant 7).
+///
+/// Set in process only, never from anything a client sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fence {
+    /// The term in which the writer became active.
+    pub term: u64,
+}
+
+/// A write as the API layer asks for it: all or nothing, one commit.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Write {
+    /// The branch to write.
+    pub branch: BranchId,
+    /// Who asked.
+    pub author: Author,
+    /// `create`, `update`, `patch`, `delete`, …
+    pub verb: String,
+    /// Message of the commit, when the client gave one.
+    pub message: Option<String>,
+    /// The proposer's wall clock, milliseconds since the Unix epoch.
+    pub time_ms: u64,
+    /// Present on writes of the leader's own loops.
+    pub fence: Option<Fence>,
+    /// What must hold when the write is applied, on keys that it writes or merely depends on.
+    pub preconditions: Vec<Precondition>,
+    /// The changes, in the order in which they take revisions. A key may stand here once.
+    pub changes: Vec<Change>,
+}
+
+/// A condition on one key of the write's branch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Precondition {
+    /// The key.
+    pub key: ObjectKey,
+    /// What must hold of it.
+    pub expect: Expectation,
+}
+
+/// What a precondition expects of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Expectation {
+    /// No object is stored there.
+    Absent,
+    /// Some object is stored there.
+    Present,
+    /// The object stored there has this revision.
+    At(Revision),
+}
+
+/// One object's change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Change {
+    /// Store an object.
+    Put {
+        /// Where.
+        key: ObjectKey,
+        /// JSON in which `metadata.resourceVersion` is the empty string `""`.
+        body: Bytes,
+        /// Offset in `body` just after the opening quote of that empty string.
+        version_offset: u32,
+        /// The parsed index of `body`.
+        index: ObjectIndex,
+        /// Salt for the content hash, for secrets.
+        salt: Option<[u8; 16]>,
+    },
+    /// Remove an object.
+    Delete {
+        /// Where.
+        key: ObjectKey,
+    },
+}
+
+impl Change {
+    /// The key that changes.
+    pub fn key(&self) -> &ObjectKey {
+        match self {
+            Change::Put { key, .. } | Change::Delete { key } => key,
+        }
+    }
+}
+
+/// What travels through the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// Identifies the attempt for deduplication.
+    pub request_id: RequestId,
+    /// The proposer's applied log index when it first proposed this; a proposal older than the
+    /// window of remembered request ids is rejected as expired.
+    pub made_at: u64,
+    /// What to do.
+    pub kind: ProposalKind,
+}
+
+/// The kinds of entries that change replicated state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "writes are nearly all proposals; boxing would cost each an allocation"
+)]
+pub enum ProposalKind {
+    /// A commit.
+    Write(Write),
+    /// Advances the cluster clock (invariant 8) by so many milliseconds of the leader's
+    /// monotonic time.
+    Tick {
+        /// Milliseconds since the leader's last tick.
+        elapsed_ms: u64,
+    },
+}
+
+/// The answer of `apply`, the same on every replica.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The write is a commit.
+    Committed(Committed),
+    /// Nothing changed.
+    Rejected(Rejection),
+    /// A tick (or another entry without a commit) took effect.
+    Done,
+}
+
+/// A landed commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Committed {
+    /// Its id.
+    pub id: CommitId,
+    /// Revision of the first change; the n-th change has `first + n`.
+    pub first: Revision,
+    /// Revision of the last change.
+    pub last: Revision,
+}
+
+/// Why a proposal changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Rejection {
+    /// A precondition does not hold.
+    #[error("precondition {at} on {key} does not hold: found {found:?}")]
+    Precondition {
+        /// Its place in the proposal.
+        at: u32,
+        /// Its key.
+        key: ObjectKey,
+        /// The revision found there, `None` when nothing is stored.
+        found: Option<Revision>,
+    },
+    /// The proposal is older than the memory of request ids.
+    #[error("the proposal is too old to be applied safely")]
+    Expired,
+    /// A leader's own write whose term has passed.
+    #[error("fenced: written for term {written}, applied in term {current}")]
+    Fenced {
+        /// The term of the writer.
+        written: u64,
+        /// The term of the log entry.
+        current: u64,
+    },
+    /// The splice offset of a change does not point at an empty `resourceVersion`, a key
+    /// stands twice, a delete names an absent object, or a limit is passed.
+    #[error("malformed proposal: {0}")]
+    Malformed(String),
+}

@@ -1,0 +1,49 @@
+//! Immutable views of the stored objects.
+
+use crate::{Collection, ObjectKey, Revision, StoredObject};
+use imbl::OrdMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// The stored objects of `main` at one commit's end; cheap to clone and to hold.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// The revision of this state.
+    pub revision: Revision,
+    /// The cluster clock: milliseconds that committed ticks have counted.
+    pub clock_ms: u64,
+    /// All objects by key.
+    pub objects: OrdMap<ObjectKey, Arc<StoredObject>>,
+}
+
+impl View {
+    /// The object at `key`.
+    pub fn get(&self, key: &ObjectKey) -> Option<&Arc<StoredObject>> {
+        self.objects.get(key)
+    }
+
+    /// Objects of `collection`, only those in `namespace` when it is given, in key order,
+    /// beginning after the key `after`.
+    pub fn list<'a>(
+        &'a self,
+        collection: &Collection,
+        namespace: Option<&str>,
+        after: Option<&ObjectKey>,
+    ) -> impl Iterator<Item = &'a Arc<StoredObject>> + use<'a> {
+        let prefix = match namespace {
+            Some(namespace) => collection.namespace_prefix(namespace),
+            None => collection.prefix(),
+        };
+        let from = match after {
+            Some(key) if key.as_str() >= prefix.as_str() => {
+                Bound::Excluded(key.as_str().to_owned())
+            }
+            _ => Bound::Included(prefix.clone()),
+        };
+        let bounds = (from.as_ref().map(String::as_str), Bound::Unbounded);
+        self.objects
+            .range::<_, str>(bounds)
+            .take_while(move |(key, _)| key.as_str().starts_with(&prefix))
+            .map(|(_, object)| object)
+    }
+}

@@ -1,0 +1,1 @@
+//! Reddwarf storage.
