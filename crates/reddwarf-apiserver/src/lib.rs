@@ -5,9 +5,13 @@
 //! [`registry`]; what the pipeline knows of a kind it reads there.
 
 pub mod admission;
+pub mod discovery;
 pub mod object;
+pub mod openapi;
 pub mod patch;
 pub mod registry;
 pub mod request;
 pub mod schema;
+pub mod subresource;
+pub mod table;
 pub mod validation;

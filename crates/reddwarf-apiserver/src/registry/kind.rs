@@ -176,6 +176,10 @@ impl Default for Strategy {
 pub struct Hooks {
     /// Fills in defaults, at decoding and after each patch; idempotent.
     pub default: fn(&mut Value),
+    /// Turns an object of the storage version into this served version, `apiVersion` included.
+    pub from_storage: fn(&mut Value),
+    /// The way back. Neither is called where the two versions are the same.
+    pub to_storage: fn(&mut Value),
     /// What upstream's strategy does before a creation, besides clearing status.
     pub prepare_create: fn(&mut Value),
     /// What upstream's strategy does before an update of the main resource: (new, old).
@@ -194,6 +198,8 @@ impl Hooks {
     /// Nothing to do.
     pub const NONE: Hooks = Hooks {
         default: |_| {},
+        from_storage: |_| {},
+        to_storage: |_| {},
         prepare_create: |_| {},
         prepare_update: |_, _| {},
         prepare_status_update: |_, _| {},
@@ -237,6 +243,15 @@ impl Kind {
     /// `apiVersion` of this served version.
     pub fn api_version(&self) -> String {
         reddwarf_core::gvk::api_version(&self.group, &self.version)
+    }
+
+    /// Whether stored objects need conversion to be shown in this version.
+    pub fn converts(&self) -> bool {
+        let api_version = &self.storage.api_version;
+        match reddwarf_core::gvk::parse_api_version(api_version) {
+            Some((group, version)) => group != self.group || version != self.version,
+            None => false,
+        }
     }
 
     /// Group and plural, as messages name the resource.

@@ -1,0 +1,118 @@
+//! The pure logic of subresources other than `/status`, and of kinds that are only posted to.
+//!
+//! The verbs read, propose and answer; what a binding, an eviction, a scale or a finalize means
+//! is decided here, data in and data out.
+
+use crate::registry::Kind;
+use crate::request::UserInfo;
+use reddwarf_core::{Reason, Revision, Status, View};
+use serde_json::Value;
+
+/// A POST to a subresource (`pods/binding`, `pods/eviction`, `serviceaccounts/token`), or to a
+/// kind that stores nothing (`subresource` is then empty).
+pub struct Post<'a> {
+    /// The kind of the main resource.
+    pub kind: &'a Kind,
+    /// The subresource.
+    pub subresource: &'a str,
+    /// Namespace, empty for a cluster-scoped object.
+    pub namespace: &'a str,
+    /// Name in the path.
+    pub name: &'a str,
+    /// The posted object, decoded.
+    pub body: &'a Value,
+    /// The stored main object.
+    pub current: Option<&'a Value>,
+    /// Who asks.
+    pub user: &'a UserInfo,
+    /// Whether nothing will be stored.
+    pub dry_run: bool,
+    /// The state against which the request is computed.
+    pub view: &'a View,
+}
+
+/// What a POST does.
+pub enum Effect {
+    /// Nothing is stored; the object is the answer (201).
+    Reply(Value),
+    /// The main object becomes `object`, on condition that it is still as it was read.
+    Update {
+        /// The new main object.
+        object: Value,
+        /// Other objects stored in the same commit.
+        also: Vec<Also>,
+        /// The answer (201).
+        reply: Value,
+    },
+    /// The main object is deleted with these `DeleteOptions`.
+    Delete {
+        /// `DeleteOptions` as JSON.
+        options: Value,
+        /// Other objects stored in the same commit, before the deletion.
+        also: Vec<Also>,
+        /// The answer (201).
+        reply: Value,
+    },
+    /// A POST elsewhere: `bindings` is `pods/{name}/binding`.
+    Redirect {
+        /// Plural of the core resource.
+        resource: &'static str,
+        /// Its subresource.
+        subresource: &'static str,
+        /// Name of the main object.
+        name: String,
+    },
+}
+
+/// Another object that a request changes, e.g. the disruption budget of an evicted pod.
+pub struct Also {
+    /// Group of the kind in its storage version.
+    pub group: &'static str,
+    /// Storage version.
+    pub version: &'static str,
+    /// Plural.
+    pub resource: &'static str,
+    /// The new object.
+    pub object: Value,
+    /// The revision that must still be stored.
+    pub at: Revision,
+}
+
+/// Computes a POST.
+///
+/// # Errors
+/// The refusal.
+pub fn post(request: &Post<'_>) -> Result<Effect, Box<Status>> {
+    let _ = request;
+    Err(not_found())
+}
+
+/// The form in which a subresource shows the main object: a `Scale` for `scale`, the object
+/// itself for most others.
+///
+/// # Errors
+/// The refusal.
+pub fn read(kind: &Kind, subresource: &str, object: &Value) -> Result<Value, Box<Status>> {
+    let _ = (kind, subresource);
+    Ok(object.clone())
+}
+
+/// A PUT or PATCH of a subresource: brings `form` (what [`read`] gave, changed by the client)
+/// into the main object `current`.
+///
+/// # Errors
+/// The refusal.
+pub fn write(
+    kind: &Kind,
+    subresource: &str,
+    form: &Value,
+    current: &Value,
+) -> Result<Value, Box<Status>> {
+    let _ = (kind, subresource, form, current);
+    Err(not_found())
+}
+
+fn not_found() -> Box<Status> {
+    let message = "the server could not find the requested resource";
+    Box::new(Status::failure(Reason::NotFound, message).with_details(Default::default()))
+}
