@@ -15,7 +15,9 @@ pub mod key;
 pub mod limits;
 pub mod object;
 pub mod proposal;
+pub mod quantity;
 pub mod revision;
+pub mod selector;
 pub mod status;
 pub mod store;
 pub mod view;
@@ -29,7 +31,9 @@ pub use proposal::{
     BranchId, Change, Committed, Expectation, Fence, Outcome, Precondition, Proposal, ProposalKind,
     Rejection, RequestId, Write,
 };
+pub use quantity::Quantity;
 pub use revision::Revision;
+pub use selector::{FieldSelector, LabelSelector};
 pub use status::{Reason, Status, StatusCause};
 pub use store::{ProposeError, ReadError, Store, WatchBatch, WatchClosed, WatchStream};
 pub use view::View;
