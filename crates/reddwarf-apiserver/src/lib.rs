@@ -5,6 +5,7 @@
 //! [`registry`]; what the pipeline knows of a kind it reads there.
 
 pub mod admission;
+pub mod allocation;
 pub mod discovery;
 pub mod object;
 pub mod openapi;

@@ -1,5 +1,8 @@
 //! The admission chain.
 
+mod namespace_lifecycle;
+pub mod refusal;
+
 use crate::registry::Kind;
 use crate::request::UserInfo;
 use async_trait::async_trait;
@@ -101,4 +104,12 @@ impl Chain {
         }
         Ok(())
     }
+}
+
+/// The plugins that are built in, in upstream's order.
+///
+/// Quota, limit ranges, pod security, node restriction, webhooks and policies take their
+/// places in between.
+pub fn builtin_chain() -> Chain {
+    Chain { plugins: vec![Box::new(namespace_lifecycle::NamespaceLifecycle)] }
 }

@@ -1,5 +1,62 @@
-//! Validation, and the errors that it finds.
+//! Validation of objects, and the errors that it finds.
+//!
+//! [`create`], [`update`] and [`update_status`] are all that the pipeline calls: each runs the
+//! checks of the metadata, those built in for the kind, and the kind's own hooks.
 
 pub mod field_error;
+pub mod labels;
+pub mod meta;
+pub mod names;
+pub mod read;
+mod rules;
 
-pub use field_error::{ErrorKind, ErrorList, FieldError, FieldPath};
+pub use field_error::{ErrorKind, ErrorList, FieldError, FieldPath, invalid};
+pub use meta::{metadata, metadata_update, version_required};
+
+use crate::registry::Kind;
+use rules::Rules;
+use serde_json::Value;
+
+/// Detail of a number that may not be negative.
+pub(crate) const NEGATIVE: &str = "must be greater than or equal to 0";
+
+/// Validates an object that is to be created, its name chosen and its defaults filled in.
+pub fn create(kind: &Kind, object: &Value) -> ErrorList {
+    let rules = Rules::of(&kind.group, &kind.kind);
+    let mut errors = metadata(object, kind.namespaced(), rules.name);
+    errors.extend((rules.create)(object));
+    errors.extend((kind.hooks.validate)(object));
+    errors
+}
+
+/// Validates an update of the main resource.
+///
+/// Upstream checks the metadata twice, once for all kinds and once in the kind's strategy, so
+/// that an error in it is listed twice; so it is here.
+pub fn update(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
+    let rules = Rules::of(&kind.group, &kind.kind);
+    let mut errors = update_metadata(kind, new, old);
+    if rules.revalidates_metadata {
+        errors.extend(metadata(new, kind.namespaced(), rules.name));
+    }
+    errors.extend((rules.update)(new, old));
+    errors.extend((kind.hooks.validate_update)(new, old));
+    errors
+}
+
+/// Validates an update of `/status`.
+pub fn update_status(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
+    let rules = Rules::of(&kind.group, &kind.kind);
+    let mut errors = update_metadata(kind, new, old);
+    errors.extend((rules.status)(new, old));
+    errors.extend((kind.hooks.validate_status_update)(new, old));
+    errors
+}
+
+fn update_metadata(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
+    let mut errors = metadata(new, kind.namespaced(), names::path_segment);
+    let against_old = metadata_update(new, old);
+    errors.extend(against_old.iter().cloned());
+    errors.extend(against_old);
+    errors
+}
