@@ -26,7 +26,7 @@ pub use commit::{Author, CommitChange, CommitHeader, CommitId};
 pub use event::ChangeEvent;
 pub use gvk::{GroupResource, GroupVersionKind, GroupVersionResource};
 pub use key::{Collection, ObjectKey};
-pub use object::{ObjectIndex, StoredObject};
+pub use object::{ObjectIndex, StoredObject, content_hash};
 pub use proposal::{
     BranchId, Change, Committed, Expectation, Fence, Outcome, Precondition, Proposal, ProposalKind,
     Rejection, RequestId, Write,

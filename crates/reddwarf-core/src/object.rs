@@ -58,6 +58,22 @@ pub struct StoredObject {
     pub index: ObjectIndex,
     /// Salt of the content hash; only secrets have one (invariant 18).
     pub salt: Option<[u8; 16]>,
+    /// [`content_hash`] of `bytes`, kept so that the state root and a later change of this
+    /// object need not hash the bytes again.
+    pub content: [u8; 32],
+}
+
+/// BLAKE3 of an object's bytes, keyed by `salt` where there is one: without the salt the hash
+/// of a guessed secret cannot be compared.
+pub fn content_hash(bytes: &[u8], salt: Option<&[u8; 16]>) -> [u8; 32] {
+    match salt {
+        None => blake3::hash(bytes).into(),
+        Some(salt) => {
+            let mut key = [0; 32];
+            key[..16].copy_from_slice(salt);
+            blake3::keyed_hash(&key, bytes).into()
+        }
+    }
 }
 
 impl StoredObject {

@@ -1,1 +1,36 @@
-//! Reddwarf versioning.
+//! The deterministic state machine: what a log entry does to the replicated state.
+//!
+//! Everything here is plain, synchronous functions over plain data. There is no clock, no
+//! randomness, no iteration over a hash map and no I/O, so that the same entries lead to the
+//! same state, byte for byte, on every member; whatever would need one of them is chosen by the
+//! proposer and travels in the proposal.
+//!
+//! - [`State`] is the replicated state of one member; [`State::apply`] its only writer.
+//! - [`Applied`] is what an entry did: the answer, the commit with its events, and what the
+//!   durable store must record.
+//! - [`ChangeWindow`] is the bounded memory of recent changes that watches read.
+//! - [`LtHash`] and [`StateRoot`] let members compare their states.
+#![warn(missing_docs)]
+
+mod apply;
+mod commit;
+mod entry;
+mod lthash;
+mod refs;
+mod request_memory;
+mod restore;
+mod root;
+mod splice;
+mod state;
+mod window;
+
+pub use commit::{LandedCommit, commit_id, decode_header};
+pub use entry::{Applied, EntryContext, Halt, RememberedRequest};
+pub use lthash::LtHash;
+pub use refs::{Anchor, Head};
+pub use request_memory::{REQUEST_BLOCK_ENTRIES, RequestRow, oldest_kept};
+pub use restore::{RestoreError, StateBuilder};
+pub use root::StateRoot;
+pub use splice::{VERSION_PREFIX, splice_offset_is_valid};
+pub use state::{Checkpoint, State};
+pub use window::{ChangeWindow, WindowLimits};

@@ -1,0 +1,89 @@
+//! Rebuilding the state from stored rows.
+
+use crate::request_memory::{RequestRow, oldest_kept};
+use crate::root::element;
+use crate::{Checkpoint, LtHash, State};
+use reddwarf_core::codec::CodecError;
+use reddwarf_core::{BranchId, ObjectKey, StoredObject, content_hash};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Why stored rows are not a state.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// An object's bytes are not the ones that were hashed when it was written.
+    #[error("the stored bytes of {0} do not have their recorded hash")]
+    Content(ObjectKey),
+    /// The rows do not add up to the recorded sum.
+    #[error("the stored objects do not add up to the recorded state root")]
+    Root,
+    /// A remembered request does not decode.
+    #[error("the remembered request of entry {index}")]
+    Request {
+        /// The entry.
+        index: u64,
+        /// What is wrong with it.
+        #[source]
+        source: CodecError,
+    },
+}
+
+/// Takes stored rows one at a time and checks them against the [`Checkpoint`].
+#[derive(Debug)]
+pub struct StateBuilder {
+    state: State,
+    recorded: LtHash,
+}
+
+impl StateBuilder {
+    /// Begins with what was recorded beside the rows.
+    pub fn new(checkpoint: Checkpoint) -> Self {
+        let mut state = State::new();
+        state.applied = checkpoint.applied;
+        state.view.revision = checkpoint.revision;
+        state.view.clock_ms = checkpoint.clock_ms;
+        state.anchor = checkpoint.anchor;
+        state.membership = checkpoint.membership;
+        state.heads = BTreeMap::from_iter(checkpoint.heads);
+        state.heads.entry(BranchId::MAIN).or_default();
+        StateBuilder { state, recorded: checkpoint.objects_hash }
+    }
+
+    /// Adds one current object of main; in key order this is fastest.
+    ///
+    /// # Errors
+    /// [`RestoreError::Content`] when the bytes are not those that were hashed.
+    pub fn object(&mut self, object: StoredObject) -> Result<(), RestoreError> {
+        if content_hash(&object.bytes, object.salt.as_ref()) != object.content {
+            return Err(RestoreError::Content(object.key));
+        }
+        self.state.objects_hash.add(&element(BranchId::MAIN, &object));
+        self.state.view.objects.insert(object.key.clone(), Arc::new(object));
+        Ok(())
+    }
+
+    /// Adds one remembered request; call in the order of the indexes.
+    ///
+    /// # Errors
+    /// [`RestoreError::Request`].
+    pub fn request(&mut self, index: u64, record: &[u8]) -> Result<(), RestoreError> {
+        if index < oldest_kept(self.state.applied.index) {
+            return Ok(());
+        }
+        let row =
+            RequestRow::decode(record).map_err(|source| RestoreError::Request { index, source })?;
+        self.state.requests.remember(index, row.id, row.outcome, record);
+        Ok(())
+    }
+
+    /// The state, when the rows add up.
+    ///
+    /// # Errors
+    /// [`RestoreError::Root`] when rows are missing, changed or too many.
+    pub fn finish(self) -> Result<State, RestoreError> {
+        if self.state.objects_hash != self.recorded {
+            return Err(RestoreError::Root);
+        }
+        Ok(self.state)
+    }
+}

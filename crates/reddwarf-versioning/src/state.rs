@@ -1,0 +1,187 @@
+//! The replicated state of one member.
+
+use crate::request_memory::RequestMemory;
+use crate::{Anchor, EntryContext, Halt, Head, LtHash, StateRoot, root};
+use bytes::Bytes;
+use reddwarf_core::{BranchId, Revision, View};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything that `apply` reads and writes.
+///
+/// Owned by the one task that applies entries; readers take [`State::view`]s.
+#[derive(Debug)]
+pub struct State {
+    pub(crate) applied: EntryContext,
+    pub(crate) view: View,
+    pub(crate) heads: BTreeMap<BranchId, Head>,
+    pub(crate) requests: RequestMemory,
+    pub(crate) objects_hash: LtHash,
+    pub(crate) membership: Bytes,
+    pub(crate) anchor: Option<Anchor>,
+}
+
+/// The part of the state that is not rows: written with every durable transaction, and by
+/// [`crate::StateBuilder`] compared with what the rows add up to.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Checkpoint {
+    /// The newest applied entry.
+    pub applied: EntryContext,
+    /// The newest revision.
+    pub revision: Revision,
+    /// The cluster clock.
+    pub clock_ms: u64,
+    /// Where kept history begins, `None` while all of it is kept.
+    pub anchor: Option<Anchor>,
+    /// The group's membership as the raft layer encodes it, opaque here.
+    pub membership: Bytes,
+    /// The sum over the current objects.
+    pub objects_hash: LtHash,
+    /// The branches' heads.
+    pub heads: Vec<(BranchId, Head)>,
+}
+
+/// [`Checkpoint`] as the codec writes it.
+#[derive(Serialize, Deserialize)]
+struct CheckpointRecord {
+    applied: EntryContext,
+    revision: Revision,
+    clock_ms: u64,
+    anchor: Option<Anchor>,
+    #[serde(with = "serde_bytes")]
+    membership: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    objects_hash: Vec<u8>,
+    heads: Vec<(BranchId, Head)>,
+}
+
+impl Serialize for Checkpoint {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        CheckpointRecord {
+            applied: self.applied,
+            revision: self.revision,
+            clock_ms: self.clock_ms,
+            anchor: self.anchor,
+            membership: self.membership.to_vec(),
+            objects_hash: self.objects_hash.to_bytes(),
+            heads: self.heads.clone(),
+        }
+        .serialize(s)
+    }
+}
+
+impl<'de> Deserialize<'de> for Checkpoint {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let record = CheckpointRecord::deserialize(d)?;
+        let objects_hash = LtHash::from_bytes(&record.objects_hash)
+            .ok_or_else(|| serde::de::Error::custom("an LtHash of another length"))?;
+        Ok(Checkpoint {
+            applied: record.applied,
+            revision: record.revision,
+            clock_ms: record.clock_ms,
+            anchor: record.anchor,
+            membership: record.membership.into(),
+            objects_hash,
+            heads: record.heads,
+        })
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State::new()
+    }
+}
+
+impl State {
+    /// The state before the first entry.
+    pub fn new() -> Self {
+        State {
+            applied: EntryContext::default(),
+            view: View::default(),
+            heads: BTreeMap::from([(BranchId::MAIN, Head::default())]),
+            requests: RequestMemory::default(),
+            objects_hash: LtHash::new(),
+            membership: Bytes::new(),
+            anchor: None,
+        }
+    }
+
+    /// The objects of main as they are now; O(1).
+    pub fn view(&self) -> View {
+        self.view.clone()
+    }
+
+    /// The newest revision.
+    pub fn revision(&self) -> Revision {
+        self.view.revision
+    }
+
+    /// The newest applied entry; index zero before the first.
+    pub fn applied(&self) -> EntryContext {
+        self.applied
+    }
+
+    /// The membership that [`State::set_membership`] stored last; empty before.
+    pub fn membership(&self) -> &Bytes {
+        &self.membership
+    }
+
+    /// Where a branch stands.
+    pub fn head(&self, branch: BranchId) -> Option<&Head> {
+        self.heads.get(&branch)
+    }
+
+    /// How many answers to proposals are remembered.
+    pub fn remembered_requests(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// The hash of the whole state, to be compared between members at one applied index.
+    pub fn root(&self) -> StateRoot {
+        root::root_of(self)
+    }
+
+    /// What the durable store records beside the rows of the entries applied so far.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            applied: self.applied,
+            revision: self.view.revision,
+            clock_ms: self.view.clock_ms,
+            anchor: self.anchor,
+            membership: self.membership.clone(),
+            objects_hash: self.objects_hash.clone(),
+            heads: self.heads.iter().map(|(branch, head)| (*branch, *head)).collect(),
+        }
+    }
+
+    /// Applies an entry that changes nothing, such as a new leader's first.
+    ///
+    /// # Errors
+    /// See [`Halt`].
+    pub fn apply_blank(&mut self, entry: EntryContext) -> Result<(), Halt> {
+        self.advance(entry)
+    }
+
+    /// Applies a change of the group's membership, given as the raft layer encodes it.
+    ///
+    /// # Errors
+    /// See [`Halt`].
+    pub fn set_membership(&mut self, entry: EntryContext, membership: Bytes) -> Result<(), Halt> {
+        self.advance(entry)?;
+        self.membership = membership;
+        Ok(())
+    }
+
+    /// Moves to `entry`, and forgets what it makes too old.
+    ///
+    /// The very first entry may have index zero: openraft's initial membership does.
+    pub(crate) fn advance(&mut self, entry: EntryContext) -> Result<(), Halt> {
+        if entry.index <= self.applied.index && entry.index != 0 {
+            return Err(Halt::OutOfOrder { applied: self.applied.index, got: entry.index });
+        }
+        self.applied = entry;
+        self.requests.forget(entry.index);
+        Ok(())
+    }
+}
