@@ -18,9 +18,9 @@ pub struct Kind {
     /// Singular.
     pub singular: Cow<'static, str>,
     /// Short names that clients expand.
-    pub short_names: Cow<'static, [&'static str]>,
+    pub short_names: Vec<Cow<'static, str>>,
     /// Categories, e.g. `all`.
-    pub categories: Cow<'static, [&'static str]>,
+    pub categories: Vec<Cow<'static, str>>,
     /// Namespaced or not.
     pub scope: Scope,
     /// Verbs of the main resource.
@@ -29,7 +29,7 @@ pub struct Kind {
     pub storage: StorageVersion,
     /// Subresources in the order of discovery.
     pub subresources: Vec<Subresource>,
-    /// Table columns after `Name`; `Age` included where upstream shows it.
+    /// All table columns in order, `Name` and `Age` included; empty for name and creation time.
     pub columns: &'static [Column],
     /// Selectable fields besides `metadata.name` and `metadata.namespace`.
     pub fields: FieldSelectors,
@@ -90,11 +90,11 @@ pub struct Subresource {
     /// Its name in the path.
     pub name: &'static str,
     /// Group, version and kind of its body, which may differ from the parent's.
-    pub group: &'static str,
+    pub group: Cow<'static, str>,
     /// See `group`.
-    pub version: &'static str,
+    pub version: Cow<'static, str>,
     /// See `group`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Its verbs.
     pub verbs: Verbs,
 }
@@ -124,15 +124,31 @@ pub struct RowContext {
 /// A kind's selectable fields.
 #[derive(Clone, Copy)]
 pub struct FieldSelectors {
-    /// All paths that a field selector may name besides the metadata ones.
+    /// All labels that a field selector may name besides the metadata ones.
     pub names: &'static [&'static str],
-    /// The object's values, in any order; empty ones may be left out.
+    /// Labels whose values are indexed under another name: (label, name in the index).
+    pub aliases: &'static [(&'static str, &'static str)],
+    /// The values of an object in its storage version, in any order; empty ones may be left out.
     pub of: fn(&Value) -> Vec<(&'static str, String)>,
 }
 
 impl FieldSelectors {
     /// Only `metadata.name` and `metadata.namespace` can be selected.
-    pub const METADATA_ONLY: FieldSelectors = FieldSelectors { names: &[], of: |_| Vec::new() };
+    pub const METADATA_ONLY: FieldSelectors = FieldSelectors::new(&[], |_| Vec::new());
+
+    /// Fields that are indexed under the labels that select them.
+    pub const fn new(
+        names: &'static [&'static str],
+        of: fn(&Value) -> Vec<(&'static str, String)>,
+    ) -> Self {
+        FieldSelectors { names, aliases: &[], of }
+    }
+
+    /// The name in the index of what `label` selects; `None` when it cannot be selected.
+    pub fn indexed(&self, label: &str) -> Option<&'static str> {
+        let alias = self.aliases.iter().find(|(from, _)| *from == label).map(|(_, to)| *to);
+        alias.or_else(|| self.names.iter().find(|n| **n == label).copied())
+    }
 }
 
 /// How `metadata.generation` moves.
@@ -142,6 +158,46 @@ pub enum Generation {
     None,
     /// 1 at creation, one more when anything outside metadata and status changes.
     OnSpecChange,
+    /// The same, and a change of the annotations counts too.
+    OnSpecOrAnnotationChange,
+    /// The same as [`Generation::OnSpecChange`], and a change of the labels counts too.
+    OnSpecOrLabelChange,
+    /// 1 at creation, and never moved by an update.
+    Fixed,
+}
+
+impl Generation {
+    /// Whether the kind has a generation.
+    pub fn kept(self) -> bool {
+        self != Generation::None
+    }
+
+    /// Whether an update of the main resource from `old` to `new` counts; by then the status of
+    /// `new` is that of `old`.
+    pub fn moves(self, new: &Value, old: &Value) -> bool {
+        match self {
+            Generation::None | Generation::Fixed => false,
+            Generation::OnSpecChange => content_differs(new, old),
+            Generation::OnSpecOrAnnotationChange => {
+                content_differs(new, old) || metadata_differs(new, old, "annotations")
+            }
+            Generation::OnSpecOrLabelChange => {
+                content_differs(new, old) || metadata_differs(new, old, "labels")
+            }
+        }
+    }
+}
+
+/// Whether anything but type, metadata and status differs.
+fn content_differs(new: &Value, old: &Value) -> bool {
+    const OUTSIDE: [&str; 4] = ["kind", "apiVersion", "metadata", "status"];
+    let (Some(new), Some(old)) = (new.as_object(), old.as_object()) else { return new != old };
+    let inside = |k: &String| !OUTSIDE.contains(&k.as_str());
+    new.keys().chain(old.keys()).filter(|k| inside(k)).any(|k| new.get(k) != old.get(k))
+}
+
+fn metadata_differs(new: &Value, old: &Value, field: &str) -> bool {
+    new["metadata"].get(field) != old["metadata"].get(field)
 }
 
 /// Declarative behaviour of a kind's create, update and delete.
@@ -224,8 +280,8 @@ impl Kind {
             kind: kind.into(),
             plural: plural.into(),
             singular: kind.to_ascii_lowercase().into(),
-            short_names: Cow::Borrowed(&[]),
-            categories: Cow::Borrowed(&[]),
+            short_names: Vec::new(),
+            categories: Vec::new(),
             scope,
             verbs: Verbs::ALL,
             storage: StorageVersion {
@@ -259,9 +315,25 @@ impl Kind {
         GroupResource { group: self.group.to_string(), resource: self.plural.to_string() }
     }
 
+    /// Whether objects are stored, rather than answered by code (reviews, bindings).
+    pub fn stored(&self) -> bool {
+        self.verbs.has("watch")
+    }
+
     /// Whether objects live in namespaces.
     pub fn namespaced(&self) -> bool {
         self.scope == Scope::Namespaced
+    }
+
+    /// What a field selector that names an unknown `label` is told (400).
+    pub fn field_not_supported(&self, label: &str) -> String {
+        match (self.fields.names, &*self.kind) {
+            ([], _) => format!(
+                "\"{label}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+            ),
+            (_, "Job") => format!("field label \"{label}\" not supported for Job"),
+            _ => format!("field label not supported: {label}"),
+        }
     }
 
     /// The subresource of that name.

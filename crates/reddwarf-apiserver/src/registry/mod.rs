@@ -1,6 +1,10 @@
 //! The kinds that the API serves.
 
+pub mod builder;
+mod builtin;
+pub mod conversion;
 pub mod kind;
+pub mod selectable;
 
 pub use kind::{
     Column, FieldSelectors, Generation, Hooks, Kind, RowContext, Scope, StorageVersion, Strategy,

@@ -1,0 +1,21 @@
+//! Kinds of the group `autoscaling`. Both versions are stored as v2, as upstream does.
+
+use crate::registry::builder::GroupVersion;
+use crate::registry::kind::Kind;
+use crate::registry::{Registry, conversion};
+
+const GROUP: &str = "autoscaling";
+
+pub(super) fn add(registry: &mut Registry) {
+    let stored = conversion::AUTOSCALER_V1;
+    registry.add(autoscaler(GroupVersion(GROUP, "v2")));
+    registry.add(autoscaler(GroupVersion(GROUP, "v1")).stored_as(GROUP, "v2", stored));
+}
+
+fn autoscaler(version: GroupVersion) -> Kind {
+    version
+        .namespaced("HorizontalPodAutoscaler", "horizontalpodautoscalers")
+        .short(&["hpa"])
+        .category("all")
+        .with_status()
+}

@@ -1,0 +1,23 @@
+//! Kinds of the group `batch`.
+
+use crate::registry::builder::GroupVersion;
+use crate::registry::{Registry, selectable};
+
+const V1: GroupVersion = GroupVersion("batch", "v1");
+
+pub(super) fn add(registry: &mut Registry) {
+    registry.add(
+        V1.namespaced("CronJob", "cronjobs")
+            .short(&["cj"])
+            .category("all")
+            .with_status()
+            .generation(),
+    );
+    registry.add(
+        V1.namespaced("Job", "jobs")
+            .category("all")
+            .with_status()
+            .selectable(selectable::JOB)
+            .generation(),
+    );
+}

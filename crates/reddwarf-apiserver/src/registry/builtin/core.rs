@@ -1,0 +1,127 @@
+//! Kinds of the core group.
+
+use crate::registry::builder::GroupVersion;
+use crate::registry::kind::{Generation, Kind, Verbs};
+use crate::registry::{Registry, selectable};
+use serde_json::Value;
+
+const V1: GroupVersion = GroupVersion("", "v1");
+const CONNECT: &[&str] = &["create", "get"];
+
+pub(super) fn add(registry: &mut Registry) {
+    small(registry);
+    namespaces_and_nodes(registry);
+    volumes(registry);
+    registry.add(pod());
+    registry.add(
+        V1.namespaced("PodTemplate", "podtemplates").generation_as(Generation::OnSpecChange),
+    );
+    registry.add(
+        V1.namespaced("ReplicationController", "replicationcontrollers")
+            .short(&["rc"])
+            .category("all")
+            .with_status()
+            .with_scale()
+            .selectable(selectable::STATUS_REPLICAS)
+            .generation(),
+    );
+    registry.add(
+        V1.namespaced("ResourceQuota", "resourcequotas").short(&["quota"]).with_status(),
+    );
+    registry.add(V1.namespaced("Secret", "secrets").selectable(selectable::SECRET));
+    registry.add(
+        V1.namespaced("ServiceAccount", "serviceaccounts").short(&["sa"]).sub_of(
+            "token",
+            GroupVersion("authentication.k8s.io", "v1"),
+            "TokenRequest",
+            &["create"],
+        ),
+    );
+    registry.add(
+        V1.namespaced("Service", "services")
+            .short(&["svc"])
+            .category("all")
+            .with_status()
+            .with_proxy("ServiceProxyOptions")
+            .selectable(selectable::SERVICE)
+            .create_on_update(),
+    );
+}
+
+fn small(registry: &mut Registry) {
+    registry.add(V1.namespaced("Binding", "bindings").verbs(Verbs::CREATE));
+    registry.add(
+        V1.cluster("ComponentStatus", "componentstatuses")
+            .short(&["cs"])
+            .verbs(Verbs((&["get", "list"][..]).into())),
+    );
+    registry.add(V1.namespaced("ConfigMap", "configmaps").short(&["cm"]));
+    registry.add(V1.namespaced("Endpoints", "endpoints").short(&["ep"]).create_on_update());
+    registry.add(
+        V1.namespaced("Event", "events")
+            .short(&["ev"])
+            .selectable(selectable::EVENT)
+            .create_on_update(),
+    );
+    registry
+        .add(V1.namespaced("LimitRange", "limitranges").short(&["limits"]).create_on_update());
+}
+
+fn namespaces_and_nodes(registry: &mut Registry) {
+    registry.add(
+        V1.cluster("Namespace", "namespaces")
+            .short(&["ns"])
+            .verbs(Verbs(
+                (&["create", "delete", "get", "list", "patch", "update", "watch"][..]).into(),
+            ))
+            .sub("finalize", "Namespace", &["update"])
+            .with_status()
+            .selectable(selectable::NAMESPACE),
+    );
+    registry.add(
+        V1.cluster("Node", "nodes")
+            .short(&["no"])
+            .with_proxy("NodeProxyOptions")
+            .with_status()
+            .selectable(selectable::NODE),
+    );
+}
+
+fn volumes(registry: &mut Registry) {
+    registry.add(
+        V1.namespaced("PersistentVolumeClaim", "persistentvolumeclaims")
+            .short(&["pvc"])
+            .with_status(),
+    );
+    registry
+        .add(V1.cluster("PersistentVolume", "persistentvolumes").short(&["pv"]).with_status());
+}
+
+fn pod() -> Kind {
+    V1.namespaced("Pod", "pods")
+        .short(&["po"])
+        .category("all")
+        .sub("attach", "PodAttachOptions", CONNECT)
+        .sub("binding", "Binding", &["create"])
+        .sub_self("ephemeralcontainers", Verbs::GET_PATCH_UPDATE)
+        .sub_of("eviction", GroupVersion("policy", "v1"), "Eviction", &["create"])
+        .sub("exec", "PodExecOptions", CONNECT)
+        .sub("log", "Pod", &["get"])
+        .sub("portforward", "PodPortForwardOptions", CONNECT)
+        .with_proxy("PodProxyOptions")
+        .sub_self("resize", Verbs::GET_PATCH_UPDATE)
+        .with_status()
+        .selectable(selectable::POD)
+        .generation()
+        .grace(pod_grace_seconds)
+}
+
+/// A pod that is bound and has not ended gets the grace that its spec names.
+fn pod_grace_seconds(pod: &Value) -> u64 {
+    let bound = pod["spec"]["nodeName"].as_str().is_some_and(|n| !n.is_empty());
+    let ended = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+    if !bound || ended {
+        return 0;
+    }
+    pod["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap_or(30)
+}

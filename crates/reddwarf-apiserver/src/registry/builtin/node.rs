@@ -1,0 +1,30 @@
+//! The groups `certificates.k8s.io`, `coordination.k8s.io` and `node.k8s.io`.
+
+use crate::registry::builder::GroupVersion;
+use crate::registry::kind::Verbs;
+use crate::registry::{Registry, selectable};
+
+pub(super) fn add_certificates(registry: &mut Registry) {
+    registry.add(
+        GroupVersion("certificates.k8s.io", "v1")
+            .cluster("CertificateSigningRequest", "certificatesigningrequests")
+            .short(&["csr"])
+            .sub_self("approval", Verbs::GET_PATCH_UPDATE)
+            .with_status()
+            .selectable(selectable::CSR),
+    );
+}
+
+pub(super) fn add(registry: &mut Registry) {
+    registry.add(
+        GroupVersion("coordination.k8s.io", "v1")
+            .namespaced("Lease", "leases")
+            .create_on_update()
+            .conditional_update(),
+    );
+    registry.add(
+        GroupVersion("node.k8s.io", "v1")
+            .cluster("RuntimeClass", "runtimeclasses")
+            .conditional_update(),
+    );
+}

@@ -1,0 +1,25 @@
+//! Kinds of the groups `policy` and `scheduling.k8s.io`.
+
+use crate::registry::Registry;
+use crate::registry::builder::GroupVersion;
+use crate::registry::kind::Generation;
+
+pub(super) fn add(registry: &mut Registry) {
+    registry.add(
+        GroupVersion("policy", "v1")
+            .namespaced("PodDisruptionBudget", "poddisruptionbudgets")
+            .short(&["pdb"])
+            .with_status()
+            .conditional_update()
+            .generation(),
+    );
+}
+
+pub(super) fn add_scheduling(registry: &mut Registry) {
+    registry.add(
+        GroupVersion("scheduling.k8s.io", "v1")
+            .cluster("PriorityClass", "priorityclasses")
+            .short(&["pc"])
+            .generation_as(Generation::Fixed),
+    );
+}

@@ -1,0 +1,13 @@
+//! Conversions between the served versions of one stored object.
+
+mod autoscaler;
+mod event;
+
+use super::builder::Conversion;
+
+/// `events.k8s.io/v1` events, stored as the core group's.
+pub const EVENT: Conversion = Conversion { from: event::from_core, to: event::to_core };
+
+/// `autoscaling/v1` autoscalers, stored as v2.
+pub const AUTOSCALER_V1: Conversion =
+    Conversion { from: autoscaler::v2_to_v1, to: autoscaler::v1_to_v2 };
