@@ -1,8 +1,7 @@
 //! The words in which a built-in kind is declared.
 
 use super::kind::{
-    Column, FieldSelectors, Generation, Hooks, Kind, Scope, StorageVersion, Subresource,
-    Verbs,
+    Column, FieldSelectors, Generation, Hooks, Kind, Scope, StorageVersion, Subresource, Verbs,
 };
 use reddwarf_core::Collection;
 use serde_json::Value;
@@ -55,7 +54,12 @@ impl Kind {
     }
 
     /// A subresource whose body is `kind` of the parent's group and version.
-    pub fn sub(self, name: &'static str, kind: &'static str, verbs: &'static [&'static str]) -> Self {
+    pub fn sub(
+        self,
+        name: &'static str,
+        kind: &'static str,
+        verbs: &'static [&'static str],
+    ) -> Self {
         let (group, version) = (self.group.clone(), self.version.clone());
         let verbs = Verbs(verbs.into());
         self.subresource_entry(Subresource { name, group, version, kind: kind.into(), verbs })
@@ -95,7 +99,12 @@ impl Kind {
 
     /// `/scale` with the body `autoscaling/v1` `Scale`.
     pub fn with_scale(self) -> Self {
-        self.sub_of("scale", GroupVersion("autoscaling", "v1"), "Scale", &["get", "patch", "update"])
+        self.sub_of(
+            "scale",
+            GroupVersion("autoscaling", "v1"),
+            "Scale",
+            &["get", "patch", "update"],
+        )
     }
 
     /// `/proxy`.

@@ -116,38 +116,31 @@ pub const EVENT_IN_ITS_GROUP: FieldSelectors = FieldSelectors {
 };
 
 /// Nodes.
-pub const NODE: FieldSelectors = FieldSelectors::new(
-    &["spec.unschedulable"],
-    |o| vec![("spec.unschedulable", flag(o, "spec.unschedulable"))],
-);
+pub const NODE: FieldSelectors = FieldSelectors::new(&["spec.unschedulable"], |o| {
+    vec![("spec.unschedulable", flag(o, "spec.unschedulable"))]
+});
 
 /// Namespaces.
-pub const NAMESPACE: FieldSelectors = FieldSelectors::new(
-    &["status.phase"],
-    |o| texts(o, &["status.phase"]),
-);
+pub const NAMESPACE: FieldSelectors =
+    FieldSelectors::new(&["status.phase"], |o| texts(o, &["status.phase"]));
 
 /// Secrets.
-pub const SECRET: FieldSelectors =
-    FieldSelectors::new(&["type"], |o| texts(o, &["type"]));
+pub const SECRET: FieldSelectors = FieldSelectors::new(&["type"], |o| texts(o, &["type"]));
 
 /// Services.
-pub const SERVICE: FieldSelectors = FieldSelectors::new(
-    &["spec.clusterIP", "spec.type"],
-    |o| texts(o, &["spec.clusterIP", "spec.type"]),
-);
+pub const SERVICE: FieldSelectors = FieldSelectors::new(&["spec.clusterIP", "spec.type"], |o| {
+    texts(o, &["spec.clusterIP", "spec.type"])
+});
 
 /// Replication controllers.
-pub const STATUS_REPLICAS: FieldSelectors = FieldSelectors::new(
-    &["status.replicas"],
-    |o| vec![("status.replicas", number(o, "status.replicas"))],
-);
+pub const STATUS_REPLICAS: FieldSelectors = FieldSelectors::new(&["status.replicas"], |o| {
+    vec![("status.replicas", number(o, "status.replicas"))]
+});
 
 /// Jobs.
-pub const JOB: FieldSelectors = FieldSelectors::new(
-    &["status.successful"],
-    |o| vec![("status.successful", number(o, "status.succeeded"))],
-);
+pub const JOB: FieldSelectors = FieldSelectors::new(&["status.successful"], |o| {
+    vec![("status.successful", number(o, "status.succeeded"))]
+});
 
 /// Certificate signing requests.
 pub const CSR: FieldSelectors =
@@ -155,15 +148,20 @@ pub const CSR: FieldSelectors =
 
 /// IP addresses.
 pub const IP_ADDRESS: FieldSelectors = FieldSelectors::new(
-    &["spec.parentRef.group", "spec.parentRef.resource", "spec.parentRef.namespace", "spec.parentRef.name"],
+    &[
+        "spec.parentRef.group",
+        "spec.parentRef.resource",
+        "spec.parentRef.namespace",
+        "spec.parentRef.name",
+    ],
     |o| texts(o, IP_ADDRESS.names),
 );
 
 /// Resource slices.
-pub const RESOURCE_SLICE: FieldSelectors = FieldSelectors::new(
-    &["spec.driver", "spec.nodeName"],
-    |o| texts(o, &["spec.driver", "spec.nodeName"]),
-);
+pub const RESOURCE_SLICE: FieldSelectors =
+    FieldSelectors::new(&["spec.driver", "spec.nodeName"], |o| {
+        texts(o, &["spec.driver", "spec.nodeName"])
+    });
 
 #[cfg(test)]
 mod tests {
@@ -192,7 +190,19 @@ mod tests {
 
     #[test]
     fn every_named_field_has_a_value() {
-        for of in [POD, EVENT, NODE, NAMESPACE, SECRET, SERVICE, STATUS_REPLICAS, JOB, CSR, IP_ADDRESS, RESOURCE_SLICE] {
+        for of in [
+            POD,
+            EVENT,
+            NODE,
+            NAMESPACE,
+            SECRET,
+            SERVICE,
+            STATUS_REPLICAS,
+            JOB,
+            CSR,
+            IP_ADDRESS,
+            RESOURCE_SLICE,
+        ] {
             let mut values: Vec<_> = (of.of)(&json!({})).into_iter().map(|(p, _)| p).collect();
             let mut names = of.names.to_vec();
             values.sort_unstable();

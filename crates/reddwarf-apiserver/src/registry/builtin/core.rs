@@ -13,9 +13,8 @@ pub(super) fn add(registry: &mut Registry) {
     namespaces_and_nodes(registry);
     volumes(registry);
     registry.add(pod());
-    registry.add(
-        V1.namespaced("PodTemplate", "podtemplates").generation_as(Generation::OnSpecChange),
-    );
+    registry
+        .add(V1.namespaced("PodTemplate", "podtemplates").generation_as(Generation::OnSpecChange));
     registry.add(
         V1.namespaced("ReplicationController", "replicationcontrollers")
             .short(&["rc"])
@@ -25,18 +24,14 @@ pub(super) fn add(registry: &mut Registry) {
             .selectable(selectable::STATUS_REPLICAS)
             .generation(),
     );
-    registry.add(
-        V1.namespaced("ResourceQuota", "resourcequotas").short(&["quota"]).with_status(),
-    );
+    registry.add(V1.namespaced("ResourceQuota", "resourcequotas").short(&["quota"]).with_status());
     registry.add(V1.namespaced("Secret", "secrets").selectable(selectable::SECRET));
-    registry.add(
-        V1.namespaced("ServiceAccount", "serviceaccounts").short(&["sa"]).sub_of(
-            "token",
-            GroupVersion("authentication.k8s.io", "v1"),
-            "TokenRequest",
-            &["create"],
-        ),
-    );
+    registry.add(V1.namespaced("ServiceAccount", "serviceaccounts").short(&["sa"]).sub_of(
+        "token",
+        GroupVersion("authentication.k8s.io", "v1"),
+        "TokenRequest",
+        &["create"],
+    ));
     registry.add(
         V1.namespaced("Service", "services")
             .short(&["svc"])
@@ -63,8 +58,7 @@ fn small(registry: &mut Registry) {
             .selectable(selectable::EVENT)
             .create_on_update(),
     );
-    registry
-        .add(V1.namespaced("LimitRange", "limitranges").short(&["limits"]).create_on_update());
+    registry.add(V1.namespaced("LimitRange", "limitranges").short(&["limits"]).create_on_update());
 }
 
 fn namespaces_and_nodes(registry: &mut Registry) {
@@ -93,8 +87,7 @@ fn volumes(registry: &mut Registry) {
             .short(&["pvc"])
             .with_status(),
     );
-    registry
-        .add(V1.cluster("PersistentVolume", "persistentvolumes").short(&["pv"]).with_status());
+    registry.add(V1.cluster("PersistentVolume", "persistentvolumes").short(&["pv"]).with_status());
 }
 
 fn pod() -> Kind {

@@ -47,8 +47,7 @@ fn status_to_v1(object: &mut Value) {
 /// v1 to v2.
 pub(super) fn v1_to_v2(object: &mut Value) {
     object["apiVersion"] = json!("autoscaling/v2");
-    let mut metrics: Vec<Value> =
-        parsed(object, METRICS).iter().map(metric_to_v2).collect();
+    let mut metrics: Vec<Value> = parsed(object, METRICS).iter().map(metric_to_v2).collect();
     if let Some(target) = take(&mut object["spec"], "targetCPUUtilizationPercentage") {
         let cpu = json!({
             "type": "Resource",
