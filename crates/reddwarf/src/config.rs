@@ -1,0 +1,94 @@
+//! The configuration of one member.
+//!
+//! Each setting is looked for in this order, and the first that has it wins: command-line flag,
+//! environment variable (`REDDWARF_…`), the file given by `--config`, the default. A group of
+//! one needs none of them.
+
+mod file;
+mod flags;
+mod resolve;
+
+pub use file::ConfigFile;
+pub use flags::ServerFlags;
+pub use resolve::{ConfigError, load};
+
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Port that is used when none is configured.
+pub const DEFAULT_PORT: u16 = 6443;
+
+/// The settings of one member, complete and checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Config {
+    /// This member's name, unique in the group.
+    pub name: String,
+    /// Where everything that it keeps lies.
+    pub data_dir: PathBuf,
+    /// Address and port of the one listener, for clients and peers.
+    pub listen: SocketAddr,
+    /// `host:port` under which others reach this member.
+    pub advertise: String,
+    /// A file to hold this process's id, locked while it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid_file: Option<PathBuf>,
+    /// Certificates; generated in the data directory when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsFiles>,
+    /// What is logged.
+    pub log: LogConfig,
+    /// All members of the group, this one included, by name.
+    #[serde(rename = "peers")]
+    pub members: Vec<Member>,
+}
+
+/// PEM files of a member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TlsFiles {
+    /// The cluster's authority.
+    pub ca_file: PathBuf,
+    /// This member's certificate.
+    pub cert_file: PathBuf,
+    /// Its key.
+    pub key_file: PathBuf,
+}
+
+/// What is logged, to standard error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LogConfig {
+    /// A filter such as `info` or `info,reddwarf_raft=debug`.
+    pub level: String,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// How a log line looks.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// One voting member of the group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its `host:port`.
+    pub address: String,
+}
+
+impl Config {
+    /// The configuration as a file that `--config` reads.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("invariant: strings, lists and tables encode as TOML")
+    }
+}

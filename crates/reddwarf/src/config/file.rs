@@ -1,0 +1,52 @@
+//! The configuration file.
+
+use super::{LogFormat, Member};
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// A configuration file as it stands: every setting may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigFile {
+    /// See [`super::Config::name`].
+    pub name: Option<String>,
+    /// See [`super::Config::data_dir`].
+    pub data_dir: Option<PathBuf>,
+    /// See [`super::Config::listen`].
+    pub listen: Option<String>,
+    /// See [`super::Config::advertise`].
+    pub advertise: Option<String>,
+    /// See [`super::Config::pid_file`].
+    pub pid_file: Option<PathBuf>,
+    /// See [`super::Config::tls`].
+    #[serde(default)]
+    pub tls: TlsTable,
+    /// See [`super::Config::log`].
+    #[serde(default)]
+    pub log: LogTable,
+    /// The members of the group; this one may be left out.
+    #[serde(default)]
+    pub peers: Vec<Member>,
+}
+
+/// `[tls]`: all three or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsTable {
+    /// The cluster's authority.
+    pub ca_file: Option<PathBuf>,
+    /// This member's certificate.
+    pub cert_file: Option<PathBuf>,
+    /// Its key.
+    pub key_file: Option<PathBuf>,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogTable {
+    /// See [`super::LogConfig::level`].
+    pub level: Option<String>,
+    /// See [`super::LogConfig::format`].
+    pub format: Option<LogFormat>,
+}

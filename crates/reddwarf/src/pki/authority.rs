@@ -1,0 +1,219 @@
+//! The certificate authority.
+
+use super::{Subject, write_private};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Years for which a certificate made here is valid.
+const VALID_YEARS: i16 = 10;
+
+/// Why a certificate could not be made, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum PkiError {
+    /// The file system refused.
+    #[error("cannot {doing} {}", path.display())]
+    File {
+        /// `read`, `write` or `create`.
+        doing: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Its answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The text in a file is no certificate or key.
+    #[error("{} does not hold what it should", path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// What was found.
+        #[source]
+        source: rcgen::Error,
+    },
+    /// A certificate could not be made.
+    #[error("cannot make the certificate of {name:?}")]
+    Issue {
+        /// For whom.
+        name: String,
+        /// Why.
+        #[source]
+        source: rcgen::Error,
+    },
+}
+
+/// A certificate and its private key, both PEM.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The certificate.
+    pub certificate: String,
+    /// Its key (PKCS #8).
+    pub key: String,
+}
+
+impl Credentials {
+    /// Writes the certificate and the key (mode 0600).
+    ///
+    /// # Errors
+    /// [`PkiError::File`]
+    pub fn write(&self, certificate: &Path, key: &Path) -> Result<(), PkiError> {
+        for (path, text) in [(key, &self.key), (certificate, &self.certificate)] {
+            write_private(path, text).map_err(|source| PkiError::File {
+                doing: "write",
+                path: path.into(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// The cluster's certificate authority, with its key.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: String,
+}
+
+impl Authority {
+    /// Reads `ca.crt` and `ca.key` in `folder`, or makes them when neither is there.
+    ///
+    /// # Errors
+    /// [`PkiError`]
+    pub fn open_or_create(folder: &Path) -> Result<Self, PkiError> {
+        let (certificate, key) = (folder.join("ca.crt"), folder.join("ca.key"));
+        if certificate.exists() || key.exists() {
+            return Authority::read(&certificate, &key);
+        }
+        fs::create_dir_all(folder).map_err(|source| PkiError::File {
+            doing: "create",
+            path: folder.into(),
+            source,
+        })?;
+        let (authority, credentials) = Authority::create()?;
+        credentials.write(&certificate, &key)?;
+        Ok(authority)
+    }
+
+    fn read(certificate: &Path, key: &Path) -> Result<Self, PkiError> {
+        let text = |path: &Path| {
+            fs::read_to_string(path).map_err(|source| PkiError::File {
+                doing: "read",
+                path: path.into(),
+                source,
+            })
+        };
+        let pair = KeyPair::from_pem(&text(key)?)
+            .map_err(|source| PkiError::Malformed { path: key.into(), source })?;
+        let pem = text(certificate)?;
+        let issuer = Issuer::from_ca_cert_pem(&pem, pair)
+            .map_err(|source| PkiError::Malformed { path: certificate.into(), source })?;
+        Ok(Authority { issuer, certificate: pem })
+    }
+
+    /// Makes a new authority, and its own credentials to be kept.
+    ///
+    /// # Errors
+    /// [`PkiError::Issue`]
+    pub fn create() -> Result<(Self, Credentials), PkiError> {
+        let name = format!("reddwarf-ca-{:08x}", rand::random::<u32>());
+        let failed = |source| PkiError::Issue { name: name.clone(), source };
+        let mut params = CertificateParams::default();
+        params.distinguished_name.remove(DnType::CommonName);
+        params.distinguished_name.push(DnType::CommonName, name.as_str());
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![
+            KeyUsagePurpose::KeyCertSign,
+            KeyUsagePurpose::CrlSign,
+            KeyUsagePurpose::DigitalSignature,
+        ];
+        set_validity(&mut params);
+        let pair = KeyPair::generate().map_err(failed)?;
+        let certificate = params.self_signed(&pair).map_err(failed)?.pem();
+        let credentials =
+            Credentials { certificate: certificate.clone(), key: pair.serialize_pem() };
+        Ok((Authority { issuer: Issuer::new(params, pair), certificate }, credentials))
+    }
+
+    /// The authority's own certificate, PEM.
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// Makes a certificate. A subject with hosts may serve as well as call.
+    ///
+    /// # Errors
+    /// [`PkiError::Issue`]
+    pub fn issue(&self, subject: &Subject) -> Result<Credentials, PkiError> {
+        let failed = |source| PkiError::Issue { name: subject.name.clone(), source };
+        let mut params = CertificateParams::new(subject.hosts.clone()).map_err(failed)?;
+        params.distinguished_name.remove(DnType::CommonName);
+        params.distinguished_name.push(DnType::CommonName, subject.name.as_str());
+        for group in &subject.groups {
+            params.distinguished_name.push(DnType::OrganizationName, group.as_str());
+        }
+        params.key_usages =
+            vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        if !subject.hosts.is_empty() {
+            params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+        }
+        params.use_authority_key_identifier_extension = true;
+        set_validity(&mut params);
+        let pair = KeyPair::generate().map_err(failed)?;
+        let certificate = params.signed_by(&pair, &self.issuer).map_err(failed)?.pem();
+        Ok(Credentials { certificate, key: pair.serialize_pem() })
+    }
+}
+
+/// From yesterday, so that a clock slightly behind accepts the certificate.
+fn set_validity(params: &mut CertificateParams) {
+    let today = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC).date();
+    let from = today.yesterday().unwrap_or(today);
+    let day = |date: jiff::civil::Date, years: i16| {
+        // The 28th exists in every month of every year.
+        let day = date.day().clamp(1, 28) as u8;
+        rcgen::date_time_ymd(i32::from(date.year() + years), date.month() as u8, day)
+    };
+    params.not_before = day(from, 0);
+    params.not_after = day(from, VALID_YEARS);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{admin_client, member};
+    use super::*;
+    use x509_parser::pem::parse_x509_pem;
+
+    #[test]
+    fn certificates_verify_under_the_authority_that_is_read_back() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let first = Authority::open_or_create(folder.path()).expect("made");
+        let again = Authority::open_or_create(folder.path()).expect("read back");
+        assert_eq!(first.certificate(), again.certificate());
+        let (_, ca) = parse_x509_pem(first.certificate().as_bytes()).expect("PEM");
+        let ca = ca.parse_x509().expect("X.509");
+        for subject in [admin_client(), member("node-1", &["10.1.2.3".into()])] {
+            let issued = again.issue(&subject).expect("issued");
+            let (_, pem) = parse_x509_pem(issued.certificate.as_bytes()).expect("PEM");
+            let leaf = pem.parse_x509().expect("X.509");
+            leaf.verify_signature(Some(ca.public_key())).expect("signed by the authority");
+            let name = leaf.subject().iter_common_name().next().expect("common name");
+            assert_eq!(name.as_str().ok(), Some(subject.name.as_str()));
+            let usage = leaf.extended_key_usage().expect("read").expect("there").value;
+            assert_eq!(usage.server_auth, !subject.hosts.is_empty());
+            assert!(usage.client_auth && leaf.validity().is_valid());
+        }
+    }
+
+    #[test]
+    fn keys_are_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("temporary folder");
+        Authority::open_or_create(folder.path()).expect("made");
+        let mode = fs::metadata(folder.path().join("ca.key")).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
