@@ -29,7 +29,10 @@ pub enum ClientError {
     Certificates(String),
     /// No connection.
     #[error("cannot connect to {url}")]
-    #[diagnostic(code(reddwarf::client::connect), help("is the member running? `reddwarf up` starts what is not"))]
+    #[diagnostic(
+        code(reddwarf::client::connect),
+        help("is the member running? `reddwarf up` starts what is not")
+    )]
     Connect {
         /// Which server.
         url: String,

@@ -24,6 +24,8 @@ pub const DEFAULT_PORT: u16 = 6443;
 pub struct Config {
     /// This member's name, unique in the group.
     pub name: String,
+    /// The group's name; members of another group are refused.
+    pub cluster: String,
     /// Where everything that it keeps lies.
     pub data_dir: PathBuf,
     /// Address and port of the one listener, for clients and peers.

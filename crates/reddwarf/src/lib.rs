@@ -6,6 +6,7 @@ pub mod client;
 pub mod config;
 pub mod group;
 pub mod kubeconfig;
+pub mod logging;
 pub mod pki;
 
 use std::path::PathBuf;

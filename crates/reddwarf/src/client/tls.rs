@@ -13,9 +13,8 @@ use std::sync::Arc;
 /// # Errors
 /// [`ClientError::Certificates`]
 pub fn client_config(kubeconfig: &Kubeconfig) -> Result<Arc<ClientConfig>, ClientError> {
-    let bad = |what: &str, e: &dyn std::fmt::Display| {
-        ClientError::Certificates(format!("{what}: {e}"))
-    };
+    let bad =
+        |what: &str, e: &dyn std::fmt::Display| ClientError::Certificates(format!("{what}: {e}"));
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(kubeconfig.authority.as_bytes()) {
         let certificate = certificate.map_err(|e| bad("authority", &e))?;

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 pub struct ConfigFile {
     /// See [`super::Config::name`].
     pub name: Option<String>,
+    /// See [`super::Config::cluster`].
+    pub cluster: Option<String>,
     /// See [`super::Config::data_dir`].
     pub data_dir: Option<PathBuf>,
     /// See [`super::Config::listen`].

@@ -13,6 +13,9 @@ pub struct ServerFlags {
     /// This member's name
     #[arg(long, env = "REDDWARF_NAME")]
     pub name: Option<String>,
+    /// The group's name, the same on all of its members
+    #[arg(long, env = "REDDWARF_CLUSTER")]
+    pub cluster: Option<String>,
     /// Where this member keeps its data
     #[arg(long, env = "REDDWARF_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,

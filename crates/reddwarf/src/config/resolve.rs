@@ -1,8 +1,6 @@
 //! Puts flags, environment, file and defaults together.
 
-use super::{
-    Config, ConfigFile, DEFAULT_PORT, LogConfig, Member, ServerFlags, TlsFiles,
-};
+use super::{Config, ConfigFile, DEFAULT_PORT, LogConfig, Member, ServerFlags, TlsFiles};
 use crate::data_folder;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use std::collections::BTreeSet;
@@ -110,6 +108,7 @@ fn resolve(flags: &ServerFlags, file: ConfigFile) -> Result<Config, ConfigError>
             level: flags.log_level.clone().or(file.log.level).unwrap_or_else(|| "info".into()),
             format: flags.log_format.or(file.log.format).unwrap_or_default(),
         },
+        cluster: flags.cluster.clone().or(file.cluster).unwrap_or_else(|| "reddwarf".into()),
         pid_file: flags.pid_file.clone().or(file.pid_file),
         name,
         data_dir,
@@ -239,7 +238,8 @@ mod tests {
 
     #[test]
     fn what_is_printed_reads_back_as_the_same() {
-        let text = "name='b'\n[[peers]]\nname='a'\naddress='h:1'\n[[peers]]\nname='b'\naddress='h:2'";
+        let text =
+            "name='b'\n[[peers]]\nname='a'\naddress='h:1'\n[[peers]]\nname='b'\naddress='h:2'";
         let config = resolve(&flags("/d"), file(text)).expect("complete");
         let again = resolve(&ServerFlags::default(), file(&config.to_toml())).expect("complete");
         assert_eq!(config, again);

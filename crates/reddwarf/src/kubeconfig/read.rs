@@ -13,12 +13,17 @@ pub enum KubeconfigError {
     #[error("no kubeconfig: neither --kubeconfig nor KUBECONFIG is set")]
     #[diagnostic(
         code(reddwarf::kubeconfig::missing),
-        help("give --kubeconfig FILE, or `export KUBECONFIG=…/admin.kubeconfig` as `reddwarf up` prints it")
+        help(
+            "give --kubeconfig FILE, or `export KUBECONFIG=…/admin.kubeconfig` as `reddwarf up` prints it"
+        )
     )]
     Missing,
     /// A file cannot be read.
     #[error("cannot read {}", path.display())]
-    #[diagnostic(code(reddwarf::kubeconfig::unreadable), help("check that the file is there and yours"))]
+    #[diagnostic(
+        code(reddwarf::kubeconfig::unreadable),
+        help("check that the file is there and yours")
+    )]
     Unreadable {
         /// Which file.
         path: PathBuf,
@@ -84,8 +89,7 @@ impl Kubeconfig {
     pub fn read(path: &Path) -> Result<Self, KubeconfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| KubeconfigError::Unreadable { path: path.into(), source })?;
-        let malformed =
-            |what: String| KubeconfigError::Malformed { path: path.into(), what };
+        let malformed = |what: String| KubeconfigError::Malformed { path: path.into(), what };
         let file: File = serde_yaml_ng::from_str(&text).map_err(|e| malformed(e.to_string()))?;
         let current = file
             .contexts
@@ -102,9 +106,10 @@ impl Kubeconfig {
             .ok_or_else(|| malformed(format!("it has no user {user_name:?}")))?;
         let mut members = Vec::new();
         let mut authority = String::new();
-        let others = file.contexts.iter().filter(|c| {
-            c.name != current.name && &c.value.context.user == user_name
-        });
+        let others = file
+            .contexts
+            .iter()
+            .filter(|c| c.name != current.name && &c.value.context.user == user_name);
         for context in std::iter::once(current).chain(others) {
             let name = &context.value.context.cluster;
             let cluster = file
@@ -148,11 +153,7 @@ fn client_pem(path: &Path, user: &User) -> Result<(String, String), KubeconfigEr
 }
 
 /// The PEM that a kubeconfig embeds in base64 or names by file (relative to itself).
-fn pem(
-    path: &Path,
-    data: Option<&str>,
-    file: Option<&str>,
-) -> Result<String, KubeconfigError> {
+fn pem(path: &Path, data: Option<&str>, file: Option<&str>) -> Result<String, KubeconfigError> {
     if let Some(data) = data {
         let bytes = STANDARD.decode(data).map_err(|e| KubeconfigError::Malformed {
             path: path.into(),

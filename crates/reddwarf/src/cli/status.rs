@@ -1,0 +1,93 @@
+//! `reddwarf status`: the members of a group.
+
+use super::GroupFlags;
+use crate::client::GroupClient;
+use crate::kubeconfig::Kubeconfig;
+use clap::{Args, ValueEnum};
+use miette::{IntoDiagnostic, Result};
+use serde_json::Value;
+
+#[derive(Args, Debug)]
+pub(super) struct StatusFlags {
+    #[command(flatten)]
+    group: GroupFlags,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Output {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+}
+
+pub(super) fn run(flags: &StatusFlags) -> Result<()> {
+    let client = GroupClient::new(&Kubeconfig::find(flags.group.kubeconfig.as_deref())?)?;
+    let status = super::client_runtime()?.block_on(client.get_json("/reddwarf/status"))?;
+    match flags.output {
+        Output::Json => println!("{}", serde_json::to_string(&status).into_diagnostic()?),
+        Output::Table => print!("{}", table(&status)),
+    }
+    Ok(())
+}
+
+const COLUMNS: [(&str, &str); 7] = [
+    ("NAME", "name"),
+    ("ROLE", "role"),
+    ("TERM", "term"),
+    ("REVISION", "appliedRevision"),
+    ("LAG", "lag"),
+    ("VERSION", "version"),
+    ("ENDPOINT", "endpoint"),
+];
+
+/// One line a member, columns three spaces apart.
+fn table(status: &Value) -> String {
+    let cell = |value: &Value| match value {
+        Value::String(text) if !text.is_empty() => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => "-".to_owned(),
+    };
+    let mut rows = vec![COLUMNS.map(|(title, _)| title.to_owned())];
+    for member in status["members"].as_array().into_iter().flatten() {
+        let unreachable = member["role"] == "unreachable";
+        rows.push(COLUMNS.map(|(_, field)| match field {
+            "name" | "role" | "endpoint" => cell(&member[field]),
+            _ if unreachable => "-".to_owned(),
+            _ => cell(&member[field]),
+        }));
+    }
+    let width = |at: usize| rows.iter().map(|row| row[at].len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
+    let line = |row: &[String; COLUMNS.len()]| {
+        let cells = row.iter().zip(&widths).map(|(text, width)| format!("{text:<width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("   ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_member_that_does_not_answer_has_no_numbers() {
+        let status = json!({"members": [
+            {"name": "node-1", "role": "leader", "term": 2, "appliedRevision": 41, "lag": 0,
+             "version": "0.1.0", "endpoint": "127.0.0.1:6443"},
+            {"name": "node-2", "role": "unreachable", "term": 0, "appliedRevision": 0, "lag": 0,
+             "version": "", "endpoint": "127.0.0.1:6444"},
+        ]});
+        assert_eq!(
+            table(&status),
+            "NAME     ROLE          TERM   REVISION   LAG   VERSION   ENDPOINT\n\
+             node-1   leader        2      41         0     0.1.0     127.0.0.1:6443\n\
+             node-2   unreachable   -      -          -     -         127.0.0.1:6444\n"
+        );
+    }
+}
