@@ -1,1 +1,2 @@
 //! Reddwarf raft.
+pub mod fanout;
