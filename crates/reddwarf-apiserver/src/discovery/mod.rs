@@ -1,40 +1,193 @@
 //! What the API says of itself: groups, versions and resources.
 
-use crate::registry::Registry;
+mod aggregated;
+
+pub use aggregated::aggregated;
+
+use crate::registry::{Kind, Registry, Subresource};
+use base64::Engine as _;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 /// `/api`: the versions of the core group (`APIVersions`); `server` is this member's address.
+///
+/// Has no `apiVersion`, as upstream's has none.
 pub fn api_versions(registry: &Registry, server: &str) -> Value {
-    let _ = registry;
     json!({
-        "kind": "APIVersions", "versions": ["v1"],
+        "kind": "APIVersions", "versions": versions_of(registry, ""),
         "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": server}],
     })
 }
 
 /// `/apis`: all groups (`APIGroupList`).
 pub fn groups(registry: &Registry) -> Value {
-    let _ = registry;
-    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": []})
+    let groups: Vec<Value> = group_names(registry)
+        .into_iter()
+        .filter(|name| !name.is_empty())
+        .map(|name| group_entry(json!({}), registry, name))
+        .collect();
+    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
 /// `/apis/{group}` (`APIGroup`).
 pub fn group(registry: &Registry, group: &str) -> Option<Value> {
-    let _ = (registry, group);
-    None
+    let served = !group.is_empty() && group_names(registry).contains(&group);
+    let head = json!({"kind": "APIGroup", "apiVersion": "v1"});
+    served.then(|| group_entry(head, registry, group))
 }
 
 /// `/api/v1` (empty group) and `/apis/{group}/{version}` (`APIResourceList`).
+///
+/// That of the core group has no `apiVersion`, as upstream's has none.
 pub fn resources(registry: &Registry, group: &str, version: &str) -> Option<Value> {
-    let _ = (registry, group, version);
-    None
+    let mut kinds = kinds_of(registry, group, version);
+    if kinds.is_empty() {
+        return None;
+    }
+    kinds.sort_by(|a, b| a.plural.cmp(&b.plural));
+    let resources: Vec<Value> = kinds.into_iter().flat_map(resource_entries).collect();
+    let mut list = json!({"kind": "APIResourceList"});
+    if !group.is_empty() {
+        list["apiVersion"] = json!("v1");
+    }
+    list["groupVersion"] = json!(reddwarf_core::gvk::api_version(group, version));
+    list["resources"] = resources.into();
+    Some(list)
 }
 
-/// The `APIGroupDiscoveryList` (`apidiscovery.k8s.io/v2`) of `/api` (`core`) or of `/apis`.
-pub fn aggregated(registry: &Registry, core: bool) -> Value {
-    let _ = (registry, core);
-    json!({
-        "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2",
-        "metadata": {}, "items": [],
-    })
+fn group_entry(mut entry: Value, registry: &Registry, name: &str) -> Value {
+    let versions: Vec<Value> = versions_of(registry, name)
+        .into_iter()
+        .map(|version| {
+            let group_version = reddwarf_core::gvk::api_version(name, version);
+            json!({"groupVersion": group_version, "version": version})
+        })
+        .collect();
+    entry["name"] = json!(name);
+    entry["preferredVersion"] = versions.first().cloned().unwrap_or_default();
+    entry["versions"] = versions.into();
+    entry
+}
+
+/// A resource and, behind it, its subresources.
+fn resource_entries(kind: &Kind) -> Vec<Value> {
+    let mut main = json!({
+        "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced(),
+        "kind": kind.kind, "verbs": kind.verbs.0,
+    });
+    if !kind.short_names.is_empty() {
+        main["shortNames"] = json!(kind.short_names);
+    }
+    if !kind.categories.is_empty() {
+        main["categories"] = json!(kind.categories);
+    }
+    if kind.stored() {
+        main["storageVersionHash"] = json!(storage_version_hash(kind));
+    }
+    let subresources = kind.subresources.iter().map(|sub| subresource_entry(kind, sub));
+    std::iter::once(main).chain(subresources).collect()
+}
+
+fn subresource_entry(kind: &Kind, sub: &Subresource) -> Value {
+    let mut entry = json!({
+        "name": format!("{}/{}", kind.plural, sub.name), "singularName": "",
+        "namespaced": kind.namespaced(),
+    });
+    if (&sub.group, &sub.version) != (&kind.group, &kind.version) {
+        entry["group"] = json!(sub.group);
+        entry["version"] = json!(sub.version);
+    }
+    entry["kind"] = json!(sub.kind);
+    entry["verbs"] = json!(sub.verbs.0);
+    entry
+}
+
+/// Base64 of the first eight bytes of SHA-256 of `group/version/kind` of the storage version.
+fn storage_version_hash(kind: &Kind) -> String {
+    let stored = &kind.storage.api_version;
+    // The core group is empty, but its slash is there.
+    let slash = if stored.contains('/') { "" } else { "/" };
+    let digest = Sha256::digest(format!("{slash}{stored}/{}", kind.kind));
+    base64::engine::general_purpose::STANDARD.encode(&digest[..8])
+}
+
+/// Group names in the order of discovery, each once.
+fn group_names(registry: &Registry) -> Vec<&str> {
+    distinct(registry.kinds().map(|k| &*k.group))
+}
+
+/// Versions of a group, the preferred one first.
+fn versions_of<'a>(registry: &'a Registry, group: &str) -> Vec<&'a str> {
+    distinct(registry.kinds().filter(|k| k.group == group).map(|k| &*k.version))
+}
+
+fn kinds_of<'a>(registry: &'a Registry, group: &str, version: &str) -> Vec<&'a Kind> {
+    let of = |k: &&Kind| k.group == group && k.version == version;
+    registry.kinds().map(AsRef::as_ref).filter(of).collect()
+}
+
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut out: Vec<&str> = Vec::new();
+    for name in names {
+        if !out.contains(&name) {
+            out.push(name);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(group: &str, version: &str, resource: &str) -> String {
+        let registry = Registry::builtin();
+        storage_version_hash(registry.resource(group, version, resource).expect("served"))
+    }
+
+    #[test]
+    fn hashes_that_clients_know() {
+        assert_eq!(hash("", "v1", "configmaps"), "qFsyl6wFWjQ=");
+        assert_eq!(hash("events.k8s.io", "v1", "events"), hash("", "v1", "events"));
+        assert_eq!(hash("autoscaling", "v1", "horizontalpodautoscalers"), "qwQve8ut294=");
+    }
+
+    #[test]
+    fn subresources_follow_their_resource() {
+        let list = resources(&Registry::builtin(), "apps", "v1").expect("served");
+        let names: Vec<_> =
+            list["resources"].as_array().expect("list").iter().map(|r| &r["name"]).collect();
+        assert_eq!(
+            names[..5],
+            [
+                "controllerrevisions",
+                "daemonsets",
+                "daemonsets/status",
+                "deployments",
+                "deployments/scale"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_subresource_of_another_group_says_so() {
+        let list = resources(&Registry::builtin(), "", "v1").expect("served");
+        assert_eq!(list.get("apiVersion"), None);
+        let find = |name: &str| {
+            let all = list["resources"].as_array().expect("list");
+            all.iter().find(|r| r["name"] == name).expect("listed").clone()
+        };
+        assert_eq!(find("pods/eviction")["group"], "policy");
+        assert_eq!(find("pods/binding").get("group"), None);
+        assert_eq!(find("bindings").get("storageVersionHash"), None);
+    }
+
+    #[test]
+    fn groups_prefer_their_first_version() {
+        let registry = Registry::builtin();
+        let autoscaling = group(&registry, "autoscaling").expect("served");
+        assert_eq!(autoscaling["preferredVersion"]["version"], "v2");
+        assert_eq!(group(&registry, ""), None);
+        assert_eq!(groups(&registry)["groups"][0]["name"], "apiregistration.k8s.io");
+    }
 }
