@@ -6,6 +6,8 @@
 
 pub mod admission;
 pub mod allocation;
+pub mod background;
+pub mod bootstrap;
 pub mod discovery;
 pub mod object;
 pub mod openapi;

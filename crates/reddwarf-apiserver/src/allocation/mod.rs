@@ -4,6 +4,13 @@
 //! API does not serve. Both are put in the commit that stores the service, under the
 //! precondition that nothing is there, so two members cannot give away the same one.
 
+mod addresses;
+mod ports;
+mod range;
+mod service;
+
+pub use range::ServiceRange;
+
 use crate::registry::Kind;
 use reddwarf_core::{ObjectKey, Precondition, Status, View};
 use serde_json::Value;
@@ -35,13 +42,12 @@ pub enum ExtraChange {
 }
 
 /// Allocates for a new object; runs after the mutating admission pass and before validation.
-/// With `dry_run` the answer is to be dropped with the object.
+/// A dry run drops the answer.
 ///
 /// # Errors
 /// The 422 that upstream answers for an address or port that cannot be had.
 pub fn on_create(kind: &Kind, object: &mut Value, view: &View) -> Result<Extra, Box<Status>> {
-    let _ = (kind, object, view);
-    Ok(Extra::default())
+    if is_service(kind) { service::create(object, view) } else { Ok(Extra::default()) }
 }
 
 /// Allocates and releases for an update of the main resource, at the same place of the
@@ -55,12 +61,14 @@ pub fn on_update(
     old: &Value,
     view: &View,
 ) -> Result<Extra, Box<Status>> {
-    let _ = (kind, object, old, view);
-    Ok(Extra::default())
+    if is_service(kind) { service::update(object, old, view) } else { Ok(Extra::default()) }
 }
 
 /// Releases what an object holds that is about to be removed for good.
 pub fn on_remove(kind: &Kind, object: &Value, view: &View) -> Extra {
-    let _ = (kind, object, view);
-    Extra::default()
+    if is_service(kind) { service::remove(object, view) } else { Extra::default() }
+}
+
+fn is_service(kind: &Kind) -> bool {
+    kind.group.is_empty() && kind.kind == "Service"
 }

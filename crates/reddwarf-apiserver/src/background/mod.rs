@@ -1,0 +1,55 @@
+//! Work of the API that only the leader does.
+//!
+//! Every loop stops with its token; its writes carry the leader's term, so what a deposed
+//! leader still has under way changes nothing.
+
+mod endpoints;
+mod event_expiry;
+mod namespace_defaults;
+mod namespace_emptying;
+mod namespace_status;
+
+use crate::registry::Registry;
+use reddwarf_core::Store;
+use reddwarf_core::api::ApiClient;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Pause before a loop tries again what failed.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the loops work with.
+#[derive(Clone)]
+pub struct Background {
+    /// Writes of the leader, fenced by `term`.
+    pub client: Arc<dyn ApiClient>,
+    /// This member's state.
+    pub store: Arc<dyn Store>,
+    /// The kinds that a namespace may hold.
+    pub registry: Arc<Registry>,
+    /// The term for which the loops run.
+    pub term: u64,
+    /// The certificate of the cluster's CA, for `kube-root-ca.crt`.
+    pub ca_pem: Arc<str>,
+    /// Where live members serve the API.
+    pub members: watch::Receiver<Vec<SocketAddr>>,
+}
+
+/// Runs all loops until `stop` is cancelled.
+pub async fn run(background: Background, stop: CancellationToken) {
+    let work = async {
+        tokio::join!(
+            namespace_defaults::run(&background),
+            namespace_emptying::run(&background),
+            event_expiry::run(&background),
+            endpoints::run(&background),
+        )
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        _ = work => {}
+    }
+}

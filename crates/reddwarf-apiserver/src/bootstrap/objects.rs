@@ -1,0 +1,169 @@
+//! What the first objects look like.
+
+use super::{BootstrapConfig, BootstrapError};
+use crate::allocation::ServiceRange;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+
+/// Namespaces that every cluster has.
+pub const SYSTEM_NAMESPACES: [&str; 4] =
+    ["default", "kube-node-lease", "kube-public", "kube-system"];
+
+const PRIORITY_CLASSES: [(&str, i64, &str); 2] = [
+    (
+        "system-cluster-critical",
+        2_000_000_000,
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+    ),
+    (
+        "system-node-critical",
+        2_000_001_000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+];
+
+const ROOT_CA_DESCRIPTION: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";
+
+/// All of them with the collections to which they are posted, in order.
+pub fn all(config: &BootstrapConfig) -> Result<Vec<(String, Value)>, BootstrapError> {
+    let range = ServiceRange::parse(&config.service_cidr)
+        .ok_or_else(|| BootstrapError::ServiceCidr(config.service_cidr.clone()))?;
+    let mut all: Vec<(String, Value)> = Vec::new();
+    for name in SYSTEM_NAMESPACES {
+        all.push(("/api/v1/namespaces".into(), namespace(name)));
+    }
+    for (name, value, description) in PRIORITY_CLASSES {
+        let path = "/apis/scheduling.k8s.io/v1/priorityclasses".to_owned();
+        all.push((path, priority_class(name, value, description)));
+    }
+    all.push(("/apis/networking.k8s.io/v1/servicecidrs".into(), service_cidr(config)));
+    let service = kubernetes_service(&range, config.api_port);
+    all.push(("/api/v1/namespaces/default/services".into(), service));
+    for name in SYSTEM_NAMESPACES {
+        all.push((format!("/api/v1/namespaces/{name}/serviceaccounts"), default_account()));
+        all.push((format!("/api/v1/namespaces/{name}/configmaps"), root_ca(&config.ca_pem)));
+    }
+    Ok(all)
+}
+
+fn namespace(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+}
+
+fn priority_class(name: &str, value: i64, description: &str) -> Value {
+    json!({
+        "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+        "metadata": {"name": name}, "value": value, "description": description,
+        "preemptionPolicy": "PreemptLowerPriority",
+    })
+}
+
+fn service_cidr(config: &BootstrapConfig) -> Value {
+    json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
+        "metadata": {"name": "kubernetes"}, "spec": {"cidrs": [config.service_cidr]},
+    })
+}
+
+/// The service at the first address of the range, by which pods reach the API.
+fn kubernetes_service(range: &ServiceRange, port: u16) -> Value {
+    let address = range.first().to_string();
+    json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "kubernetes", "namespace": "default",
+            "labels": {"component": "apiserver", "provider": "kubernetes"}},
+        "spec": {
+            "type": "ClusterIP", "clusterIP": address, "clusterIPs": [address],
+            "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "sessionAffinity": "None",
+            "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": port}],
+        },
+    })
+}
+
+/// The service account that a pod without one gets.
+pub fn default_account() -> Value {
+    json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}})
+}
+
+/// The config map by which pods know the API's certificate.
+pub fn root_ca(ca_pem: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "kube-root-ca.crt",
+            "annotations": {"kubernetes.io/description": ROOT_CA_DESCRIPTION}},
+        "data": {"ca.crt": ca_pem},
+    })
+}
+
+/// The `Endpoints` and the `EndpointSlice` of the `kubernetes` service for these live members,
+/// sorted by address. Members that share one address, as on one machine, differ by port; the
+/// two kinds have one list of ports for all addresses, so only those at the first port count.
+pub fn kubernetes_endpoints(members: &[SocketAddr]) -> (Value, Value) {
+    let mut members = members.to_vec();
+    members.sort();
+    let port = members.first().map_or(0, SocketAddr::port);
+    members.retain(|m| m.port() == port);
+    members.dedup();
+    let addresses: Vec<String> = members.iter().map(|m| m.ip().to_string()).collect();
+    let port = json!({"name": "https", "port": port, "protocol": "TCP"});
+    let subsets = if addresses.is_empty() {
+        json!([])
+    } else {
+        let addresses: Vec<Value> = addresses.iter().map(|ip| json!({"ip": ip})).collect();
+        json!([{"addresses": addresses, "ports": [port]}])
+    };
+    let endpoints = json!({
+        "apiVersion": "v1", "kind": "Endpoints",
+        "metadata": {"name": "kubernetes", "namespace": "default",
+            "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
+        "subsets": subsets,
+    });
+    let items: Vec<Value> = addresses
+        .iter()
+        .map(|ip| json!({"addresses": [ip], "conditions": {"ready": true}}))
+        .collect();
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {"name": "kubernetes", "namespace": "default",
+            "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "addressType": "IPv4", "endpoints": items, "ports": [port],
+    });
+    (endpoints, slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces_come_before_what_they_hold() {
+        let all = all(&BootstrapConfig::default()).expect("a range");
+        let made = |path: &str| all.iter().position(|(p, _)| p == path).expect("made");
+        assert_eq!(made("/api/v1/namespaces"), 0);
+        assert!(
+            made("/apis/networking.k8s.io/v1/servicecidrs")
+                < made("/api/v1/namespaces/default/services")
+        );
+        let (_, service) = &all[made("/api/v1/namespaces/default/services")];
+        assert_eq!(service["spec"]["clusterIP"], "10.96.0.1");
+    }
+
+    #[test]
+    fn a_range_that_is_none() {
+        let config = BootstrapConfig { service_cidr: "10.96.0.0/40".into(), ..Default::default() };
+        assert!(matches!(all(&config), Err(BootstrapError::ServiceCidr(_))));
+    }
+
+    #[test]
+    fn endpoints_follow_members() {
+        let at = |text: &str| text.parse::<SocketAddr>().expect("an address");
+        let members = [at("10.0.0.2:6443"), at("10.0.0.1:6443"), at("10.0.0.2:6443")];
+        let (endpoints, slice) = kubernetes_endpoints(&members);
+        assert_eq!(
+            endpoints["subsets"][0]["addresses"],
+            json!([{"ip": "10.0.0.1"}, {"ip": "10.0.0.2"}])
+        );
+        assert_eq!(slice["endpoints"].as_array().map(Vec::len), Some(2));
+        assert_eq!(kubernetes_endpoints(&[]).0["subsets"], json!([]));
+    }
+}
