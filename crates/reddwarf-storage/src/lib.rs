@@ -1,1 +1,31 @@
-//! Reddwarf storage.
+//! The durable form of the replicated state.
+//!
+//! - [`KvStore`] is the narrow seam to a transactional key-value file; [`RedbStore`] is the
+//!   one over redb. Everything above the seam is tested with a file that fails at every point.
+//! - [`rows`] lays the state out in tables (`docs/format.md` has it byte by byte).
+//! - [`Persister`] writes what `apply` did, behind it, in small durable transactions that carry
+//!   the applied index; [`InlinePersister`] does the same at once, for simulation.
+//! - [`load`] rebuilds the state at start; [`SnapshotReader`] and [`SnapshotWriter`] carry it to
+//!   another member.
+#![warn(missing_docs)]
+
+mod kv;
+mod load;
+mod open;
+mod persister;
+mod redb_store;
+pub mod rows;
+mod snapshot_reader;
+mod snapshot_writer;
+mod transaction;
+
+pub use kv::{KvError, KvRead, KvStore, Operation, Table, Visit, WriteBatch};
+pub use load::{LoadError, Loaded, load, read_checkpoint};
+pub use open::{OpenError, StoreOptions};
+pub use persister::{
+    Durable, InlinePersister, Persist, PersistBatch, PersistFailure, Persister, PersisterLimits,
+    ProgressHook,
+};
+pub use redb_store::RedbStore;
+pub use snapshot_reader::SnapshotReader;
+pub use snapshot_writer::{Received, SnapshotError, SnapshotWriter};

@@ -1,0 +1,198 @@
+//! Rebuilds the state, and the tail of the change window, from the file.
+
+use crate::rows;
+use crate::{KvError, KvRead, KvStore, Table};
+use reddwarf_core::{
+    BranchId, ChangeEvent, CommitChange, CommitHeader, Revision, StoredObject, View,
+};
+use reddwarf_versioning::{
+    ChangeWindow, Checkpoint, RestoreError, State, StateBuilder, WindowLimits, decode_header,
+};
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Changes of the past that are read back at start, so that watches resume over a restart.
+const TAIL_CHANGES_MAX: usize = 4_096;
+
+/// What [`load`] found.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The state as of the durable applied index.
+    pub state: State,
+    /// The newest changes before it.
+    pub window: ChangeWindow,
+    /// What was recorded with the last transaction.
+    pub checkpoint: Checkpoint,
+}
+
+/// Why the file does not hold a state.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It could not be read, or a row is damaged.
+    #[error("reading the stored state")]
+    Read(#[from] KvError),
+    /// The rows are not what was written.
+    #[error("the stored state is damaged; this node has to fetch it from the other members")]
+    Damaged(#[from] RestoreError),
+    /// A row names another that is not there.
+    #[error(
+        "the stored state is damaged: revision {0} is missing; this node has to fetch it from the other members"
+    )]
+    Missing(Revision),
+    /// Pages of the file make no sense.
+    #[error("the data file's pages are damaged; this node has to fetch it from the other members")]
+    Pages,
+}
+
+/// The checkpoint of the last durable transaction; the empty one in a new file.
+///
+/// # Errors
+/// See [`KvError`].
+pub fn read_checkpoint(store: &dyn KvStore) -> Result<Checkpoint, KvError> {
+    checkpoint_of(store.read()?.as_ref())
+}
+
+pub(crate) fn checkpoint_of(read: &dyn KvRead) -> Result<Checkpoint, KvError> {
+    match read.get(Table::Meta, rows::META_CHECKPOINT)? {
+        Some(value) => rows::read_checkpoint_value(&value),
+        None => Ok(Checkpoint::default()),
+    }
+}
+
+/// Rebuilds the state. Every row read is checked against its checksum, every object against
+/// its content hash, and all of them together against the recorded sum.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn load(store: &dyn KvStore, limits: WindowLimits) -> Result<Loaded, LoadError> {
+    // redb may panic on pages that something else has written to.
+    catch_unwind(AssertUnwindSafe(|| load_checked(store, limits))).unwrap_or(Err(LoadError::Pages))
+}
+
+fn load_checked(store: &dyn KvStore, limits: WindowLimits) -> Result<Loaded, LoadError> {
+    let read = store.read()?;
+    let read = read.as_ref();
+    let checkpoint = checkpoint_of(read)?;
+    let mut builder = StateBuilder::new(checkpoint.clone());
+    load_objects(read, &mut builder)?;
+    load_requests(read, &mut builder)?;
+    let state = builder.finish()?;
+    let window = load_window(read, &state.view(), limits)?;
+    Ok(Loaded { state, window, checkpoint })
+}
+
+fn load_objects(read: &dyn KvRead, builder: &mut StateBuilder) -> Result<(), LoadError> {
+    let mut failure = None;
+    read.scan_prefix(Table::Current, &BranchId::MAIN.0.to_be_bytes(), &mut |key, value| {
+        let revision = rows::read_current(key, value)?;
+        let added = version(read, revision).and_then(|object| Ok(builder.object(object)?));
+        Ok(keep_going(added, &mut failure))
+    })?;
+    failure.map_or(Ok(()), Err)
+}
+
+fn load_requests(read: &dyn KvRead, builder: &mut StateBuilder) -> Result<(), LoadError> {
+    let mut failure = None;
+    read.scan(Table::Requests, (Bound::Unbounded, Bound::Unbounded), &mut |key, value| {
+        let index = rows::read_number(Table::Requests, key)?;
+        let added = builder.request(index, value).map_err(LoadError::from);
+        Ok(keep_going(added, &mut failure))
+    })?;
+    failure.map_or(Ok(()), Err)
+}
+
+fn keep_going(result: Result<(), LoadError>, failure: &mut Option<LoadError>) -> ControlFlow<()> {
+    match result {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            *failure = Some(error);
+            ControlFlow::Break(())
+        }
+    }
+}
+
+fn version(read: &dyn KvRead, revision: Revision) -> Result<StoredObject, LoadError> {
+    let value = read.get(Table::Versions, &rows::number_key(revision.0))?;
+    let value = value.ok_or(LoadError::Missing(revision))?;
+    Ok(rows::read_version(revision, &value)?)
+}
+
+/// The newest commits of main, as many as the tail takes, oldest first.
+fn tail(read: &dyn KvRead) -> Result<Vec<CommitHeader>, KvError> {
+    let (mut commits, mut changes) = (Vec::new(), 0);
+    read.scan_back(Table::Commits, (Bound::Unbounded, Bound::Unbounded), &mut |key, value| {
+        let header = decode_header(value).map_err(|e| KvError::row(Table::Commits, key, e))?;
+        changes += header.changes.len();
+        if changes > TAIL_CHANGES_MAX {
+            return Ok(ControlFlow::Break(()));
+        }
+        if header.branch == BranchId::MAIN {
+            commits.push(header);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    commits.reverse();
+    Ok(commits)
+}
+
+fn load_window(
+    read: &dyn KvRead,
+    view: &View,
+    limits: WindowLimits,
+) -> Result<ChangeWindow, LoadError> {
+    let commits = tail(read)?;
+    let base = commits.first().map_or(view.revision, |first| Revision(first.first.0 - 1));
+    let mut window = ChangeWindow::new(base, limits);
+    let mut versions = Versions { read, view, recent: BTreeMap::new() };
+    for commit in &commits {
+        let events = commit
+            .changes
+            .iter()
+            .map(|change| versions.event(change, commit.last))
+            .collect::<Result<Vec<_>, _>>()?;
+        window.push(&events, |_| ());
+    }
+    Ok(window)
+}
+
+/// Versions that stand in the window, each in memory once.
+struct Versions<'a> {
+    read: &'a dyn KvRead,
+    view: &'a View,
+    recent: BTreeMap<Revision, Arc<StoredObject>>,
+}
+
+impl Versions<'_> {
+    fn event(
+        &mut self,
+        change: &CommitChange,
+        commit_end: Revision,
+    ) -> Result<Arc<ChangeEvent>, LoadError> {
+        // A version is the `before` of one later change at most, so it can be given away.
+        let before = match change.before {
+            Some(revision) => Some(match self.recent.remove(&revision) {
+                Some(known) => known,
+                None => Arc::new(version(self.read, revision)?),
+            }),
+            None => None,
+        };
+        let after = match change.deleted {
+            true => None,
+            false => Some(self.after(change)?),
+        };
+        if let Some(after) = &after {
+            self.recent.insert(change.after, after.clone());
+        }
+        let key = change.key.clone();
+        Ok(Arc::new(ChangeEvent::new(key, change.after, commit_end, before, after)))
+    }
+
+    fn after(&self, change: &CommitChange) -> Result<Arc<StoredObject>, LoadError> {
+        match self.view.get(&change.key).filter(|current| current.revision == change.after) {
+            Some(current) => Ok(current.clone()),
+            None => Ok(Arc::new(version(self.read, change.after)?)),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What a data file must be to be opened.
+
+use std::path::PathBuf;
+
+/// How a data file is opened.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// Memory that the file's pages may take.
+    pub cache_bytes: usize,
+    /// The cluster to which the data belongs; a file of another one is refused.
+    pub cluster: String,
+}
+
+impl StoreOptions {
+    /// The usual cache of 16 MiB.
+    pub fn new(cluster: impl Into<String>) -> Self {
+        StoreOptions { cache_bytes: 16 * 1024 * 1024, cluster: cluster.into() }
+    }
+}
+
+/// Why a data file was refused. Each text names the file and says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error(
+        "{path} is in use by another process; stop that process, or give this node another data folder",
+        path = path.display()
+    )]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is damaged, or no data file at all.
+    #[error(
+        "{path} is damaged ({reason}); move the file away and start again, and this node fetches its data from the other members",
+        path = path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How that showed.
+        reason: String,
+    },
+    /// A newer version of Reddwarf wrote it.
+    #[error(
+        "{path} has format version {found}, this build reads up to {known}; start the newer version of reddwarf that wrote it",
+        path = path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest that this build reads.
+        known: u32,
+    },
+    /// It belongs to another cluster.
+    #[error(
+        "{path} belongs to cluster {found}, this node is configured for {expected}; give it the data folder of its own cluster",
+        path = path.display()
+    )]
+    OtherCluster {
+        /// The file.
+        path: PathBuf,
+        /// In the file.
+        found: String,
+        /// In the configuration.
+        expected: String,
+    },
+    /// The file system refused.
+    #[error("{path} cannot be opened", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}

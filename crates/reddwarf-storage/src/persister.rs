@@ -1,0 +1,478 @@
+//! Writes what `apply` did into the [`KvStore`], behind it.
+//!
+//! `apply` answers from memory; the write-ahead log already holds every entry. The persister
+//! follows at its own pace: it gathers the batches that wait, writes them as one durable
+//! transaction of bounded size with the applied index and the membership in it, and tells how
+//! far it came. At low rates it waits [`PersisterLimits::gather`] between transactions, since a
+//! transaction costs the same for one write as for a hundred.
+//!
+//! When it falls behind by more than [`PersisterLimits::backlog_bytes_max`], whoever applies
+//! has to wait. A full disk is waited out; any other failure is final and stops the node.
+
+use crate::transaction::transaction_of;
+use crate::{KvError, KvStore};
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use reddwarf_core::Revision;
+use reddwarf_versioning::{Applied, Checkpoint, EntryContext};
+use std::collections::VecDeque;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// What one round of `apply` did.
+#[derive(Clone, Debug)]
+pub struct PersistBatch {
+    /// The entries, in order; blank ones and changes of membership need not be among them.
+    pub applied: Vec<Applied>,
+    /// [`reddwarf_versioning::State::checkpoint`] after the last of them.
+    pub checkpoint: Checkpoint,
+}
+
+impl PersistBatch {
+    /// About how many bytes its transaction writes.
+    fn bytes(&self) -> usize {
+        CHECKPOINT_BYTES + self.applied.iter().map(entry_bytes).sum::<usize>()
+    }
+}
+
+/// What the checkpoint of a batch costs while it waits.
+const CHECKPOINT_BYTES: usize = 2_560;
+/// What the keys and small rows of an entry or a change cost.
+const ROWS_BYTES: usize = 256;
+
+fn entry_bytes(applied: &Applied) -> usize {
+    let commit = applied.commit.as_ref();
+    let changes = commit.iter().flat_map(|commit| &commit.events);
+    let objects: usize = changes
+        .map(|event| ROWS_BYTES + event.after.as_ref().map_or(0, |after| after.bytes.len()))
+        .sum();
+    ROWS_BYTES + objects + commit.map_or(0, |commit| commit.header.len())
+}
+
+/// How much the persister gathers and holds.
+#[derive(Clone, Copy, Debug)]
+pub struct PersisterLimits {
+    /// About the most that one transaction writes.
+    pub transaction_bytes: usize,
+    /// Waiting bytes beyond which `apply` must pause.
+    pub backlog_bytes_max: usize,
+    /// Time between the beginnings of two transactions while less than one full one waits.
+    pub gather: Duration,
+}
+
+impl Default for PersisterLimits {
+    fn default() -> Self {
+        PersisterLimits {
+            transaction_bytes: 4 * 1024 * 1024,
+            backlog_bytes_max: 32 * 1024 * 1024,
+            gather: Duration::from_millis(50),
+        }
+    }
+}
+
+/// How long a full disk is left alone before the next try.
+const FULL_RETRY: Duration = Duration::from_millis(250);
+
+/// How far the durable state reaches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Durable {
+    /// The newest entry whose effects are durable. The log may be purged up to it.
+    pub applied: EntryContext,
+    /// The newest durable revision.
+    pub revision: Revision,
+    /// The membership as of that entry.
+    pub membership: Bytes,
+}
+
+impl From<&Checkpoint> for Durable {
+    fn from(checkpoint: &Checkpoint) -> Self {
+        Durable {
+            applied: checkpoint.applied,
+            revision: checkpoint.revision,
+            membership: checkpoint.membership.clone(),
+        }
+    }
+}
+
+/// Why the persister stopped for good.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the durable state cannot be written")]
+pub struct PersistFailure(#[source] pub Arc<KvError>);
+
+/// Called, on the persister's thread, after each transaction, when a full disk is met and when
+/// it fails. Must not block: it sets a flag or wakes a task.
+pub type ProgressHook = Arc<dyn Fn() + Send + Sync>;
+
+/// A writer of the durable state.
+pub trait Persist: Send + Sync + Debug {
+    /// Takes over a batch; never blocks on the disk when a thread writes.
+    fn submit(&self, batch: PersistBatch);
+
+    /// How far the durable state reaches.
+    fn durable(&self) -> Arc<Durable>;
+
+    /// Bytes that wait to be written.
+    fn backlog_bytes(&self) -> usize;
+
+    /// Whether `apply` must pause until the [`ProgressHook`] was called and this is `false`.
+    fn is_behind(&self) -> bool;
+
+    /// Whether the disk is full and transactions wait for room.
+    fn is_full(&self) -> bool;
+
+    /// Set once writing has failed for good.
+    fn failure(&self) -> Option<PersistFailure>;
+
+    /// Blocks until everything submitted before is durable.
+    ///
+    /// # Errors
+    /// [`PersistFailure`].
+    fn flush(&self) -> Result<Arc<Durable>, PersistFailure>;
+
+    /// Forgets what waits and lets `swap` put another file in place, with no transaction in
+    /// progress; its checkpoint is then what is durable. Blocks.
+    ///
+    /// # Errors
+    /// What `swap` fails with.
+    fn install(
+        &self,
+        swap: &mut dyn FnMut() -> Result<Checkpoint, KvError>,
+    ) -> Result<Arc<Durable>, KvError>;
+
+    /// Writes what waits, then ends; later batches are dropped. Blocks. A full disk is not
+    /// waited for: the log still holds what is not written.
+    fn shutdown(&self);
+}
+
+#[derive(Debug)]
+struct Queue {
+    waiting: VecDeque<PersistBatch>,
+    /// Bytes waiting and in the transaction in progress.
+    bytes: usize,
+    submitted: u64,
+    durable: Arc<Durable>,
+    failure: Option<PersistFailure>,
+    full: bool,
+    hurry: bool,
+    stop: bool,
+}
+
+struct Shared {
+    store: Arc<dyn KvStore>,
+    limits: PersisterLimits,
+    hook: ProgressHook,
+    queue: Mutex<Queue>,
+    /// Something was submitted, or `hurry` or `stop` was set.
+    arrived: Condvar,
+    /// A transaction ended, or writing failed.
+    ended: Condvar,
+    /// Held from taking batches until they are durable.
+    writing: Mutex<()>,
+}
+
+impl Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn new(
+        store: Arc<dyn KvStore>,
+        durable: Durable,
+        limits: PersisterLimits,
+        hook: ProgressHook,
+    ) -> Self {
+        let submitted = durable.applied.index;
+        let queue = Queue {
+            waiting: VecDeque::new(),
+            bytes: 0,
+            submitted,
+            durable: Arc::new(durable),
+            failure: None,
+            full: false,
+            hurry: false,
+            stop: false,
+        };
+        Shared {
+            store,
+            limits,
+            hook,
+            queue: Mutex::new(queue),
+            arrived: Condvar::new(),
+            ended: Condvar::new(),
+            writing: Mutex::new(()),
+        }
+    }
+
+    fn push(&self, batch: PersistBatch) {
+        let mut queue = self.queue.lock();
+        if queue.failure.is_some() || queue.stop {
+            return;
+        }
+        queue.submitted = batch.checkpoint.applied.index;
+        queue.bytes += batch.bytes();
+        queue.waiting.push_back(batch);
+        self.arrived.notify_one();
+    }
+
+    /// Writes one transaction of what waits; `false` when there was nothing.
+    fn write_some(&self) -> bool {
+        let _writing = self.writing.lock();
+        let (batches, bytes, durable) = {
+            let mut queue = self.queue.lock();
+            let (batches, bytes) = take(&mut queue.waiting, self.limits.transaction_bytes);
+            (batches, bytes, queue.durable.applied.index)
+        };
+        let Some(last) = batches.last() else { return false };
+        let written = self.write_until_room(&batches, durable);
+        let mut queue = self.queue.lock();
+        queue.bytes -= bytes;
+        match written {
+            Ok(true) => queue.durable = Arc::new(Durable::from(&last.checkpoint)),
+            Ok(false) => queue.waiting.clear(),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "persisting failed");
+                queue.failure = Some(PersistFailure(Arc::new(error)));
+                queue.waiting.clear();
+            }
+        }
+        drop(queue);
+        self.ended.notify_all();
+        (self.hook)();
+        true
+    }
+
+    /// Waits out a full disk; `false` when told to stop meanwhile.
+    fn write_until_room(&self, batches: &[PersistBatch], durable: u64) -> Result<bool, KvError> {
+        loop {
+            let error = match self.store.commit(transaction_of(batches, durable)?) {
+                Ok(()) => {
+                    self.queue.lock().full = false;
+                    return Ok(true);
+                }
+                Err(error) => error,
+            };
+            if !matches!(error, KvError::Full(_)) {
+                return Err(error);
+            }
+            tracing::warn!(error = &error as &dyn std::error::Error, "waiting for disk space");
+            self.queue.lock().full = true;
+            (self.hook)();
+            loop {
+                let mut queue = self.queue.lock();
+                if queue.stop {
+                    return Ok(false);
+                }
+                self.arrived.wait_for(&mut queue, FULL_RETRY);
+                drop(queue);
+                match self.store.reopen() {
+                    Ok(()) => break,
+                    Err(error) => tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the data file does not open yet"
+                    ),
+                }
+            }
+        }
+    }
+
+    fn flush(&self) -> Result<Arc<Durable>, PersistFailure> {
+        let mut queue = self.queue.lock();
+        let target = queue.submitted;
+        queue.hurry = true;
+        self.arrived.notify_one();
+        loop {
+            if let Some(failure) = &queue.failure {
+                return Err(failure.clone());
+            }
+            if queue.durable.applied.index >= target || queue.stop && queue.waiting.is_empty() {
+                return Ok(queue.durable.clone());
+            }
+            self.ended.wait(&mut queue);
+        }
+    }
+
+    fn install(
+        &self,
+        swap: &mut dyn FnMut() -> Result<Checkpoint, KvError>,
+    ) -> Result<Arc<Durable>, KvError> {
+        let _writing = self.writing.lock();
+        {
+            let mut queue = self.queue.lock();
+            queue.waiting.clear();
+            queue.bytes = 0;
+        }
+        let durable = Arc::new(Durable::from(&swap()?));
+        let mut queue = self.queue.lock();
+        queue.submitted = durable.applied.index;
+        queue.durable = durable.clone();
+        drop(queue);
+        self.ended.notify_all();
+        (self.hook)();
+        Ok(durable)
+    }
+
+    /// The persister's thread.
+    fn run(&self) {
+        let mut begun: Option<Instant> = None;
+        loop {
+            let mut queue = self.queue.lock();
+            while queue.waiting.is_empty() && !queue.stop {
+                queue.hurry = false;
+                self.arrived.wait(&mut queue);
+            }
+            if queue.waiting.is_empty() {
+                return;
+            }
+            if let Some(begun) = begun {
+                self.gather(&mut queue, begun + self.limits.gather);
+            }
+            drop(queue);
+            begun = Some(Instant::now());
+            self.write_some();
+        }
+    }
+
+    fn gather(&self, queue: &mut MutexGuard<'_, Queue>, until: Instant) {
+        while queue.bytes < self.limits.transaction_bytes && !queue.hurry && !queue.stop {
+            if self.arrived.wait_until(queue, until).timed_out() {
+                return;
+            }
+        }
+    }
+}
+
+/// Takes batches up to about `bytes_max`, at least one.
+fn take(waiting: &mut VecDeque<PersistBatch>, bytes_max: usize) -> (Vec<PersistBatch>, usize) {
+    let (mut taken, mut bytes) = (Vec::new(), 0);
+    while let Some(batch) = waiting.front() {
+        let more = batch.bytes();
+        if !taken.is_empty() && bytes + more > bytes_max {
+            break;
+        }
+        bytes += more;
+        taken.extend(waiting.pop_front());
+    }
+    (taken, bytes)
+}
+
+macro_rules! shared_parts {
+    () => {
+        fn durable(&self) -> Arc<Durable> {
+            self.shared.queue.lock().durable.clone()
+        }
+
+        fn backlog_bytes(&self) -> usize {
+            self.shared.queue.lock().bytes
+        }
+
+        fn is_behind(&self) -> bool {
+            self.backlog_bytes() > self.shared.limits.backlog_bytes_max
+        }
+
+        fn is_full(&self) -> bool {
+            self.shared.queue.lock().full
+        }
+
+        fn failure(&self) -> Option<PersistFailure> {
+            self.shared.queue.lock().failure.clone()
+        }
+
+        fn install(
+            &self,
+            swap: &mut dyn FnMut() -> Result<Checkpoint, KvError>,
+        ) -> Result<Arc<Durable>, KvError> {
+            self.shared.install(swap)
+        }
+    };
+}
+
+/// The persister with a thread of its own.
+#[derive(Debug)]
+pub struct Persister {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Persister {
+    /// Starts the thread; `durable` is what the store holds.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub fn start(
+        store: Arc<dyn KvStore>,
+        durable: Durable,
+        limits: PersisterLimits,
+        hook: ProgressHook,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::new(store, durable, limits, hook));
+        let worker = shared.clone();
+        let thread =
+            std::thread::Builder::new().name("persister".into()).spawn(move || worker.run())?;
+        Ok(Persister { shared, thread: Mutex::new(Some(thread)) })
+    }
+}
+
+impl Persist for Persister {
+    shared_parts!();
+
+    fn submit(&self, batch: PersistBatch) {
+        self.shared.push(batch);
+    }
+
+    fn flush(&self) -> Result<Arc<Durable>, PersistFailure> {
+        self.shared.flush()
+    }
+
+    fn shutdown(&self) {
+        self.shared.queue.lock().stop = true;
+        self.shared.arrived.notify_all();
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the persister's thread panicked");
+        }
+        self.shared.ended.notify_all();
+    }
+}
+
+impl Drop for Persister {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+/// The persister without a thread: each batch is durable when [`Persist::submit`] returns. For
+/// simulation, where everything must happen in a repeatable order.
+#[derive(Debug)]
+pub struct InlinePersister {
+    shared: Shared,
+}
+
+impl InlinePersister {
+    /// Like [`Persister::start`].
+    pub fn new(store: Arc<dyn KvStore>, durable: Durable, hook: ProgressHook) -> Self {
+        let limits = PersisterLimits::default();
+        InlinePersister { shared: Shared::new(store, durable, limits, hook) }
+    }
+}
+
+impl Persist for InlinePersister {
+    shared_parts!();
+
+    fn submit(&self, batch: PersistBatch) {
+        self.shared.push(batch);
+        while self.shared.write_some() {}
+    }
+
+    fn flush(&self) -> Result<Arc<Durable>, PersistFailure> {
+        self.failure().map_or_else(|| Ok(self.durable()), Err)
+    }
+
+    fn shutdown(&self) {
+        self.shared.queue.lock().stop = true;
+    }
+}

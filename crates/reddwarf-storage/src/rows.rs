@@ -1,0 +1,197 @@
+//! How keys and values of the tables are written; `docs/format.md` in code.
+//!
+//! Numbers in keys are big endian, so that byte order is numeric order.
+
+use crate::{KvError, Table};
+use bytes::Bytes;
+use reddwarf_core::codec;
+use reddwarf_core::{BranchId, CommitId, ObjectIndex, ObjectKey, Revision, StoredObject};
+use reddwarf_versioning::Checkpoint;
+use serde::{Deserialize, Serialize};
+
+/// The version of the whole layout; a file of a newer one is refused.
+pub const FORMAT_VERSION: u32 = 1;
+/// Row of [`Table::Meta`]: the format version and its complement, big endian.
+pub const META_FORMAT: &[u8] = b"format";
+/// Row of [`Table::Meta`]: the cluster id, UTF-8.
+pub const META_CLUSTER: &[u8] = b"cluster";
+/// Row of [`Table::Meta`]: the [`Checkpoint`].
+pub const META_CHECKPOINT: &[u8] = b"checkpoint";
+
+/// Record version of a [`Checkpoint`].
+const CHECKPOINT_VERSION: u8 = 1;
+/// Record version of an object's version.
+const OBJECT_VERSION: u8 = 1;
+/// Bytes of the commit id in a key of [`Table::CommitIds`].
+const ID_PREFIX_BYTES: usize = 8;
+
+/// The value of [`META_FORMAT`].
+pub fn format_row(version: u32) -> [u8; 8] {
+    let mut row = [0; 8];
+    row[..4].copy_from_slice(&version.to_be_bytes());
+    row[4..].copy_from_slice(&(!version).to_be_bytes());
+    row
+}
+
+/// Reads the value of [`META_FORMAT`]; `None` when it is damaged.
+pub fn read_format(row: &[u8]) -> Option<u32> {
+    let row: [u8; 8] = row.try_into().ok()?;
+    let [version, complement] =
+        [0, 4].map(|at| u32::from_be_bytes([row[at], row[at + 1], row[at + 2], row[at + 3]]));
+    (version == !complement).then_some(version)
+}
+
+/// A key that is one number: a revision or a log index.
+pub fn number_key(number: u64) -> Vec<u8> {
+    number.to_be_bytes().to_vec()
+}
+
+/// Reads a key that is one number.
+///
+/// # Errors
+/// [`KvError::Row`] for another length.
+pub fn read_number(table: Table, key: &[u8]) -> Result<u64, KvError> {
+    let bytes = key.try_into().map_err(|_| KvError::row(table, key, "no number of 8 bytes"))?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+/// Key of [`Table::Current`].
+pub fn current_key(branch: BranchId, key: &ObjectKey) -> Vec<u8> {
+    let key = key.as_str().as_bytes();
+    let mut row = Vec::with_capacity(4 + key.len());
+    row.extend_from_slice(&branch.0.to_be_bytes());
+    row.extend_from_slice(key);
+    row
+}
+
+/// Value of [`Table::Current`]: the revision, then the CRC-32C of key and revision.
+pub fn current_value(key: &[u8], revision: Revision) -> Bytes {
+    let mut row = revision.0.to_be_bytes().to_vec();
+    let crc = crc32c::crc32c_append(crc32c::crc32c(key), &row);
+    row.extend_from_slice(&crc.to_le_bytes());
+    row.into()
+}
+
+/// Reads a row of [`Table::Current`].
+///
+/// # Errors
+/// [`KvError::Row`].
+pub fn read_current(key: &[u8], value: &[u8]) -> Result<Revision, KvError> {
+    let damaged = || KvError::row(Table::Current, key, "checksum");
+    let number: [u8; 8] =
+        value.get(..8).and_then(|bytes| bytes.try_into().ok()).ok_or_else(damaged)?;
+    let revision = Revision(u64::from_be_bytes(number));
+    if current_value(key, revision) != value { Err(damaged()) } else { Ok(revision) }
+}
+
+/// Key of [`Table::History`]: branch, object key, a zero byte, revision.
+pub fn history_key(branch: BranchId, key: &ObjectKey, revision: Revision) -> Vec<u8> {
+    let mut row = current_key(branch, key);
+    row.push(0);
+    row.extend_from_slice(&revision.0.to_be_bytes());
+    row
+}
+
+/// Value of [`Table::History`]: `P` or `D`, then the CRC-32C of key and letter.
+pub fn history_value(key: &[u8], deleted: bool) -> Bytes {
+    let letter = if deleted { b'D' } else { b'P' };
+    let crc = crc32c::crc32c_append(crc32c::crc32c(key), &[letter]);
+    let mut row = vec![letter];
+    row.extend_from_slice(&crc.to_le_bytes());
+    row.into()
+}
+
+/// Key of [`Table::CommitIds`]: the first 8 bytes of the id, then the last revision.
+pub fn commit_id_key(id: &CommitId, last: Revision) -> Vec<u8> {
+    let mut row = id.0[..ID_PREFIX_BYTES].to_vec();
+    row.extend_from_slice(&last.0.to_be_bytes());
+    row
+}
+
+/// Value of [`META_CHECKPOINT`].
+///
+/// # Errors
+/// [`codec::CodecError`] when the membership passes the limit of a record.
+pub fn checkpoint_value(checkpoint: &Checkpoint) -> Result<Bytes, KvError> {
+    codec::encode(CHECKPOINT_VERSION, checkpoint)
+        .map(Bytes::from)
+        .map_err(|error| KvError::row(Table::Meta, META_CHECKPOINT, error))
+}
+
+/// Reads the value of [`META_CHECKPOINT`].
+///
+/// # Errors
+/// [`KvError::Row`].
+pub fn read_checkpoint_value(value: &[u8]) -> Result<Checkpoint, KvError> {
+    codec::decode(CHECKPOINT_VERSION, value)
+        .map_err(|error| KvError::row(Table::Meta, META_CHECKPOINT, error))
+}
+
+#[derive(Serialize)]
+struct VersionOut<'a> {
+    key: &'a ObjectKey,
+    revision: Revision,
+    created: Revision,
+    version_at: (u32, u8),
+    index: &'a ObjectIndex,
+    salt: &'a Option<[u8; 16]>,
+    content: &'a [u8; 32],
+    #[serde(with = "serde_bytes")]
+    bytes: &'a [u8],
+}
+
+#[derive(Deserialize)]
+struct VersionIn {
+    key: ObjectKey,
+    revision: Revision,
+    created: Revision,
+    version_at: (u32, u8),
+    index: ObjectIndex,
+    salt: Option<[u8; 16]>,
+    content: [u8; 32],
+    #[serde(with = "serde_bytes")]
+    bytes: Vec<u8>,
+}
+
+/// Value of [`Table::Versions`].
+///
+/// # Errors
+/// [`KvError::Row`] when the object passes the limit of a record.
+pub fn version_value(object: &StoredObject) -> Result<Bytes, KvError> {
+    let out = VersionOut {
+        key: &object.key,
+        revision: object.revision,
+        created: object.created,
+        version_at: object.version_at,
+        index: &object.index,
+        salt: &object.salt,
+        content: &object.content,
+        bytes: &object.bytes,
+    };
+    codec::encode(OBJECT_VERSION, &out)
+        .map(Bytes::from)
+        .map_err(|error| KvError::row(Table::Versions, &object.revision.0.to_be_bytes(), error))
+}
+
+/// Reads the value of [`Table::Versions`] at `revision`.
+///
+/// # Errors
+/// [`KvError::Row`] for a damaged row, and for one that stands in another's place.
+pub fn read_version(revision: Revision, value: &[u8]) -> Result<StoredObject, KvError> {
+    let row = |reason: String| KvError::row(Table::Versions, &revision.0.to_be_bytes(), reason);
+    let version: VersionIn =
+        codec::decode(OBJECT_VERSION, value).map_err(|error| row(error.to_string()))?;
+    if version.revision != revision {
+        return Err(row(format!("holds revision {}", version.revision)));
+    }
+    Ok(StoredObject {
+        key: version.key,
+        revision,
+        created: version.created,
+        bytes: version.bytes.into(),
+        version_at: version.version_at,
+        index: version.index,
+        salt: version.salt,
+        content: version.content,
+    })
+}

@@ -1,0 +1,222 @@
+//! Builds a data file from the chunks of a snapshot, and puts it in place of the old one.
+
+use crate::open::{OpenError, StoreOptions};
+use crate::snapshot_reader::{CHUNK_VERSION, Chunk, Row};
+use crate::{KvError, KvStore, RedbStore, Table, WriteBatch, rows};
+use reddwarf_core::codec::{self, CodecError, RECORD_BYTES_MAX};
+use reddwarf_versioning::{Checkpoint, commit_id, decode_header};
+use std::path::{Path, PathBuf};
+
+/// Why received bytes are no snapshot that can be installed.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The new file could not be made.
+    #[error("the file for the snapshot")]
+    Open(#[from] OpenError),
+    /// The new file could not be written.
+    #[error("writing the snapshot's file")]
+    Write(#[from] KvError),
+    /// An old partial file could not be removed.
+    #[error("removing an unfinished snapshot at {path}", path = path.display())]
+    Remove {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A chunk is damaged.
+    #[error("a chunk of the snapshot")]
+    Chunk(#[from] CodecError),
+    /// The chunks do not follow the format.
+    #[error("the snapshot is malformed: {0}")]
+    Malformed(String),
+    /// A member of another cluster sent it.
+    #[error("the snapshot is of cluster {found}, this node belongs to {expected}")]
+    OtherCluster {
+        /// In the snapshot.
+        found: String,
+        /// Here.
+        expected: String,
+    },
+    /// A newer version wrote it.
+    #[error("the snapshot has format version {found}, this build reads up to {known}")]
+    Newer {
+        /// In the snapshot.
+        found: u32,
+        /// The newest that this build reads.
+        known: u32,
+    },
+}
+
+/// A whole snapshot in a file of its own, durable, not yet in place.
+#[derive(Debug)]
+pub struct Received {
+    path: PathBuf,
+    checkpoint: Checkpoint,
+}
+
+impl Received {
+    /// The state that it holds.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Puts the file in the place of `store`'s. Call it within [`crate::Persist::install`], so
+    /// that no transaction of the old state follows.
+    ///
+    /// # Errors
+    /// See [`RedbStore::replace_with`].
+    pub fn install(&self, store: &RedbStore) -> Result<Checkpoint, KvError> {
+        store.replace_with(&self.path)?;
+        Ok(self.checkpoint.clone())
+    }
+}
+
+/// Takes the bytes of a snapshot, split in any way.
+#[derive(Debug)]
+pub struct SnapshotWriter {
+    path: PathBuf,
+    cluster: String,
+    store: RedbStore,
+    /// Bytes of a chunk that is not whole yet.
+    partial: Vec<u8>,
+    checkpoint: Option<Checkpoint>,
+    rows: u64,
+    ended: bool,
+}
+
+impl SnapshotWriter {
+    /// Begins a new file beside the one at `beside`; what an earlier attempt left is removed.
+    ///
+    /// # Errors
+    /// See [`SnapshotError`].
+    pub fn create(beside: &Path, options: StoreOptions) -> Result<Self, SnapshotError> {
+        let path = beside.with_extension("installing");
+        match std::fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(SnapshotError::Remove { path, source }),
+        }
+        let cluster = options.cluster.clone();
+        let store = RedbStore::open(&path, options)?;
+        Ok(SnapshotWriter {
+            path,
+            cluster,
+            store,
+            partial: Vec::new(),
+            checkpoint: None,
+            rows: 0,
+            ended: false,
+        })
+    }
+
+    /// Takes the next bytes of the stream.
+    ///
+    /// # Errors
+    /// See [`SnapshotError`]; the writer is of no use afterwards.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {
+        self.partial.extend_from_slice(bytes);
+        let whole = std::mem::take(&mut self.partial);
+        let mut rest = whole.as_slice();
+        while let Some((record, after)) = next_frame(rest)? {
+            self.take(codec::decode(CHUNK_VERSION, record)?)?;
+            rest = after;
+        }
+        self.partial = rest.to_vec();
+        Ok(())
+    }
+
+    fn take(&mut self, chunk: Chunk) -> Result<(), SnapshotError> {
+        match chunk {
+            _ if self.ended => Err(malformed("bytes after its end")),
+            Chunk::Begin { .. } if self.checkpoint.is_some() => Err(malformed("it begins twice")),
+            Chunk::Begin { format, cluster, checkpoint } => self.begin(format, cluster, checkpoint),
+            _ if self.checkpoint.is_none() => Err(malformed("it does not begin")),
+            Chunk::Rows { table, rows } => self.write(table, rows),
+            Chunk::End { rows } if rows == self.rows => {
+                self.ended = true;
+                Ok(())
+            }
+            Chunk::End { rows } => {
+                Err(malformed(format!("{rows} rows were sent, {} arrived", self.rows)))
+            }
+        }
+    }
+
+    fn begin(
+        &mut self,
+        format: u32,
+        cluster: String,
+        checkpoint: Checkpoint,
+    ) -> Result<(), SnapshotError> {
+        if format > rows::FORMAT_VERSION {
+            return Err(SnapshotError::Newer { found: format, known: rows::FORMAT_VERSION });
+        }
+        if cluster != self.cluster {
+            let expected = self.cluster.clone();
+            return Err(SnapshotError::OtherCluster { found: cluster, expected });
+        }
+        self.checkpoint = Some(checkpoint);
+        Ok(())
+    }
+
+    fn write(&mut self, table: u8, rows: Vec<Row>) -> Result<(), SnapshotError> {
+        let table = match Table::from_number(table) {
+            Some(Table::Meta) | None => return Err(malformed(format!("rows of table {table}"))),
+            Some(table) => table,
+        };
+        self.rows += rows.len() as u64;
+        let mut batch = WriteBatch::default();
+        for row in rows {
+            if table == Table::Commits {
+                derived(&mut batch, &row)?;
+            }
+            batch.put(table, row.key, row.value);
+        }
+        Ok(self.store.commit(batch)?)
+    }
+
+    /// Completes and closes the file.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Malformed`] when the stream ended early.
+    pub fn finish(self) -> Result<Received, SnapshotError> {
+        let checkpoint = match self.checkpoint {
+            Some(checkpoint) if self.ended && self.partial.is_empty() => checkpoint,
+            _ => return Err(malformed("it ends early")),
+        };
+        let mut batch = WriteBatch::default();
+        let value = rows::checkpoint_value(&checkpoint)?;
+        batch.put(Table::Meta, rows::META_CHECKPOINT.to_vec(), value);
+        self.store.commit(batch)?;
+        Ok(Received { path: self.path, checkpoint })
+    }
+}
+
+fn malformed(reason: impl Into<String>) -> SnapshotError {
+    SnapshotError::Malformed(reason.into())
+}
+
+/// The next whole record and what follows it; `None` when more bytes are needed.
+fn next_frame(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, SnapshotError> {
+    let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return Ok(None) };
+    let length = u32::from_le_bytes(*length) as usize;
+    if length > RECORD_BYTES_MAX {
+        return Err(malformed(format!("a chunk of {length} bytes")));
+    }
+    Ok(rest.split_at_checked(length))
+}
+
+/// The rows of the history and commit id tables that follow from a commit.
+fn derived(batch: &mut WriteBatch, row: &Row) -> Result<(), SnapshotError> {
+    let header = decode_header(&row.value)?;
+    let id = commit_id(&row.value);
+    batch.put(Table::CommitIds, rows::commit_id_key(&id, header.last), &b""[..]);
+    for change in &header.changes {
+        let key = rows::history_key(header.branch, &change.key, change.after);
+        let value = rows::history_value(&key, change.deleted);
+        batch.put(Table::History, key, value);
+    }
+    Ok(())
+}
