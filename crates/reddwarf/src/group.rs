@@ -9,10 +9,12 @@
 //! DIR/hollow/             pid, log
 //! ```
 
+mod launch;
 mod layout;
 mod pid_file;
 mod process;
 
+pub use launch::{Launch, LaunchError, Process};
 pub use layout::{GroupError, GroupPlan, LocalGroup};
 pub use pid_file::{PidFile, running_pid};
 pub use process::{ProcessError, Started, start, stop};

@@ -1,0 +1,187 @@
+//! TLS of a member: one port for clients and peers.
+
+use crate::config::{Config, TlsFiles};
+use crate::pki::{self, Authority, PkiError};
+use miette::Diagnostic;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why a member's certificates cannot be used.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum TlsError {
+    /// A file is missing or is no PEM.
+    #[error("{} cannot be used: {why}", path.display())]
+    #[diagnostic(
+        code(reddwarf::tls::file),
+        help("give PEM files by [tls] ca_file, cert_file and key_file, or leave all three away")
+    )]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// Certificate and key do not fit together.
+    #[error("the certificate and its key cannot be used")]
+    #[diagnostic(code(reddwarf::tls::pair), help("cert_file and key_file must be a pair"))]
+    Pair(#[source] rustls::Error),
+    /// They could not be generated.
+    #[error("certificates could not be generated")]
+    #[diagnostic(code(reddwarf::tls::generate))]
+    Generate(#[from] PkiError),
+}
+
+/// Both sides of a member's TLS.
+pub struct MemberTls {
+    /// For the listener: clients may show a certificate, which must then be the cluster's.
+    pub server: Arc<ServerConfig>,
+    /// For dialing peers.
+    pub client: Arc<ClientConfig>,
+    /// PEM of the authority, for `kube-root-ca.crt`.
+    pub authority: String,
+}
+
+/// Loads the files that the configuration names, generating them in the data directory when it
+/// names none.
+///
+/// # Errors
+/// [`TlsError`]
+pub fn load(config: &Config, alpn_server: &[&[u8]]) -> Result<MemberTls, TlsError> {
+    let files = match &config.tls {
+        Some(files) => files.clone(),
+        None => generate(config)?,
+    };
+    let authority = read(&files.ca_file)?;
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(&files.ca_file)? {
+        roots.add(certificate).map_err(|e| file_error(&files.ca_file, &e))?;
+    }
+    let roots = Arc::new(roots);
+    let chain = certificates(&files.cert_file)?;
+    let key = PrivateKeyDer::from_pem_file(&files.key_file)
+        .map_err(|e| file_error(&files.key_file, &e))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
+            .allow_unauthenticated()
+            .build()
+            .map_err(|e| file_error(&files.ca_file, &e))?;
+    let mut server = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Pair)?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain.clone(), key.clone_key())
+        .map_err(TlsError::Pair)?;
+    server.alpn_protocols = alpn_server.iter().map(|p| p.to_vec()).collect();
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Pair)?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)
+        .map_err(TlsError::Pair)?;
+    Ok(MemberTls { server: Arc::new(server), client: Arc::new(client), authority })
+}
+
+/// Makes an authority, this member's certificate and an administrator's kubeconfig in the data
+/// directory, whichever is not there yet.
+fn generate(config: &Config) -> Result<TlsFiles, TlsError> {
+    let folder = config.data_dir.join("pki");
+    let authority = Authority::open_or_create(&folder)?;
+    let files = TlsFiles {
+        ca_file: folder.join("ca.crt"),
+        cert_file: folder.join("tls.crt"),
+        key_file: folder.join("tls.key"),
+    };
+    if !files.cert_file.exists() || !files.key_file.exists() {
+        let mut hosts = vec![host_of(&config.advertise).to_owned()];
+        if !config.listen.ip().is_unspecified() {
+            hosts.push(config.listen.ip().to_string());
+        }
+        let issued = authority.issue(&pki::member(&config.name, &hosts))?;
+        issued.write(&files.cert_file, &files.key_file)?;
+    }
+    let kubeconfig = config.data_dir.join("admin.kubeconfig");
+    if !kubeconfig.exists() {
+        let subject = pki::admin_client();
+        let credentials = authority.issue(&subject)?;
+        let url = |address: &str| format!("https://{address}");
+        let members: Vec<_> =
+            config.members.iter().map(|m| (m.name.clone(), url(&m.address))).collect();
+        let text = crate::kubeconfig::render(
+            authority.certificate(),
+            &members,
+            &subject.name,
+            &credentials,
+        );
+        pki::write_private(&kubeconfig, &text).map_err(|e| file_error(&kubeconfig, &e))?;
+    }
+    Ok(files)
+}
+
+/// The host of `host:port`, without an IPv6 address's brackets.
+fn host_of(address: &str) -> &str {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    host.trim_matches(['[', ']'])
+}
+
+fn read(path: &Path) -> Result<String, TlsError> {
+    std::fs::read_to_string(path).map_err(|e| file_error(path, &e))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found = CertificateDer::pem_file_iter(path)
+        .and_then(|found| found.collect::<Result<Vec<_>, _>>())
+        .map_err(|e| file_error(path, &e))?;
+    if found.is_empty() {
+        return Err(file_error(path, &"it holds no certificate"));
+    }
+    Ok(found)
+}
+
+fn file_error(path: &Path, why: &dyn std::fmt::Display) -> TlsError {
+    TlsError::File { path: path.into(), why: why.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, ServerFlags};
+
+    fn config(folder: &Path) -> Config {
+        let flags = ServerFlags { data_dir: Some(folder.into()), ..ServerFlags::default() };
+        config::load(&flags).expect("complete")
+    }
+
+    #[test]
+    fn a_group_of_one_makes_its_own_certificates_and_keeps_them() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let first = load(&config(folder.path()), &[b"h2"]).expect("generated");
+        let again = load(&config(folder.path()), &[b"h2"]).expect("read");
+        assert_eq!(first.authority, again.authority);
+        let kubeconfig = folder.path().join("admin.kubeconfig");
+        let read = crate::kubeconfig::Kubeconfig::read(&kubeconfig).expect("kubeconfig");
+        assert_eq!(read.members[0].url, "https://127.0.0.1:6443");
+        assert_eq!(read.authority, first.authority);
+    }
+
+    #[test]
+    fn an_empty_certificate_file_is_named() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let mut config = config(folder.path());
+        load(&config, &[b"h2"]).expect("generated");
+        let pki = folder.path().join("pki");
+        let empty = folder.path().join("empty.crt");
+        std::fs::write(&empty, "").expect("written");
+        config.tls = Some(TlsFiles {
+            ca_file: pki.join("ca.crt"),
+            cert_file: empty,
+            key_file: pki.join("tls.key"),
+        });
+        let Err(error) = load(&config, &[b"h2"]) else { panic!("must be refused") };
+        assert!(error.to_string().contains("empty.crt"), "{error}");
+    }
+}
