@@ -5,6 +5,7 @@ mod server;
 mod status;
 mod up;
 
+use crate::bench;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -24,6 +25,8 @@ enum Command {
     Down(down::DownFlags),
     /// Run one member
     Server(server::ServerCommand),
+    /// Measure an API server
+    Bench(bench::BenchFlags),
     /// Show the members of a group
     Status(status::StatusFlags),
 }
@@ -45,6 +48,7 @@ pub fn run(cli: Cli) -> miette::Result<()> {
         Command::Up(flags) => up::run(&flags),
         Command::Down(flags) => down::run(&flags),
         Command::Server(command) => server::run(&command),
+        Command::Bench(flags) => bench::run(&flags),
         Command::Status(flags) => status::run(&flags),
     }
 }

@@ -1,6 +1,7 @@
 //! The `reddwarf` program: command line, configuration, certificates, and the wiring of the
 //! crates into one process. Logic lives in the crates.
 
+pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod config;
