@@ -1,7 +1,25 @@
 //! The schemas of built-in kinds, and decoding by them.
 //!
-//! Derived from the types of `k8s-openapi`, with a table of what those leave out (list types,
-//! merge keys, structs that are always written).
+//! One [type graph](model) holds what upstream's Go types say of every built-in kind; it is read
+//! from embedded tables on first use. Decoding, strategic merge and the OpenAPI documents stand
+//! on it. Descriptions are not in it: they come from `k8s-openapi` when a document needs them.
+
+mod context;
+mod decode;
+pub mod model;
+mod node;
+mod scalar;
+mod syntax;
+mod table;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use decode::{Expected, decode, decode_as};
+pub(crate) use decode::{normalize_value, type_name};
+pub(crate) use syntax::check as check_syntax;
+pub use table::builtin;
 
 use crate::registry::Kind;
 use crate::request::FieldValidation;
@@ -26,24 +44,10 @@ pub struct Decoded {
     pub warnings: Vec<String>,
 }
 
-/// Decodes a body as an object of group, version and kind of `kind`.
+/// Brings an object that was put together by the server into the form that [`decode`] gives.
 ///
-/// # Errors
-/// The 400 that upstream answers for a body that does not parse, has a field of the wrong type,
-/// or (with [`FieldValidation::Strict`]) an unknown or duplicate field.
-pub fn decode(
-    kind: &Kind,
-    body: &[u8],
-    format: BodyFormat,
-    validation: FieldValidation,
-) -> Result<Decoded, Box<Status>> {
-    let _ = (kind, format, validation);
-    let object = serde_json::from_slice(body)
-        .map_err(|e| Box::new(Status::failure(Reason::BadRequest, e.to_string())))?;
-    Ok(Decoded { object, warnings: Vec::new() })
-}
-
-/// Brings an object that came from a patch into the form that [`decode`] gives.
+/// Results of patches take [`crate::patch::apply_checked`], which reports what is wrong as
+/// upstream does for patches.
 ///
 /// # Errors
 /// As [`decode`].
@@ -52,6 +56,6 @@ pub fn normalize(
     object: Value,
     validation: FieldValidation,
 ) -> Result<Decoded, Box<Status>> {
-    let _ = (kind, validation);
-    Ok(Decoded { object, warnings: Vec::new() })
+    normalize_value(Expected::of(kind), object, validation)
+        .map_err(|message| Box::new(Status::failure(Reason::BadRequest, message)))
 }
