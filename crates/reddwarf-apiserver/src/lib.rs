@@ -8,6 +8,7 @@ pub mod admission;
 pub mod allocation;
 pub mod background;
 pub mod bootstrap;
+pub mod defaults;
 pub mod discovery;
 pub mod object;
 pub mod openapi;

@@ -97,6 +97,12 @@ impl Kind {
         self.sub_self("status", Verbs::GET_PATCH_UPDATE)
     }
 
+    /// The status that a client gives at creation is kept.
+    pub fn status_at_creation(mut self) -> Self {
+        self.strategy.status_at_creation = true;
+        self
+    }
+
     /// `/scale` with the body `autoscaling/v1` `Scale`.
     pub fn with_scale(self) -> Self {
         self.sub_of(

@@ -209,6 +209,8 @@ pub struct Strategy {
     pub unconditional_update: bool,
     /// Status is cleared at creation and kept by updates of the main resource.
     pub status: bool,
+    /// A status that the client gives at creation is kept nevertheless (nodes).
+    pub status_at_creation: bool,
     /// How the generation moves.
     pub generation: Generation,
     /// Seconds of grace a deletion gets when the request names none; `None` deletes at once.
@@ -221,6 +223,7 @@ impl Default for Strategy {
             create_on_update: false,
             unconditional_update: true,
             status: false,
+            status_at_creation: false,
             generation: Generation::None,
             grace_seconds: None,
         }
@@ -236,7 +239,8 @@ pub struct Hooks {
     pub from_storage: fn(&mut Value),
     /// The way back. Neither is called where the two versions are the same.
     pub to_storage: fn(&mut Value),
-    /// What upstream's strategy does before a creation, besides clearing status.
+    /// What upstream's strategy does before a creation, besides clearing status. Runs after
+    /// defaulting, with name, namespace and uid set.
     pub prepare_create: fn(&mut Value),
     /// What upstream's strategy does before an update of the main resource: (new, old).
     pub prepare_update: fn(&mut Value, &Value),

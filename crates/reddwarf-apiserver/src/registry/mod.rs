@@ -4,6 +4,7 @@ pub mod builder;
 mod builtin;
 pub mod conversion;
 pub mod kind;
+pub mod prepare;
 pub mod selectable;
 
 pub use kind::{

@@ -1,7 +1,8 @@
 //! Kinds of the group `batch`.
 
+use crate::defaults::workload;
 use crate::registry::builder::GroupVersion;
-use crate::registry::{Registry, selectable};
+use crate::registry::{Registry, prepare, selectable};
 
 const V1: GroupVersion = GroupVersion("batch", "v1");
 
@@ -9,6 +10,7 @@ pub(super) fn add(registry: &mut Registry) {
     registry.add(
         V1.namespaced("CronJob", "cronjobs")
             .short(&["cj"])
+            .defaults(workload::cron_job)
             .category("all")
             .with_status()
             .generation(),
@@ -18,6 +20,8 @@ pub(super) fn add(registry: &mut Registry) {
             .category("all")
             .with_status()
             .selectable(selectable::JOB)
+            .defaults(workload::job)
+            .on_create(prepare::job_create)
             .generation(),
     );
 }

@@ -1,8 +1,9 @@
 //! Kinds of the core group.
 
+use crate::defaults::{network, pod, policy, storage, workload};
 use crate::registry::builder::GroupVersion;
-use crate::registry::kind::{Generation, Kind, Verbs};
-use crate::registry::{Registry, selectable};
+use crate::registry::kind::{Kind, Verbs};
+use crate::registry::{Registry, prepare, selectable};
 use serde_json::Value;
 
 const V1: GroupVersion = GroupVersion("", "v1");
@@ -13,8 +14,9 @@ pub(super) fn add(registry: &mut Registry) {
     namespaces_and_nodes(registry);
     volumes(registry);
     registry.add(pod());
-    registry
-        .add(V1.namespaced("PodTemplate", "podtemplates").generation_as(Generation::OnSpecChange));
+    registry.add(
+        V1.namespaced("PodTemplate", "podtemplates").generation().defaults(workload::pod_template),
+    );
     registry.add(
         V1.namespaced("ReplicationController", "replicationcontrollers")
             .short(&["rc"])
@@ -22,10 +24,13 @@ pub(super) fn add(registry: &mut Registry) {
             .with_status()
             .with_scale()
             .selectable(selectable::STATUS_REPLICAS)
+            .defaults(workload::replication_controller)
             .generation(),
     );
     registry.add(V1.namespaced("ResourceQuota", "resourcequotas").short(&["quota"]).with_status());
-    registry.add(V1.namespaced("Secret", "secrets").selectable(selectable::SECRET));
+    registry.add(
+        V1.namespaced("Secret", "secrets").selectable(selectable::SECRET).defaults(policy::secret),
+    );
     registry.add(V1.namespaced("ServiceAccount", "serviceaccounts").short(&["sa"]).sub_of(
         "token",
         GroupVersion("authentication.k8s.io", "v1"),
@@ -39,6 +44,7 @@ pub(super) fn add(registry: &mut Registry) {
             .with_status()
             .with_proxy("ServiceProxyOptions")
             .selectable(selectable::SERVICE)
+            .defaults(network::service)
             .create_on_update(),
     );
 }
@@ -51,14 +57,24 @@ fn small(registry: &mut Registry) {
             .verbs(Verbs((&["get", "list"][..]).into())),
     );
     registry.add(V1.namespaced("ConfigMap", "configmaps").short(&["cm"]));
-    registry.add(V1.namespaced("Endpoints", "endpoints").short(&["ep"]).create_on_update());
+    registry.add(
+        V1.namespaced("Endpoints", "endpoints")
+            .short(&["ep"])
+            .defaults(network::endpoints)
+            .create_on_update(),
+    );
     registry.add(
         V1.namespaced("Event", "events")
             .short(&["ev"])
             .selectable(selectable::EVENT)
             .create_on_update(),
     );
-    registry.add(V1.namespaced("LimitRange", "limitranges").short(&["limits"]).create_on_update());
+    registry.add(
+        V1.namespaced("LimitRange", "limitranges")
+            .short(&["limits"])
+            .defaults(policy::limit_range)
+            .create_on_update(),
+    );
 }
 
 fn namespaces_and_nodes(registry: &mut Registry) {
@@ -70,14 +86,19 @@ fn namespaces_and_nodes(registry: &mut Registry) {
             ))
             .sub("finalize", "Namespace", &["update"])
             .with_status()
-            .selectable(selectable::NAMESPACE),
+            .selectable(selectable::NAMESPACE)
+            .defaults(policy::namespace)
+            .on_create(prepare::namespace_create)
+            .on_update(prepare::namespace_update),
     );
     registry.add(
         V1.cluster("Node", "nodes")
             .short(&["no"])
             .with_proxy("NodeProxyOptions")
             .with_status()
-            .selectable(selectable::NODE),
+            .selectable(selectable::NODE)
+            .status_at_creation()
+            .defaults(policy::node),
     );
 }
 
@@ -85,9 +106,19 @@ fn volumes(registry: &mut Registry) {
     registry.add(
         V1.namespaced("PersistentVolumeClaim", "persistentvolumeclaims")
             .short(&["pvc"])
-            .with_status(),
+            .with_status()
+            .defaults(storage::persistent_volume_claim)
+            .on_create(prepare::claim_create)
+            .on_update(prepare::claim_update),
     );
-    registry.add(V1.cluster("PersistentVolume", "persistentvolumes").short(&["pv"]).with_status());
+    registry.add(
+        V1.cluster("PersistentVolume", "persistentvolumes")
+            .short(&["pv"])
+            .with_status()
+            .defaults(storage::persistent_volume)
+            .on_create(prepare::volume_create)
+            .on_status_update(prepare::volume_status_update),
+    );
 }
 
 fn pod() -> Kind {
@@ -105,6 +136,9 @@ fn pod() -> Kind {
         .sub_self("resize", Verbs::GET_PATCH_UPDATE)
         .with_status()
         .selectable(selectable::POD)
+        .defaults(pod::pod)
+        .on_create(prepare::pod_create)
+        .on_status_update(prepare::pod_status_update)
         .generation()
         .grace(pod_grace_seconds)
 }

@@ -1,8 +1,9 @@
 //! The groups that extend the API: `apiregistration.k8s.io`, `apiextensions.k8s.io` and
 //! `admissionregistration.k8s.io`.
 
-use crate::registry::Registry;
+use crate::defaults::admission;
 use crate::registry::builder::GroupVersion;
+use crate::registry::{Registry, prepare};
 
 const APISERVICES: GroupVersion = GroupVersion("apiregistration.k8s.io", "v1");
 const ADMISSION: GroupVersion = GroupVersion("admissionregistration.k8s.io", "v1");
@@ -13,6 +14,7 @@ pub(super) fn add_registration(registry: &mut Registry) {
     registry.add(
         APISERVICES
             .cluster("APIService", "apiservices")
+            .defaults(admission::api_service)
             .category(CATEGORY)
             .with_status()
             .conditional_update(),
@@ -21,15 +23,32 @@ pub(super) fn add_registration(registry: &mut Registry) {
 
 pub(super) fn add(registry: &mut Registry) {
     for kind in [
-        ADMISSION.cluster("MutatingAdmissionPolicy", "mutatingadmissionpolicies"),
-        ADMISSION.cluster("MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings"),
-        ADMISSION.cluster("MutatingWebhookConfiguration", "mutatingwebhookconfigurations"),
-        ADMISSION.cluster("ValidatingAdmissionPolicy", "validatingadmissionpolicies").with_status(),
-        ADMISSION.cluster("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
-        ADMISSION.cluster("ValidatingWebhookConfiguration", "validatingwebhookconfigurations"),
+        ADMISSION
+            .cluster("MutatingAdmissionPolicy", "mutatingadmissionpolicies")
+            .defaults(admission::policy),
+        ADMISSION
+            .cluster("MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings")
+            .defaults(admission::policy_binding),
+        ADMISSION
+            .cluster("MutatingWebhookConfiguration", "mutatingwebhookconfigurations")
+            .defaults(admission::mutating_webhooks),
+        ADMISSION
+            .cluster("ValidatingAdmissionPolicy", "validatingadmissionpolicies")
+            .with_status()
+            .defaults(admission::policy)
+            .on_status_update(prepare::status_keeps_metadata),
+        ADMISSION
+            .cluster("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings")
+            .defaults(admission::policy_binding),
+        ADMISSION
+            .cluster("ValidatingWebhookConfiguration", "validatingwebhookconfigurations")
+            .defaults(admission::validating_webhooks),
         CUSTOM
             .cluster("CustomResourceDefinition", "customresourcedefinitions")
             .short(&["crd", "crds"])
+            .defaults(admission::custom_resource_definition)
+            .on_create(prepare::definition_create)
+            .on_status_update(prepare::status_keeps_metadata)
             .with_status(),
     ] {
         registry.add(kind.category(CATEGORY).conditional_update().generation());

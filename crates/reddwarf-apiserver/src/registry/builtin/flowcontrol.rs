@@ -1,15 +1,24 @@
 //! Kinds of the group `flowcontrol.apiserver.k8s.io`.
 
-use crate::registry::Registry;
+use crate::defaults::policy;
 use crate::registry::builder::GroupVersion;
+use crate::registry::{Registry, prepare};
 
 const V1: GroupVersion = GroupVersion("flowcontrol.apiserver.k8s.io", "v1");
 
 pub(super) fn add(registry: &mut Registry) {
-    registry.add(V1.cluster("FlowSchema", "flowschemas").with_status().generation());
+    registry.add(
+        V1.cluster("FlowSchema", "flowschemas")
+            .with_status()
+            .defaults(policy::flow_schema)
+            .on_status_update(prepare::status_keeps_metadata)
+            .generation(),
+    );
     registry.add(
         V1.cluster("PriorityLevelConfiguration", "prioritylevelconfigurations")
             .with_status()
+            .defaults(policy::priority_level)
+            .on_status_update(prepare::status_keeps_metadata)
             .generation(),
     );
 }

@@ -1,26 +1,41 @@
 //! Kinds of the groups `networking.k8s.io` and `discovery.k8s.io`.
 
+use crate::defaults::network;
 use crate::registry::builder::GroupVersion;
 use crate::registry::kind::Generation;
-use crate::registry::{Registry, selectable};
+use crate::registry::{Registry, prepare, selectable};
 
 const V1: GroupVersion = GroupVersion("networking.k8s.io", "v1");
 const DISCOVERY: GroupVersion = GroupVersion("discovery.k8s.io", "v1");
 
 pub(super) fn add(registry: &mut Registry) {
-    registry.add(V1.cluster("IngressClass", "ingressclasses").generation());
+    registry.add(
+        V1.cluster("IngressClass", "ingressclasses").generation().defaults(network::ingress_class),
+    );
     registry.add(V1.namespaced("Ingress", "ingresses").short(&["ing"]).with_status().generation());
     registry.add(
         V1.cluster("IPAddress", "ipaddresses").short(&["ip"]).selectable(selectable::IP_ADDRESS),
     );
-    registry.add(V1.namespaced("NetworkPolicy", "networkpolicies").short(&["netpol"]).generation());
-    registry.add(V1.cluster("ServiceCIDR", "servicecidrs").with_status());
+    registry.add(
+        V1.namespaced("NetworkPolicy", "networkpolicies")
+            .short(&["netpol"])
+            .generation()
+            .defaults(network::network_policy),
+    );
+    registry.add(
+        V1.cluster("ServiceCIDR", "servicecidrs")
+            .with_status()
+            .on_status_update(prepare::status_keeps_metadata),
+    );
 }
 
 pub(super) fn add_discovery(registry: &mut Registry) {
     registry.add(
         DISCOVERY
             .namespaced("EndpointSlice", "endpointslices")
-            .generation_as(Generation::OnSpecOrLabelChange),
+            .generation_as(Generation::OnSpecOrLabelChange)
+            .defaults(network::endpoint_slice)
+            .on_create(prepare::endpoint_slice_create)
+            .on_update(prepare::endpoint_slice_update),
     );
 }

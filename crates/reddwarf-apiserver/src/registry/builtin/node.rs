@@ -2,7 +2,7 @@
 
 use crate::registry::builder::GroupVersion;
 use crate::registry::kind::Verbs;
-use crate::registry::{Registry, selectable};
+use crate::registry::{Registry, prepare, selectable};
 
 pub(super) fn add_certificates(registry: &mut Registry) {
     registry.add(
@@ -11,7 +11,8 @@ pub(super) fn add_certificates(registry: &mut Registry) {
             .short(&["csr"])
             .sub_self("approval", Verbs::GET_PATCH_UPDATE)
             .with_status()
-            .selectable(selectable::CSR),
+            .selectable(selectable::CSR)
+            .on_update(prepare::request_update),
     );
 }
 
@@ -19,6 +20,8 @@ pub(super) fn add(registry: &mut Registry) {
     registry.add(
         GroupVersion("coordination.k8s.io", "v1")
             .namespaced("Lease", "leases")
+            .on_create(prepare::lease_create)
+            .on_update(prepare::lease_update)
             .create_on_update()
             .conditional_update(),
     );

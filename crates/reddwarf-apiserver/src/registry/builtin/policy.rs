@@ -1,5 +1,6 @@
 //! Kinds of the groups `policy` and `scheduling.k8s.io`.
 
+use crate::defaults::policy;
 use crate::registry::Registry;
 use crate::registry::builder::GroupVersion;
 use crate::registry::kind::Generation;
@@ -20,6 +21,7 @@ pub(super) fn add_scheduling(registry: &mut Registry) {
         GroupVersion("scheduling.k8s.io", "v1")
             .cluster("PriorityClass", "priorityclasses")
             .short(&["pc"])
-            .generation_as(Generation::Fixed),
+            .generation_as(Generation::Fixed)
+            .defaults(policy::priority_class),
     );
 }

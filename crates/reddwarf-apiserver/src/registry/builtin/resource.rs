@@ -1,17 +1,27 @@
 //! Kinds of the group `resource.k8s.io` (dynamic resource allocation).
 
+use crate::defaults::policy;
 use crate::registry::builder::GroupVersion;
-use crate::registry::{Registry, selectable};
+use crate::registry::{Registry, prepare, selectable};
 
 const V1: GroupVersion = GroupVersion("resource.k8s.io", "v1");
 
 pub(super) fn add(registry: &mut Registry) {
     registry.add(V1.cluster("DeviceClass", "deviceclasses").generation());
-    registry.add(V1.namespaced("ResourceClaim", "resourceclaims").with_status());
-    registry.add(V1.namespaced("ResourceClaimTemplate", "resourceclaimtemplates"));
+    registry.add(
+        V1.namespaced("ResourceClaim", "resourceclaims")
+            .with_status()
+            .defaults(policy::resource_claim)
+            .on_status_update(prepare::status_keeps_metadata),
+    );
+    registry.add(
+        V1.namespaced("ResourceClaimTemplate", "resourceclaimtemplates")
+            .defaults(policy::resource_claim_template),
+    );
     registry.add(
         V1.cluster("ResourceSlice", "resourceslices")
             .selectable(selectable::RESOURCE_SLICE)
+            .defaults(policy::resource_slice)
             .generation(),
     );
 }

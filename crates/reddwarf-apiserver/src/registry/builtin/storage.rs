@@ -1,17 +1,27 @@
 //! Kinds of the group `storage.k8s.io`.
 
-use crate::registry::Registry;
+use crate::defaults::storage;
 use crate::registry::builder::GroupVersion;
+use crate::registry::{Registry, prepare};
 
 const V1: GroupVersion = GroupVersion("storage.k8s.io", "v1");
 
 pub(super) fn add(registry: &mut Registry) {
-    registry.add(V1.cluster("CSIDriver", "csidrivers").conditional_update());
+    registry.add(
+        V1.cluster("CSIDriver", "csidrivers").conditional_update().defaults(storage::csi_driver),
+    );
     registry.add(V1.cluster("CSINode", "csinodes").conditional_update());
     registry.add(V1.namespaced("CSIStorageCapacity", "csistoragecapacities").conditional_update());
-    registry.add(V1.cluster("StorageClass", "storageclasses").short(&["sc"]));
     registry.add(
-        V1.cluster("VolumeAttachment", "volumeattachments").with_status().conditional_update(),
+        V1.cluster("StorageClass", "storageclasses")
+            .short(&["sc"])
+            .defaults(storage::storage_class),
+    );
+    registry.add(
+        V1.cluster("VolumeAttachment", "volumeattachments")
+            .with_status()
+            .on_status_update(prepare::status_keeps_metadata)
+            .conditional_update(),
     );
     registry.add(V1.cluster("VolumeAttributesClass", "volumeattributesclasses").short(&["vac"]));
 }

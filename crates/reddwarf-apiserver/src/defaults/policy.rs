@@ -1,0 +1,147 @@
+//! Defaults of access, limits, priorities, flow control and devices.
+
+use super::fill::{at, each, fill, fill_empty, put, remove, text, within};
+use serde_json::{Map, Value};
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+/// A binding of a role.
+pub fn role_binding(object: &mut Value) {
+    if at(object, "roleRef").is_some() {
+        fill_empty(object, "roleRef.apiGroup", RBAC);
+    }
+    each(object, "subjects", |subject| {
+        if matches!(text(subject, "kind"), "User" | "Group") {
+            fill_empty(subject, "apiGroup", RBAC);
+        }
+    });
+}
+
+/// A limit range: for containers the maximum is the default, and the default the request.
+pub fn limit_range(object: &mut Value) {
+    each(object, "spec.limits", |limit| {
+        if text(limit, "type") != "Container" {
+            return;
+        }
+        inherit(limit, "max", "default");
+        inherit(limit, "default", "defaultRequest");
+        inherit(limit, "min", "defaultRequest");
+    });
+}
+
+/// Entries of the map `from` that `to` does not have.
+fn inherit(limit: &mut Value, from: &str, to: &str) {
+    let Some(Value::Object(entries)) = at(limit, from).cloned() else { return };
+    fill(limit, to, Map::new());
+    if let Some(target) = limit[to].as_object_mut() {
+        for (name, quantity) in entries {
+            target.entry(name).or_insert(quantity);
+        }
+    }
+}
+
+/// A priority class.
+pub fn priority_class(object: &mut Value) {
+    fill(object, "preemptionPolicy", "PreemptLowerPriority");
+}
+
+/// A secret. What `stringData` gives is written to `data`.
+pub fn secret(object: &mut Value) {
+    fill_empty(object, "type", "Opaque");
+    let Some(Value::Object(texts)) = remove(object, "stringData") else { return };
+    for (name, text) in texts {
+        use base64::Engine as _;
+        let Some(text) = text.as_str() else { continue };
+        let bytes = base64::engine::general_purpose::STANDARD.encode(text);
+        fill(object, "data", Map::new());
+        object["data"][name] = bytes.into();
+    }
+}
+
+/// A namespace: it bears its name as a label.
+pub fn namespace(object: &mut Value) {
+    let name = text(object, "metadata.name").to_owned();
+    if !name.is_empty() {
+        fill(object, "metadata.labels", Map::new());
+        if let Some(labels) = object["metadata"]["labels"].as_object_mut() {
+            labels.insert("kubernetes.io/metadata.name".to_owned(), name.into());
+        }
+    }
+    fill_empty(object, "status.phase", "Active");
+}
+
+/// A node: what it has can be allocated unless it says otherwise.
+pub fn node(object: &mut Value) {
+    let Some(Value::Object(capacity)) = at(object, "status.capacity").cloned() else { return };
+    if capacity.is_empty() {
+        return;
+    }
+    fill(object, "status.allocatable", Map::new());
+    if let Some(allocatable) = object["status"]["allocatable"].as_object_mut() {
+        for (name, quantity) in capacity {
+            allocatable.entry(name).or_insert(quantity);
+        }
+    }
+}
+
+/// A flow schema.
+pub fn flow_schema(object: &mut Value) {
+    fill_empty(object, "spec.matchingPrecedence", 1000);
+}
+
+/// A priority level.
+pub fn priority_level(object: &mut Value) {
+    within(object, "spec.limited", |limited| {
+        fill(limited, "nominalConcurrencyShares", 30);
+        fill(limited, "lendablePercent", 0);
+        within(limited, "limitResponse.queuing", |queuing| {
+            fill_empty(queuing, "queues", 64);
+            fill_empty(queuing, "handSize", 8);
+            fill_empty(queuing, "queueLengthLimit", 50);
+        });
+    });
+    within(object, "spec.exempt", |exempt| {
+        fill(exempt, "nominalConcurrencyShares", 0);
+        fill(exempt, "lendablePercent", 0);
+    });
+}
+
+/// A request for devices.
+pub fn resource_claim(object: &mut Value) {
+    within(object, "spec", device_claim);
+}
+
+/// A template of requests for devices.
+pub fn resource_claim_template(object: &mut Value) {
+    within(object, "spec.spec", device_claim);
+}
+
+fn device_claim(spec: &mut Value) {
+    each(spec, "devices.requests", |request| {
+        within(request, "exactly", device_request);
+        each(request, "firstAvailable", device_request);
+    });
+}
+
+fn device_request(request: &mut Value) {
+    fill_empty(request, "allocationMode", "ExactCount");
+    if text(request, "allocationMode") == "ExactCount" {
+        fill_empty(request, "count", 1);
+    }
+    tolerations(request);
+}
+
+fn tolerations(request: &mut Value) {
+    each(request, "tolerations", |toleration| fill_empty(toleration, "operator", "Equal"));
+}
+
+/// The devices of a node or driver.
+pub fn resource_slice(object: &mut Value) {
+    each(object, "spec.devices", |device| {
+        each(device, "taints", |taint| {
+            if at(taint, "timeAdded").is_none() {
+                put(taint, "timeAdded", super::now());
+            }
+        });
+    });
+}

@@ -1,0 +1,78 @@
+//! What upstream's strategies do before an object is created or updated.
+//!
+//! By then the name, uid and times are set and defaults are filled in. The pipeline has cleared
+//! or kept the status as [`Strategy`](super::Strategy) says; what is here comes on top.
+
+mod pod;
+mod storage;
+mod workload;
+
+pub use pod::{pod_create, pod_status_update};
+pub use storage::{claim_create, claim_update, volume_create, volume_status_update};
+pub use workload::{daemon_set_create, daemon_set_update, deployment_status_update, job_create};
+
+use crate::defaults::fill::{at, each, keep, list, put, remove};
+use serde_json::{Value, json};
+
+const KUBERNETES: &str = "kubernetes";
+
+/// A namespace is finalized by the control plane.
+pub fn namespace_create(object: &mut Value) {
+    let mut finalizers = list(object, "spec.finalizers").to_vec();
+    if !finalizers.iter().any(|f| f == KUBERNETES) {
+        finalizers.push(json!(KUBERNETES));
+    }
+    put(object, "spec.finalizers", finalizers);
+    put(object, "status", json!({"phase": "Active"}));
+}
+
+/// Only `/finalize` changes a namespace's finalizers.
+pub fn namespace_update(new: &mut Value, old: &Value) {
+    keep(new, old, "spec.finalizers");
+}
+
+/// Leases do not have the fields of coordinated leader election, which is off.
+pub fn lease_create(object: &mut Value) {
+    for field in ["spec.strategy", "spec.preferredHolder"] {
+        remove(object, field);
+    }
+}
+
+/// See [`lease_create`].
+pub fn lease_update(new: &mut Value, _old: &Value) {
+    lease_create(new);
+}
+
+/// The topology of older versions cannot be written.
+pub fn endpoint_slice_create(object: &mut Value) {
+    each(object, "endpoints", |endpoint| drop(remove(endpoint, "deprecatedTopology")));
+}
+
+/// See [`endpoint_slice_create`].
+pub fn endpoint_slice_update(new: &mut Value, _old: &Value) {
+    endpoint_slice_create(new);
+}
+
+/// The version in which objects are stored is on record from the start.
+pub fn definition_create(object: &mut Value) {
+    let stored: Vec<Value> = list(object, "spec.versions")
+        .iter()
+        .filter(|v| v["storage"] == true)
+        .map(|v| v["name"].clone())
+        .collect();
+    put(object, "status", json!({"storedVersions": stored}));
+}
+
+/// A `/status` that can change nothing of the metadata.
+pub fn status_keeps_metadata(new: &mut Value, old: &Value) {
+    for field in ["labels", "annotations", "finalizers", "ownerReferences"] {
+        keep(new, old, &format!("metadata.{field}"));
+    }
+}
+
+/// The v1 certificate request names its user at creation; an update cannot change what it asks.
+pub fn request_update(new: &mut Value, old: &Value) {
+    if at(old, "spec").is_some() {
+        keep(new, old, "spec");
+    }
+}

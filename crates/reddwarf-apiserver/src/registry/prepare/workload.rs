@@ -1,0 +1,91 @@
+//! The kinds that make pods.
+
+use crate::defaults::fill::{at, fill, keep, put};
+use serde_json::{Map, Value};
+
+const CONTROLLER_UID: &str = "batch.kubernetes.io/controller-uid";
+const JOB_NAME: &str = "batch.kubernetes.io/job-name";
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+
+/// A job selects the pods that bear its uid, unless it brings a selector of its own.
+pub fn job_create(job: &mut Value) {
+    if at(job, "spec.manualSelector").and_then(Value::as_bool) != Some(true) {
+        let (uid, name) = (crate::object::uid(job).to_owned(), crate::object::name(job).to_owned());
+        fill(job, "spec.template.metadata.labels", Map::new());
+        let labels = &mut job["spec"]["template"]["metadata"]["labels"];
+        for (label, value) in [
+            (CONTROLLER_UID, &uid),
+            (JOB_NAME, &name),
+            ("controller-uid", &uid),
+            ("job-name", &name),
+        ] {
+            // Upstream leaves a label that is there to validation.
+            if labels.get(label).is_none() {
+                labels[label] = value.as_str().into();
+            }
+        }
+        fill(job, "spec.selector.matchLabels", Map::new());
+        let selected = &mut job["spec"]["selector"]["matchLabels"];
+        if selected.get(CONTROLLER_UID).is_none() {
+            selected[CONTROLLER_UID] = uid.into();
+        }
+    }
+    if at(job, "metadata.labels").and_then(Value::as_object).is_none_or(Map::is_empty)
+        && let Some(labels) = at(job, "spec.template.metadata.labels").cloned()
+    {
+        put(job, "metadata.labels", labels);
+    }
+}
+
+/// A daemon set counts the versions of its template.
+pub fn daemon_set_create(object: &mut Value) {
+    template_generation(object, 1);
+}
+
+/// See [`daemon_set_create`].
+pub fn daemon_set_update(new: &mut Value, old: &Value) {
+    let before = at(old, "metadata.annotations").map_or("", |a| text_of(a, TEMPLATE_GENERATION));
+    let before: i64 = before.parse().unwrap_or(1);
+    let moved = new["spec"]["template"] != old["spec"]["template"];
+    template_generation(new, before + i64::from(moved));
+}
+
+fn template_generation(object: &mut Value, generation: i64) {
+    fill(object, "metadata.annotations", Map::new());
+    object["metadata"]["annotations"][TEMPLATE_GENERATION] = generation.to_string().into();
+}
+
+fn text_of<'a>(annotations: &'a Value, name: &str) -> &'a str {
+    annotations.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A deployment's `/status` cannot change its labels.
+pub fn deployment_status_update(new: &mut Value, old: &Value) {
+    keep(new, old, "metadata.labels");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_job_selects_by_its_uid() {
+        let mut job = json!({"metadata": {"name": "j", "uid": "u"}, "spec": {"template": {}}});
+        job_create(&mut job);
+        assert_eq!(job["spec"]["selector"]["matchLabels"][CONTROLLER_UID], "u");
+        assert_eq!(job["metadata"]["labels"]["job-name"], "j");
+        let mut manual = json!({"metadata": {}, "spec": {"manualSelector": true, "template": {}}});
+        job_create(&mut manual);
+        assert_eq!(manual["spec"].get("selector"), None);
+    }
+
+    #[test]
+    fn a_daemon_set_counts_its_templates() {
+        let mut old = json!({"metadata": {}, "spec": {"template": {"a": 1}}});
+        daemon_set_create(&mut old);
+        let mut new = json!({"metadata": {}, "spec": {"template": {"a": 2}}});
+        daemon_set_update(&mut new, &old);
+        assert_eq!(new["metadata"]["annotations"][TEMPLATE_GENERATION], "2");
+    }
+}
