@@ -1,7 +1,14 @@
 //! The admission chain.
 
+mod class_defaults;
+mod default_tolerations;
 mod namespace_lifecycle;
+mod priority;
+mod protection;
 pub mod refusal;
+mod runtime_class;
+mod service_account;
+mod stored;
 
 use crate::registry::Kind;
 use crate::request::UserInfo;
@@ -111,5 +118,29 @@ impl Chain {
 /// Quota, limit ranges, pod security, node restriction, webhooks and policies take their
 /// places in between.
 pub fn builtin_chain() -> Chain {
-    Chain { plugins: vec![Box::new(namespace_lifecycle::NamespaceLifecycle)] }
+    Chain {
+        plugins: vec![
+            Box::new(namespace_lifecycle::NamespaceLifecycle),
+            Box::new(service_account::ServiceAccount),
+            Box::new(protection::TaintNodesByCondition),
+            Box::new(priority::Priority),
+            Box::new(default_tolerations::DefaultTolerationSeconds),
+            Box::new(class_defaults::DefaultStorageClass),
+            Box::new(protection::StorageObjectInUseProtection),
+            Box::new(runtime_class::RuntimeClass),
+            Box::new(class_defaults::DefaultIngressClass),
+        ],
+    }
+}
+
+impl Attributes<'_> {
+    /// Whether the request writes the main resource of this kind.
+    fn is(&self, group: &str, kind: &str) -> bool {
+        self.kind.group == group && self.kind.kind == kind && self.subresource.is_empty()
+    }
+
+    /// Whether the request writes a pod itself.
+    fn is_pod(&self) -> bool {
+        self.is("", "Pod")
+    }
 }
