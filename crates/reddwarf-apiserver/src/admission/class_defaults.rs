@@ -33,7 +33,8 @@ impl Plugin for DefaultStorageClass {
     }
 
     async fn admit(&self, attributes: &mut Attributes<'_>) -> Result<(), Box<Status>> {
-        if !attributes.is("", "PersistentVolumeClaim") || attributes.operation != Operation::Create {
+        if !attributes.is("", "PersistentVolumeClaim") || attributes.operation != Operation::Create
+        {
             return Ok(());
         }
         let annotations = &attributes.object["metadata"]["annotations"];
@@ -45,9 +46,7 @@ impl Plugin for DefaultStorageClass {
         // The newest of several, then the first by name.
         let class = stored::list(attributes.view, "storage.k8s.io", "storageclasses")
             .filter(|class| is_marked(class, &STORAGE))
-            .min_by_key(|class| {
-                Reverse(object::meta(class, "creationTimestamp").to_owned())
-            });
+            .min_by_key(|class| Reverse(object::meta(class, "creationTimestamp").to_owned()));
         if let Some(class) = class {
             attributes.object["spec"]["storageClassName"] = object::name(&class).into();
         }

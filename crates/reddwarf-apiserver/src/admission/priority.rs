@@ -40,7 +40,11 @@ impl Plugin for Priority {
 
     async fn validate(&self, attributes: &Attributes<'_>) -> Result<(), Box<Status>> {
         let writes = matches!(attributes.operation, Operation::Create | Operation::Update);
-        if writes && attributes.is(GROUP, "PriorityClass") { one_default(attributes) } else { Ok(()) }
+        if writes && attributes.is(GROUP, "PriorityClass") {
+            one_default(attributes)
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -64,7 +64,8 @@ fn check_mirror(attributes: &Attributes<'_>) -> Result<(), Box<Status>> {
     if volumes.iter().any(|v| has(v, "secret")) {
         return Err(forbidden(attributes, "a mirror pod may not reference secrets"));
     }
-    let token = |v: &Value| items(&v["projected"], "sources").iter().any(|s| has(s, "serviceAccountToken"));
+    let token =
+        |v: &Value| items(&v["projected"], "sources").iter().any(|s| has(s, "serviceAccountToken"));
     if volumes.iter().any(token) {
         let why = "a mirror pod may not use ServiceAccountToken volume projections";
         return Err(forbidden(attributes, why));
@@ -180,7 +181,8 @@ mod tests {
         let mut quiet = json!({"spec": {"containers": [{"name": "a"}]}});
         inject(&mut quiet, "quiet", &account);
         assert!(quiet["spec"].get("volumes").is_none());
-        let mut loud = json!({"spec": {"automountServiceAccountToken": true, "containers": [{"name": "a"}]}});
+        let mut loud =
+            json!({"spec": {"automountServiceAccountToken": true, "containers": [{"name": "a"}]}});
         inject(&mut loud, "quiet", &account);
         assert_eq!(items(&loud["spec"], "volumes").len(), 1);
     }

@@ -3,6 +3,15 @@
 //! The verbs read, propose and answer; what a binding, an eviction, a scale or a finalize means
 //! is decided here, data in and data out.
 
+mod binding;
+mod eviction;
+mod partial;
+mod reply;
+mod review;
+mod scale;
+
+pub use partial::quality_of_service;
+
 use crate::registry::Kind;
 use crate::request::UserInfo;
 use reddwarf_core::{Reason, Revision, Status, View};
@@ -83,8 +92,13 @@ pub struct Also {
 /// # Errors
 /// The refusal.
 pub fn post(request: &Post<'_>) -> Result<Effect, Box<Status>> {
-    let _ = request;
-    Err(not_found())
+    match (request.kind.group.as_ref(), request.kind.plural.as_ref(), request.subresource) {
+        ("", "bindings", "") => Ok(binding::redirect(request)),
+        ("", "pods", "binding") => binding::bind(request),
+        ("", "pods", "eviction") => eviction::evict(request),
+        (_, _, "") => review::review(request).unwrap_or_else(|| Err(not_found())),
+        _ => Err(not_found()),
+    }
 }
 
 /// The form in which a subresource shows the main object: a `Scale` for `scale`, the object
@@ -93,8 +107,10 @@ pub fn post(request: &Post<'_>) -> Result<Effect, Box<Status>> {
 /// # Errors
 /// The refusal.
 pub fn read(kind: &Kind, subresource: &str, object: &Value) -> Result<Value, Box<Status>> {
-    let _ = (kind, subresource);
-    Ok(object.clone())
+    match subresource {
+        "scale" => Ok(scale::read(kind, object)),
+        _ => Ok(object.clone()),
+    }
 }
 
 /// A PUT or PATCH of a subresource: brings `form` (what [`read`] gave, changed by the client)
@@ -108,8 +124,20 @@ pub fn write(
     form: &Value,
     current: &Value,
 ) -> Result<Value, Box<Status>> {
-    let _ = (kind, subresource, form, current);
-    Err(not_found())
+    let mut object = match (kind.group.as_ref(), kind.plural.as_ref(), subresource) {
+        (_, _, "scale") => scale::write(form, current),
+        ("", "namespaces", "finalize") => partial::finalize(form, current),
+        ("", "pods", "ephemeralcontainers") => partial::ephemeral_containers(form, current),
+        ("", "pods", "resize") => partial::resize(form, current),
+        ("certificates.k8s.io", _, "approval") => partial::approval(form, current),
+        _ => Err(not_found()),
+    }?;
+    // A version that the client names is what its change is conditional on.
+    let version = crate::object::meta(form, "resourceVersion");
+    if !version.is_empty() {
+        object["metadata"]["resourceVersion"] = version.into();
+    }
+    Ok(object)
 }
 
 fn not_found() -> Box<Status> {

@@ -149,6 +149,16 @@ impl FieldError {
         FieldError { kind: ErrorKind::NotSupported, field, value: Some(value.into()), detail }
     }
 
+    /// A name of something that does not exist.
+    pub fn not_found(field: FieldPath, value: impl Into<Value>) -> Self {
+        FieldError {
+            kind: ErrorKind::NotFound,
+            field,
+            value: Some(value.into()),
+            detail: String::new(),
+        }
+    }
+
     /// Text longer than `max` bytes.
     pub fn too_long(field: FieldPath, max: usize) -> Self {
         let detail = format!("may not be more than {max} bytes");

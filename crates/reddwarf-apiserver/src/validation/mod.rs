@@ -3,15 +3,18 @@
 //! [`create`], [`update`] and [`update_status`] are all that the pipeline calls: each runs the
 //! checks of the metadata, those built in for the kind, and the kind's own hooks.
 
+mod check;
 pub mod field_error;
 pub mod labels;
 pub mod meta;
 pub mod names;
+mod pod;
 pub mod read;
 mod rules;
 
 pub use field_error::{ErrorKind, ErrorList, FieldError, FieldPath, invalid};
 pub use meta::{metadata, metadata_update, version_required};
+pub use pod::ephemeral_containers;
 
 use crate::registry::Kind;
 use rules::Rules;

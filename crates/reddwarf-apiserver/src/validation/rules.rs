@@ -1,7 +1,7 @@
 //! Which checks belong to which kind.
 
-use super::ErrorList;
 use super::names::{self, NameRule};
+use super::{ErrorList, pod};
 use serde_json::Value;
 
 /// The checks of one kind besides its metadata's.
@@ -31,6 +31,13 @@ impl Rules {
     pub fn of(group: &str, kind: &str) -> Rules {
         match (group, kind) {
             ("", "Namespace") => Rules { name: names::label, ..NONE },
+            ("", "Pod") => Rules {
+                revalidates_metadata: true,
+                create: pod::create,
+                update: pod::update,
+                status: pod::status,
+                ..NONE
+            },
             ("", "Service") => Rules { name: names::label_1035, ..NONE },
             ("rbac.authorization.k8s.io", _) => Rules { name: names::path_segment, ..NONE },
             ("apps", "StatefulSet") => Rules { name: names::label, ..NONE },
