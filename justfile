@@ -1,0 +1,40 @@
+# `just check` is what CI runs.
+
+default:
+    @just --list
+
+# Everything that CI checks
+check:
+    ./check
+
+# Start three members and three simulated workers
+up *flags:
+    cargo run --release -- up {{flags}}
+
+# Stop them
+down *flags:
+    cargo run --release -- down {{flags}}
+
+# Unit tests and tests without processes, quickly
+unit:
+    cargo test --workspace --lib
+
+# One test with real processes: just cluster faults
+cluster name:
+    cargo build --release --workspace
+    cargo test --release -p reddwarf-tests --test {{name}}
+
+# Replay the recorded scenarios and rewrite the list of those that do not pass
+compat-update:
+    cargo build --release --workspace
+    REDDWARF_UPDATE=1 cargo test --release -p reddwarf-tests --test compat
+
+# Measure an own group of three
+bench *flags:
+    cargo run --release -- bench --self {{flags}}
+
+fmt:
+    cargo fmt --all
+
+lint:
+    cargo clippy --release --workspace --all-targets -- -D warnings

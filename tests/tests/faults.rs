@@ -1,0 +1,138 @@
+//! Members are killed and paused during writes: no acknowledged write is lost, and every
+//! watcher sees each change once and in order.
+
+use reddwarf_tests::cluster::{Cluster, eventually};
+use reddwarf_tests::watcher::Watcher;
+use reddwarf_tests::writers::{PATH, Writers, check_list, check_seen};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long is written between faults.
+const BETWEEN: Duration = Duration::from_millis(700);
+
+struct Trial {
+    cluster: Arc<Cluster>,
+    writers: Writers,
+    watchers: Vec<Watcher>,
+}
+
+impl Trial {
+    async fn start() -> Trial {
+        let cluster = Arc::new(Cluster::start(3).await);
+        let list = cluster.get(1, PATH).await;
+        let version = version_of(&list);
+        let watch = |i| Watcher::start(cluster.clone(), i, PATH, version);
+        let watchers = (1..=3).map(watch).collect();
+        let writers = Writers::start(&cluster, 6);
+        tokio::time::sleep(BETWEEN).await;
+        Trial { cluster, writers, watchers }
+    }
+
+    /// Ends the writers and checks lists and watches on every member.
+    async fn check(self) {
+        tokio::time::sleep(BETWEEN).await;
+        let written = self.writers.finish().await;
+        let count: usize = written.iter().map(|part| part.created.len()).sum();
+        assert!(count > 50, "only {count} writes were acknowledged; the test shows nothing");
+        for i in 1..=3 {
+            check_list(&written, &self.cluster.get(i, PATH).await);
+        }
+        let list = self.cluster.get(1, PATH).await;
+        let items = list["items"].as_array().expect("a list");
+        let newest = items.iter().map(version_of).max().expect("objects");
+        for watcher in &self.watchers {
+            eventually("the watcher catches up", async || watcher.newest() >= newest).await;
+            check_seen(&written, &watcher.seen());
+        }
+    }
+}
+
+fn version_of(object: &Value) -> u64 {
+    let version = object["metadata"]["resourceVersion"].as_str();
+    version.and_then(|v| v.parse().ok()).expect("a resource version")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_leader_is_killed_during_writes() {
+    let trial = Trial::start().await;
+    for _ in 0..2 {
+        let leader = trial.cluster.leader().await;
+        trial.cluster.kill(leader).await;
+        tokio::time::sleep(BETWEEN).await;
+        trial.cluster.start_missing().await;
+        tokio::time::sleep(BETWEEN).await;
+    }
+    trial.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_is_killed_during_writes() {
+    let trial = Trial::start().await;
+    let follower = trial.cluster.leader().await % 3 + 1;
+    trial.cluster.kill(follower).await;
+    tokio::time::sleep(BETWEEN).await;
+    trial.cluster.start_missing().await;
+    trial.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_member_is_paused_during_writes() {
+    let trial = Trial::start().await;
+    for i in [trial.cluster.leader().await, 1, 2, 3] {
+        trial.cluster.signal(i, Signal::STOP);
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        trial.cluster.signal(i, Signal::CONT);
+        tokio::time::sleep(BETWEEN).await;
+    }
+    trial.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_members_are_killed_at_once() {
+    let trial = Trial::start().await;
+    for _ in 0..2 {
+        for i in 1..=3 {
+            trial.cluster.signal(i, Signal::KILL);
+        }
+        for i in 1..=3 {
+            trial.cluster.wait_gone(i).await;
+        }
+        trial.cluster.start_missing().await;
+        tokio::time::sleep(BETWEEN).await;
+    }
+    trial.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clean_stop_of_the_leader_fails_no_request_that_is_repeated_once() {
+    let cluster = Arc::new(Cluster::start(3).await);
+    let leader = cluster.leader().await;
+    let other = leader % 3 + 1;
+    let written = tokio::spawn(write_with_one_retry(cluster.clone(), leader, other));
+    tokio::time::sleep(BETWEEN).await;
+    cluster.signal(leader, Signal::TERM);
+    cluster.wait_gone(leader).await;
+    let failures = written.await.expect("the writer ends");
+    assert!(failures.is_empty(), "{failures:?}");
+}
+
+/// Creates objects through the member `first`, each once more through `second` when that fails;
+/// gives what failed twice. An object that is there already was created by the first attempt.
+async fn write_with_one_retry(cluster: Arc<Cluster>, first: u16, second: u16) -> Vec<String> {
+    let mut failures = Vec::new();
+    for n in 0..400 {
+        let body = serde_json::json!({"metadata": {"name": format!("clean-{n}")}});
+        let once = cluster.ask(first, http::Method::POST, PATH, Some(&body)).await;
+        if once.is_ok_and(|answer| answer.status.is_success()) {
+            continue;
+        }
+        match cluster.ask(second, http::Method::POST, PATH, Some(&body)).await {
+            Ok(answer) if answer.status.is_success() || answer.status.as_u16() == 409 => {}
+            Ok(answer) => failures.push(format!("{} {:?}", answer.status, answer.body)),
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
+    failures
+}

@@ -1,0 +1,68 @@
+//! Runs the commands of the README.
+
+use reddwarf_tests::cluster::{free_ports, kubectl_program, program};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// The text of all `sh` blocks, in order.
+fn commands(readme: &str) -> String {
+    let mut script = String::new();
+    let mut inside = false;
+    for line in readme.lines() {
+        match line.trim_start() {
+            "```sh" => inside = true,
+            "```" => inside = false,
+            _ if inside => {
+                script.push_str(line);
+                script.push('\n');
+            }
+            _ => {}
+        }
+    }
+    script
+}
+
+/// `cargo run --release --` is the program that is under test, and `up` returns when the group
+/// is ready; the README's ports may be taken on this machine.
+const PRELUDE: &str = r#"
+set -euo pipefail
+reddwarf() {
+    case "$1" in
+        up) shift; command "$PROGRAM" up --base-port "$BASE_PORT" --detach "${@//--detach/--workers=3}" ;;
+        *) command "$PROGRAM" "$@" ;;
+    esac
+}
+cargo() { shift 3; reddwarf "$@"; }
+trap '"$PROGRAM" down > /dev/null' EXIT
+set -x
+"#;
+
+#[test]
+fn the_commands_of_the_readme_work() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = fs::read_to_string(root.join("README.md")).expect("there");
+    let port = free_ports(3);
+    let script = commands(&readme)
+        .replace("6443", &port.to_string())
+        .replace("6445", &(port + 2).to_string());
+    assert!(script.contains("-- up") && script.contains("kubectl apply"), "{script}");
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let kubectl = home.path().join("bin");
+    fs::create_dir(&kubectl).expect("a folder");
+    std::os::unix::fs::symlink(kubectl_program(), kubectl.join("kubectl")).expect("a link");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = Command::new("bash")
+        .args(["-c", &format!("{PRELUDE}{script}")])
+        .current_dir(&root)
+        .env("HOME", home.path())
+        .env("PATH", format!("{}:{path}", kubectl.display()))
+        .env("PROGRAM", program())
+        .env("BASE_PORT", port.to_string())
+        .env_remove("XDG_DATA_HOME")
+        .env_remove("KUBECONFIG")
+        .output()
+        .expect("bash runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+}
