@@ -6,6 +6,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod group;
+pub mod hollow;
 pub mod kubeconfig;
 pub mod logging;
 pub mod pki;
