@@ -137,13 +137,13 @@ impl Fanout {
     /// One collection as it was at `revision`.
     ///
     /// # Errors
-    /// See [`ChangeWindow::view_at`].
+    /// See [`ChangeWindow::undo`].
     pub fn view_at(&self, collection: &Collection, revision: Revision) -> Result<View, ReadError> {
-        let (view, window) = {
+        let undo = {
             let window = self.window.read();
-            (self.view(), window)
+            window.undo(self.view(), collection, revision)?
         };
-        window.view_at(&view, collection, revision)
+        Ok(undo.view())
     }
 
     /// The changes of `collection` after `from`, as a stream.

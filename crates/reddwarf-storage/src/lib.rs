@@ -19,6 +19,13 @@ mod snapshot_reader;
 mod snapshot_writer;
 mod transaction;
 
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod faulty_disk;
+#[cfg(test)]
+mod workload;
+
 pub use kv::{KvError, KvRead, KvStore, Operation, Table, Visit, WriteBatch};
 pub use load::{LoadError, Loaded, load, read_checkpoint};
 pub use open::{OpenError, StoreOptions};

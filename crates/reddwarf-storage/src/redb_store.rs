@@ -43,18 +43,17 @@ impl std::fmt::Debug for RedbStore {
 }
 
 impl RedbStore {
-    /// Opens the file at `path`, and creates it when it is missing.
+    /// Opens the file at `path`, and creates it when it is missing: under another name first,
+    /// so that a crash meanwhile leaves no half-made file in its place.
     ///
     /// # Errors
     /// See [`OpenError`]; nothing is changed in a file that is refused.
     pub fn open(path: impl Into<PathBuf>, options: StoreOptions) -> Result<Self, OpenError> {
         let path = path.into();
-        let is_new = !path.exists();
-        let store = Self::open_with(path.clone(), options, Box::new(open_file))?;
-        if is_new {
-            sync_folder(&path).map_err(|source| OpenError::Io { path, source })?;
+        if !path.exists() {
+            create(&path, &options)?;
         }
-        Ok(store)
+        Self::open_with(path, options, Box::new(open_file))
     }
 
     pub(crate) fn open_with(
@@ -131,6 +130,17 @@ fn open_file(path: &Path, cache_bytes: usize) -> Result<Database, DatabaseError>
         tracing::warn!(file = shown, progress = session.progress(), "repairing the data file");
     });
     builder.create(path)
+}
+
+fn create(path: &Path, options: &StoreOptions) -> Result<(), OpenError> {
+    let unfinished = path.with_extension("creating");
+    let io = |source| OpenError::Io { path: path.to_owned(), source };
+    match std::fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(io(error)),
+        _ => {}
+    }
+    drop(open_database(&open_file, &unfinished, options)?);
+    std::fs::rename(&unfinished, path).and_then(|()| sync_folder(path)).map_err(io)
 }
 
 fn open_database(

@@ -33,4 +33,4 @@ pub use restore::{RestoreError, StateBuilder};
 pub use root::StateRoot;
 pub use splice::{VERSION_PREFIX, splice_offset_is_valid};
 pub use state::{Checkpoint, State};
-pub use window::{ChangeWindow, WindowLimits};
+pub use window::{ChangeWindow, Undo, WindowLimits};

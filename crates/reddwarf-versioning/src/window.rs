@@ -233,41 +233,58 @@ impl ChangeWindow {
             .is_some_and(|newest| newest.event.revision > from)
     }
 
-    /// `collection` as it was at `revision`, rounded up to its commit's end: the newest view
-    /// with the collection's later changes undone.
+    /// What separates `newest`, the view at this window's end, from `collection` as it was at
+    /// `revision`. Cheap: [`Undo::view`] does the work, after any lock on the window is freed.
     ///
     /// # Errors
     /// [`ReadError::Gone`] below the floor, [`ReadError::Future`] beyond the newest commit.
-    pub fn view_at(
+    pub fn undo(
         &self,
-        newest: &View,
+        newest: View,
         collection: &Collection,
         revision: Revision,
-    ) -> Result<View, ReadError> {
+    ) -> Result<Undo, ReadError> {
         if revision > newest.revision {
             return Err(ReadError::Future { asked: revision, current: newest.revision });
         }
         if revision < self.floor(collection) {
             return Err(self.gone(collection, revision));
         }
-        let mut view = newest.clone();
         let Some(changes) = self.collections.get(collection) else {
-            view.revision = revision;
-            return Ok(view);
+            return Ok(Undo { newest, revision, events: Vec::new() });
         };
-        view.revision = changes.commit_end(revision);
-        for kept in changes.events.range(changes.after(view.revision)..).rev() {
-            let event = &kept.event;
+        let revision = changes.commit_end(revision);
+        let events = changes.events.range(changes.after(revision)..);
+        let events = events.map(|kept| kept.event.clone()).collect();
+        Ok(Undo { newest, revision, events })
+    }
+
+    fn gone(&self, collection: &Collection, asked: Revision) -> ReadError {
+        ReadError::Gone { asked, floor: self.floor(collection) }
+    }
+}
+
+/// A view and the changes to be taken back from it.
+#[derive(Debug)]
+pub struct Undo {
+    newest: View,
+    revision: Revision,
+    events: Vec<Arc<ChangeEvent>>,
+}
+
+impl Undo {
+    /// The collection as it was. Its revision is the one asked for, rounded up to the end of
+    /// its commit; other collections are as they are now and may not be read.
+    pub fn view(self) -> View {
+        let mut view = self.newest;
+        view.revision = self.revision;
+        for event in self.events.iter().rev() {
             match &event.before {
                 Some(before) => view.objects.insert(event.key.clone(), before.clone()),
                 None => view.objects.remove(&event.key),
             };
         }
-        Ok(view)
-    }
-
-    fn gone(&self, collection: &Collection, asked: Revision) -> ReadError {
-        ReadError::Gone { asked, floor: self.floor(collection) }
+        view
     }
 }
 

@@ -1,0 +1,115 @@
+//! Files that are not opened, each for a reason that names it.
+
+use reddwarf_core::{Change, Collection, ObjectIndex, Proposal, ProposalKind, RequestId, Write};
+use reddwarf_storage::rows::{FORMAT_VERSION, META_FORMAT, format_row};
+use reddwarf_storage::{
+    Durable, InlinePersister, KvStore, OpenError, Persist, PersistBatch, RedbStore, StoreOptions,
+    Table, WriteBatch, load,
+};
+use reddwarf_versioning::{EntryContext, State, StateRoot, WindowLimits};
+use std::path::Path;
+use std::sync::Arc;
+
+fn options() -> StoreOptions {
+    StoreOptions::new("mine")
+}
+
+fn fill(path: &Path) -> StateRoot {
+    let store = Arc::new(RedbStore::open(path, options()).expect("a new file"));
+    let persister = InlinePersister::new(store, Durable::default(), Arc::new(|| ()));
+    let mut state = State::new();
+    for index in 1..=40u64 {
+        let change = Change::Put {
+            key: Collection::new("", "pods").key("ns", &format!("pod-{index}")),
+            body: format!(r#"{{"metadata":{{"resourceVersion":""}},"n":"{index:0900}"}}"#).into(),
+            version_offset: 32,
+            index: ObjectIndex::default(),
+            salt: None,
+        };
+        let proposal = Proposal {
+            request_id: RequestId([index as u8; 16]),
+            made_at: 0,
+            kind: ProposalKind::Write(Write { changes: vec![change], ..Write::default() }),
+        };
+        let entry = EntryContext { index, term: 1, leader: 1 };
+        let applied = vec![state.apply(entry, proposal).expect("in order")];
+        persister.submit(PersistBatch { applied, checkpoint: state.checkpoint() });
+    }
+    state.root()
+}
+
+#[test]
+fn another_cluster_a_newer_format_and_a_second_process() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.redb");
+    fill(&path);
+
+    let error = RedbStore::open(&path, StoreOptions::new("other")).expect_err("refused");
+    assert!(matches!(&error, OpenError::OtherCluster { found, .. } if found == "mine"), "{error}");
+
+    let store = RedbStore::open(&path, options()).expect("its own");
+    let error = RedbStore::open(&path, options()).expect_err("refused");
+    assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+
+    let mut batch = WriteBatch::default();
+    batch.put(Table::Meta, META_FORMAT.to_vec(), format_row(FORMAT_VERSION + 1).to_vec());
+    store.commit(batch).expect("writes");
+    drop(store);
+    let error = RedbStore::open(&path, options()).expect_err("refused");
+    assert!(matches!(error, OpenError::Newer { .. }), "{error}");
+    assert!(error.to_string().contains(&path.display().to_string()));
+}
+
+#[test]
+fn a_file_that_is_no_data_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.redb");
+    for content in [&b"not a data file"[..], &[0; 8192], &[0xff; 100_000]] {
+        std::fs::write(&path, content).expect("writes");
+        let error = RedbStore::open(&path, options()).expect_err("refused");
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+        assert!(error.to_string().contains("move the file away"), "{error}");
+        assert_eq!(std::fs::read(&path).expect("reads"), content, "a refused file is untouched");
+    }
+}
+
+#[test]
+fn a_truncated_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.redb");
+    fill(&path);
+    let whole = std::fs::read(&path).expect("reads");
+    for part in [1, 3, 7] {
+        std::fs::write(&path, &whole[..whole.len() * part / 8]).expect("writes");
+        assert!(RedbStore::open(&path, options()).is_err());
+    }
+}
+
+/// A flipped byte is noticed, or lies where nothing is read; a wrong state never comes back.
+#[test]
+fn a_damaged_page() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.redb");
+    let root = fill(&path);
+    let whole = std::fs::read(&path).expect("reads");
+    let used = whole.chunks(4096).rposition(|page| page.iter().any(|byte| *byte != 0));
+    let used = used.expect("some page") * 4096;
+    let (mut noticed, mut harmless) = (0, 0);
+    for at in (0..used).step_by(1_531) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x10;
+        std::fs::write(&path, &damaged).expect("writes");
+        let Ok(store) = RedbStore::open(&path, options()) else {
+            noticed += 1;
+            continue;
+        };
+        match load(&store, WindowLimits::default()) {
+            Err(_) => noticed += 1,
+            Ok(loaded) => {
+                assert_eq!(loaded.state.root(), root, "byte {at}");
+                harmless += 1;
+            }
+        }
+    }
+    assert!(noticed > 10, "{noticed} noticed, {harmless} harmless");
+}
