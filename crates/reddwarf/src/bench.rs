@@ -139,10 +139,10 @@ async fn run_workloads(
     report: &mut Report,
 ) -> Result<()> {
     let length = Duration::from_secs(flags.seconds.max(1));
-    if wanted(Workload::Start) {
-        if let Some(mib) = process::memory_at_rest(target).await {
-            report.add(Row::memory("memory of a member at rest", mib).against(350.0));
-        }
+    if wanted(Workload::Start)
+        && let Some(mib) = process::memory_at_rest(target).await
+    {
+        report.add(Row::memory("memory of a member at rest", mib).against(350.0));
     }
     let namespace = objects::make_namespace(target).await?;
     if wanted(Workload::Create) {
