@@ -1,6 +1,7 @@
 //! The command line.
 
 mod down;
+mod hollow;
 mod server;
 mod status;
 mod up;
@@ -25,6 +26,8 @@ enum Command {
     Down(down::DownFlags),
     /// Run one member
     Server(server::ServerCommand),
+    /// Simulate worker nodes
+    Hollow(hollow::HollowFlags),
     /// Measure an API server
     Bench(bench::BenchFlags),
     /// Show the members of a group
@@ -48,6 +51,7 @@ pub fn run(cli: Cli) -> miette::Result<()> {
         Command::Up(flags) => up::run(&flags),
         Command::Down(flags) => down::run(&flags),
         Command::Server(command) => server::run(&command),
+        Command::Hollow(flags) => hollow::run(&flags),
         Command::Bench(flags) => bench::run(&flags),
         Command::Status(flags) => status::run(&flags),
     }

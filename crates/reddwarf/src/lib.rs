@@ -10,6 +10,7 @@ pub mod hollow;
 pub mod kubeconfig;
 pub mod logging;
 pub mod pki;
+pub mod server;
 
 use std::path::PathBuf;
 

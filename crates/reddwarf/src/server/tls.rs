@@ -65,11 +65,10 @@ pub fn load(config: &Config, alpn_server: &[&[u8]]) -> Result<MemberTls, TlsErro
     let key = PrivateKeyDer::from_pem_file(&files.key_file)
         .map_err(|e| file_error(&files.key_file, &e))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
-            .allow_unauthenticated()
-            .build()
-            .map_err(|e| file_error(&files.ca_file, &e))?;
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
+        .allow_unauthenticated()
+        .build()
+        .map_err(|e| file_error(&files.ca_file, &e))?;
     let mut server = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Pair)?
