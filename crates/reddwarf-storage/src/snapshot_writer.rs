@@ -198,8 +198,11 @@ fn malformed(reason: impl Into<String>) -> SnapshotError {
     SnapshotError::Malformed(reason.into())
 }
 
+/// A record and the bytes after it.
+type Split<'a> = (&'a [u8], &'a [u8]);
+
 /// The next whole record and what follows it; `None` when more bytes are needed.
-fn next_frame(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, SnapshotError> {
+fn next_frame(bytes: &[u8]) -> Result<Option<Split<'_>>, SnapshotError> {
     let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return Ok(None) };
     let length = u32::from_le_bytes(*length) as usize;
     if length > RECORD_BYTES_MAX {

@@ -39,7 +39,7 @@ impl Member {
                 index: ObjectIndex::default(),
                 salt: None,
             };
-            let gone = index % 9 == 0 && self.state.view().get(&key).is_some();
+            let gone = index.is_multiple_of(9) && self.state.view().get(&key).is_some();
             let changes = vec![if gone { Change::Delete { key } } else { put }];
             let proposal = Proposal {
                 request_id: RequestId(u128::from(index).to_be_bytes()),

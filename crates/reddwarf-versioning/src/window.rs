@@ -66,8 +66,8 @@ impl Changes {
     fn drop_oldest(&mut self) -> usize {
         let Some(end) = self.events.front().map(|kept| kept.event.commit_end) else { return 0 };
         let mut bytes = 0;
-        while let Some(kept) = self.events.pop_front_if(|kept| kept.event.commit_end == end) {
-            bytes += cost(&kept.event);
+        while self.events.front().is_some_and(|kept| kept.event.commit_end == end) {
+            bytes += self.events.pop_front().map_or(0, |kept| cost(&kept.event));
         }
         self.floor = end;
         bytes

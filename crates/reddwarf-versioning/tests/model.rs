@@ -27,7 +27,12 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn key(n: u8) -> ObjectKey {
-    ObjectKey::new("", if n % 2 == 0 { "pods" } else { "services" }, "ns", &format!("o{n}"))
+    ObjectKey::new(
+        "",
+        if n.is_multiple_of(2) { "pods" } else { "services" },
+        "ns",
+        &format!("o{n}"),
+    )
 }
 
 #[derive(Default)]

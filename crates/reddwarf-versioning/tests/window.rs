@@ -25,7 +25,7 @@ fn apply(state: &mut State, commit: &[(usize, u8)]) -> Vec<Arc<ChangeEvent>> {
     let changes = commit.iter().map(|(which, name)| {
         let key = collection(*which).key("ns", &name.to_string());
         match state.view().get(&key) {
-            Some(_) if name % 2 == 0 => Change::Delete { key },
+            Some(_) if name.is_multiple_of(2) => Change::Delete { key },
             _ => Change::Put {
                 key,
                 body: r#"{"metadata":{"resourceVersion":""}}"#.into(),
