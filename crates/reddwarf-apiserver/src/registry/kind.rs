@@ -100,6 +100,7 @@ pub struct Subresource {
 }
 
 /// One column of a kind's table.
+#[derive(Clone, Copy)]
 pub struct Column {
     /// Heading.
     pub name: &'static str,
@@ -108,11 +109,27 @@ pub struct Column {
     /// OpenAPI format, e.g. `name`.
     pub format: &'static str,
     /// Description in the table's column definition.
-    pub description: &'static str,
+    pub description: Doc,
     /// 0 is always shown, 1 with `-o wide`.
     pub priority: i32,
     /// The cell of an object.
     pub cell: fn(&Value, &RowContext) -> Value,
+}
+
+/// Where a column's description comes from.
+#[derive(Clone, Copy)]
+pub enum Doc {
+    /// A text of its own.
+    Text(&'static str),
+    /// What the API's schema says of a field.
+    Field {
+        /// Name of the type.
+        of: fn() -> String,
+        /// Schema of the type.
+        schema: fn() -> schemars::Schema,
+        /// The field.
+        name: &'static str,
+    },
 }
 
 /// What a table cell may depend on besides its object.

@@ -8,8 +8,8 @@ pub mod prepare;
 pub mod selectable;
 
 pub use kind::{
-    Column, FieldSelectors, Generation, Hooks, Kind, RowContext, Scope, StorageVersion, Strategy,
-    Subresource, Verbs,
+    Column, Doc, FieldSelectors, Generation, Hooks, Kind, RowContext, Scope, StorageVersion,
+    Strategy, Subresource, Verbs,
 };
 
 use std::collections::HashMap;

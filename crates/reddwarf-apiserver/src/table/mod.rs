@@ -1,27 +1,44 @@
 //! Rendering of objects as rows of a `Table`.
 
-use crate::registry::{Kind, RowContext};
+pub mod columns;
+mod doc;
+pub mod duration;
+
+use crate::registry::{Column, Kind, RowContext};
 use serde_json::{Value, json};
 
-/// The `columnDefinitions` of a kind's table, `Name` first.
+/// The columns of a kind; those of upstream's default where it has none of its own.
+fn columns(kind: &Kind) -> &'static [Column] {
+    if kind.columns.is_empty() { columns::NAME_AND_CREATION } else { kind.columns }
+}
+
+/// The `columnDefinitions` of a kind's table.
 pub fn definitions(kind: &Kind) -> Vec<Value> {
-    let name = json!({
-        "name": "Name", "type": "string", "format": "name", "description": NAME_DESCRIPTION,
-        "priority": 0,
-    });
-    let others = kind.columns.iter().map(|c| {
+    let definition = |c: &Column| {
         json!({
-            "name": c.name, "type": c.kind, "format": c.format, "description": c.description,
-            "priority": c.priority,
+            "name": c.name, "type": c.kind, "format": c.format,
+            "description": doc::text(&c.description), "priority": c.priority,
         })
-    });
-    std::iter::once(name).chain(others).collect()
+    };
+    columns(kind).iter().filter(|c| !c.name.is_empty()).map(definition).collect()
 }
 
 /// The `cells` of one object's row, in the order of [`definitions`].
+///
+/// `object` is in the kind's served version.
 pub fn cells(kind: &Kind, object: &Value, context: &RowContext) -> Vec<Value> {
-    let name = Value::from(crate::object::name(object));
-    std::iter::once(name).chain(kind.columns.iter().map(|c| (c.cell)(object, context))).collect()
+    columns(kind).iter().map(|c| (c.cell)(object, context)).collect()
 }
 
-const NAME_DESCRIPTION: &str = "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";
+/// The `conditions` of one object's row: a pod that has ended is marked as completed.
+pub fn conditions(kind: &Kind, object: &Value) -> Option<Value> {
+    if kind.plural != "pods" || !kind.group.is_empty() {
+        return None;
+    }
+    let (reason, message) = match object["status"]["phase"].as_str()? {
+        "Succeeded" => ("Succeeded", "The pod has completed successfully."),
+        "Failed" => ("Failed", "The pod failed."),
+        _ => return None,
+    };
+    Some(json!([{"type": "Completed", "status": "True", "reason": reason, "message": message}]))
+}

@@ -4,6 +4,7 @@ use crate::defaults::autoscaling;
 use crate::registry::builder::GroupVersion;
 use crate::registry::kind::Kind;
 use crate::registry::{Registry, conversion};
+use crate::table::columns;
 
 const GROUP: &str = "autoscaling";
 
@@ -20,6 +21,7 @@ pub(super) fn add(registry: &mut Registry) {
 fn autoscaler(version: GroupVersion) -> Kind {
     version
         .namespaced("HorizontalPodAutoscaler", "horizontalpodautoscalers")
+        .table(columns::AUTOSCALER)
         .short(&["hpa"])
         .category("all")
         .with_status()

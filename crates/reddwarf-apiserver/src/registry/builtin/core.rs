@@ -4,6 +4,7 @@ use crate::defaults::{network, pod, policy, storage, workload};
 use crate::registry::builder::GroupVersion;
 use crate::registry::kind::{Kind, Verbs};
 use crate::registry::{Registry, prepare, selectable};
+use crate::table::columns;
 use serde_json::Value;
 
 const V1: GroupVersion = GroupVersion("", "v1");
@@ -15,10 +16,14 @@ pub(super) fn add(registry: &mut Registry) {
     volumes(registry);
     registry.add(pod());
     registry.add(
-        V1.namespaced("PodTemplate", "podtemplates").generation().defaults(workload::pod_template),
+        V1.namespaced("PodTemplate", "podtemplates")
+            .table(columns::POD_TEMPLATE)
+            .generation()
+            .defaults(workload::pod_template),
     );
     registry.add(
         V1.namespaced("ReplicationController", "replicationcontrollers")
+            .table(columns::REPLICATION_CONTROLLER)
             .short(&["rc"])
             .category("all")
             .with_status()
@@ -27,18 +32,32 @@ pub(super) fn add(registry: &mut Registry) {
             .defaults(workload::replication_controller)
             .generation(),
     );
-    registry.add(V1.namespaced("ResourceQuota", "resourcequotas").short(&["quota"]).with_status());
     registry.add(
-        V1.namespaced("Secret", "secrets").selectable(selectable::SECRET).defaults(policy::secret),
+        V1.namespaced("ResourceQuota", "resourcequotas")
+            .table(columns::QUOTA)
+            .short(&["quota"])
+            .with_status(),
     );
-    registry.add(V1.namespaced("ServiceAccount", "serviceaccounts").short(&["sa"]).sub_of(
-        "token",
-        GroupVersion("authentication.k8s.io", "v1"),
-        "TokenRequest",
-        &["create"],
-    ));
+    registry.add(
+        V1.namespaced("Secret", "secrets")
+            .table(columns::SECRET)
+            .selectable(selectable::SECRET)
+            .defaults(policy::secret),
+    );
+    registry.add(
+        V1.namespaced("ServiceAccount", "serviceaccounts")
+            .table(columns::NAME_AND_AGE)
+            .short(&["sa"])
+            .sub_of(
+                "token",
+                GroupVersion("authentication.k8s.io", "v1"),
+                "TokenRequest",
+                &["create"],
+            ),
+    );
     registry.add(
         V1.namespaced("Service", "services")
+            .table(columns::SERVICE)
             .short(&["svc"])
             .category("all")
             .with_status()
@@ -53,18 +72,22 @@ fn small(registry: &mut Registry) {
     registry.add(V1.namespaced("Binding", "bindings").verbs(Verbs::CREATE));
     registry.add(
         V1.cluster("ComponentStatus", "componentstatuses")
+            .table(columns::COMPONENT_STATUS)
             .short(&["cs"])
             .verbs(Verbs((&["get", "list"][..]).into())),
     );
-    registry.add(V1.namespaced("ConfigMap", "configmaps").short(&["cm"]));
+    registry
+        .add(V1.namespaced("ConfigMap", "configmaps").table(columns::CONFIG_MAP).short(&["cm"]));
     registry.add(
         V1.namespaced("Endpoints", "endpoints")
+            .table(columns::ENDPOINTS)
             .short(&["ep"])
             .defaults(network::endpoints)
             .create_on_update(),
     );
     registry.add(
         V1.namespaced("Event", "events")
+            .table(columns::EVENT)
             .short(&["ev"])
             .selectable(selectable::EVENT)
             .create_on_update(),
@@ -80,6 +103,7 @@ fn small(registry: &mut Registry) {
 fn namespaces_and_nodes(registry: &mut Registry) {
     registry.add(
         V1.cluster("Namespace", "namespaces")
+            .table(columns::NAMESPACE)
             .short(&["ns"])
             .verbs(Verbs(
                 (&["create", "delete", "get", "list", "patch", "update", "watch"][..]).into(),
@@ -93,6 +117,7 @@ fn namespaces_and_nodes(registry: &mut Registry) {
     );
     registry.add(
         V1.cluster("Node", "nodes")
+            .table(columns::NODE)
             .short(&["no"])
             .with_proxy("NodeProxyOptions")
             .with_status()
@@ -105,6 +130,7 @@ fn namespaces_and_nodes(registry: &mut Registry) {
 fn volumes(registry: &mut Registry) {
     registry.add(
         V1.namespaced("PersistentVolumeClaim", "persistentvolumeclaims")
+            .table(columns::CLAIM)
             .short(&["pvc"])
             .with_status()
             .defaults(storage::persistent_volume_claim)
@@ -113,6 +139,7 @@ fn volumes(registry: &mut Registry) {
     );
     registry.add(
         V1.cluster("PersistentVolume", "persistentvolumes")
+            .table(columns::VOLUME)
             .short(&["pv"])
             .with_status()
             .defaults(storage::persistent_volume)
@@ -123,6 +150,7 @@ fn volumes(registry: &mut Registry) {
 
 fn pod() -> Kind {
     V1.namespaced("Pod", "pods")
+        .table(columns::POD)
         .short(&["po"])
         .category("all")
         .sub("attach", "PodAttachOptions", CONNECT)

@@ -4,6 +4,7 @@
 use crate::defaults::admission;
 use crate::registry::builder::GroupVersion;
 use crate::registry::{Registry, prepare};
+use crate::table::columns;
 
 const APISERVICES: GroupVersion = GroupVersion("apiregistration.k8s.io", "v1");
 const ADMISSION: GroupVersion = GroupVersion("admissionregistration.k8s.io", "v1");
@@ -14,6 +15,7 @@ pub(super) fn add_registration(registry: &mut Registry) {
     registry.add(
         APISERVICES
             .cluster("APIService", "apiservices")
+            .table(columns::API_SERVICE)
             .defaults(admission::api_service)
             .category(CATEGORY)
             .with_status()
@@ -25,23 +27,29 @@ pub(super) fn add(registry: &mut Registry) {
     for kind in [
         ADMISSION
             .cluster("MutatingAdmissionPolicy", "mutatingadmissionpolicies")
+            .table(columns::MUTATING_POLICY)
             .defaults(admission::policy),
         ADMISSION
             .cluster("MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings")
+            .table(columns::POLICY_BINDING)
             .defaults(admission::policy_binding),
         ADMISSION
             .cluster("MutatingWebhookConfiguration", "mutatingwebhookconfigurations")
+            .table(columns::WEBHOOKS)
             .defaults(admission::mutating_webhooks),
         ADMISSION
             .cluster("ValidatingAdmissionPolicy", "validatingadmissionpolicies")
+            .table(columns::VALIDATING_POLICY)
             .with_status()
             .defaults(admission::policy)
             .on_status_update(prepare::status_keeps_metadata),
         ADMISSION
             .cluster("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings")
+            .table(columns::POLICY_BINDING)
             .defaults(admission::policy_binding),
         ADMISSION
             .cluster("ValidatingWebhookConfiguration", "validatingwebhookconfigurations")
+            .table(columns::WEBHOOKS)
             .defaults(admission::validating_webhooks),
         CUSTOM
             .cluster("CustomResourceDefinition", "customresourcedefinitions")

@@ -3,12 +3,14 @@
 use crate::defaults::policy;
 use crate::registry::builder::GroupVersion;
 use crate::registry::{Registry, prepare};
+use crate::table::columns;
 
 const V1: GroupVersion = GroupVersion("flowcontrol.apiserver.k8s.io", "v1");
 
 pub(super) fn add(registry: &mut Registry) {
     registry.add(
         V1.cluster("FlowSchema", "flowschemas")
+            .table(columns::FLOW_SCHEMA)
             .with_status()
             .defaults(policy::flow_schema)
             .on_status_update(prepare::status_keeps_metadata)
@@ -16,6 +18,7 @@ pub(super) fn add(registry: &mut Registry) {
     );
     registry.add(
         V1.cluster("PriorityLevelConfiguration", "prioritylevelconfigurations")
+            .table(columns::PRIORITY_LEVEL)
             .with_status()
             .defaults(policy::priority_level)
             .on_status_update(prepare::status_keeps_metadata)

@@ -18,6 +18,8 @@ mod reviews;
 mod storage;
 
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod tests;
 
 use super::Registry;
