@@ -1,0 +1,111 @@
+//! What a node is started with.
+
+use crate::types::Member;
+use rustls::ClientConfig;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One member of the group as the configuration names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Raft node id, unique for ever: a wiped node returns with a new one (invariant 16).
+    pub id: u64,
+    /// Name of the node; the common name of its certificate is or ends in `:<name>`.
+    pub name: String,
+    /// `host:port` of its one port.
+    pub addr: String,
+}
+
+/// How a node takes part in its group.
+#[derive(Clone)]
+pub struct NodeConfig {
+    /// This node's Raft id; `peers` holds it too.
+    pub node_id: u64,
+    /// This node's name.
+    pub name: String,
+    /// Folder of the WAL and the state; created when it is absent.
+    pub data_dir: PathBuf,
+    /// Identifies the group; peers of another one are refused by name.
+    pub cluster_id: String,
+    /// The group's first members, this node included, the same on every node.
+    pub peers: Vec<Peer>,
+    /// Mutual TLS for dialing peers (the ALPN is set here). Only a group of one needs none.
+    pub tls: Option<Arc<ClientConfig>>,
+    /// Version of the program, shown in the status.
+    pub version: String,
+    /// Named limits and intervals.
+    pub limits: Limits,
+}
+
+impl NodeConfig {
+    /// A group of one in `data_dir`.
+    pub fn single(name: &str, addr: &str, data_dir: PathBuf) -> Self {
+        let peer = Peer { id: 1, name: name.to_owned(), addr: addr.to_owned() };
+        NodeConfig {
+            node_id: 1,
+            name: name.to_owned(),
+            data_dir,
+            cluster_id: "local".to_owned(),
+            peers: vec![peer],
+            tls: None,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// The first membership.
+    pub(crate) fn members(&self) -> BTreeMap<u64, Member> {
+        let member = |peer: &Peer| Member { name: peer.name.clone(), addr: peer.addr.clone() };
+        self.peers.iter().map(|peer| (peer.id, member(peer))).collect()
+    }
+}
+
+/// Intervals and bounds of a node. The defaults serve a group on one busy small machine.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Heartbeat of the leader.
+    pub heartbeat: Duration,
+    /// Shortest election timeout.
+    pub election_min: Duration,
+    /// Longest election timeout, and the lease that followers grant their leader.
+    pub election_max: Duration,
+    /// How long a proposal is repeated inside the system before its outcome is unknown.
+    pub propose_timeout: Duration,
+    /// How long a read waits for a quorum.
+    pub read_timeout: Duration,
+    /// Proposals that may wait on this node; more are refused.
+    pub proposals_max: usize,
+    /// Size of a WAL segment.
+    pub wal_segment_bytes: u64,
+    /// Entries kept in memory for replication, in bytes.
+    pub wal_cache_bytes: usize,
+    /// WAL bytes after which a snapshot is recorded and the log is purged.
+    pub snapshot_wal_bytes: u64,
+    /// Entries kept in the log below the snapshot for followers that lag a little.
+    pub snapshot_keep_entries: u64,
+    /// Interval of the ticks that advance the cluster clock.
+    pub clock_tick: Duration,
+    /// Cache of the durable store.
+    pub store_cache_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            heartbeat: Duration::from_millis(60),
+            election_min: Duration::from_millis(200),
+            election_max: Duration::from_millis(400),
+            propose_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(5),
+            proposals_max: 16_384,
+            wal_segment_bytes: 16 * 1024 * 1024,
+            wal_cache_bytes: 8 * 1024 * 1024,
+            snapshot_wal_bytes: 64 * 1024 * 1024,
+            snapshot_keep_entries: 5_000,
+            clock_tick: Duration::from_secs(10),
+            store_cache_bytes: 16 * 1024 * 1024,
+        }
+    }
+}

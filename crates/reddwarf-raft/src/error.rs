@@ -1,0 +1,45 @@
+//! Why a node does not start.
+
+use crate::wal::WalOpenError;
+use std::path::PathBuf;
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration contradicts itself.
+    #[error("configuration: {0}")]
+    Config(String),
+    /// The data folder cannot be made or read.
+    #[error("data folder {path}")]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The data folder belongs to another node or group.
+    #[error("data folder {path} belongs to {found}, this node is {expected}")]
+    Identity {
+        /// The folder.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Who is starting.
+        expected: String,
+    },
+    /// The log cannot be used.
+    #[error("write-ahead log")]
+    Wal(#[source] WalOpenError),
+    /// The durable state cannot be used.
+    #[error("durable state {path}: {reason}")]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// Raft refused to start.
+    #[error("raft: {0}")]
+    Raft(String),
+}

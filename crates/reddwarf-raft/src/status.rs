@@ -1,0 +1,42 @@
+//! The group as one member sees it.
+
+use serde::{Deserialize, Serialize};
+
+/// Status of the whole group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupStatus {
+    /// Id of the group.
+    pub cluster_id: String,
+    /// All members, by id; one that did not answer says so.
+    pub members: Vec<MemberStatus>,
+}
+
+/// Status of one member.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberStatus {
+    /// Raft node id.
+    pub id: u64,
+    /// Name of the node.
+    pub name: String,
+    /// `leader`, `follower`, `candidate`, `learner`, or `unreachable`.
+    pub role: String,
+    /// `host:port` of the node's one port.
+    pub endpoint: String,
+    /// Raft term.
+    pub term: u64,
+    /// Index of the last log entry.
+    pub last_log_index: u64,
+    /// Index of the last applied entry.
+    pub applied_index: u64,
+    /// Revision of the applied state.
+    pub applied_revision: u64,
+    /// Index up to which the state is durable beside the log.
+    pub durable_index: u64,
+    /// Entries between the newest log index known in the group and the applied one.
+    pub lag: u64,
+    /// Version of the program.
+    pub version: String,
+    /// State root at the applied index, in hex.
+    pub state_root: String,
+}

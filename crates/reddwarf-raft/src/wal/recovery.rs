@@ -1,0 +1,232 @@
+//! Reading a log back: replay of its segments, and the line between a torn tail and damage.
+
+use super::disk::{Disk, sync_dir};
+use super::record::{self, RECORD_HEADER_BYTES, Record, RecordError, SYNC_MAGIC};
+use super::segment::{self, SEGMENT_HEADER_BYTES, Segment};
+use super::table::{LogTable, Place};
+use super::WalOptions;
+use crate::types::{LogId, Vote};
+use openraft::entry::RaftEntry;
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why a log cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum WalOpenError {
+    /// The system refused.
+    #[error("{attempt} {path}")]
+    Io {
+        /// What was attempted.
+        attempt: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// Bytes that were on disk once are not there any more (invariant 16). The node may have
+    /// voted or acknowledged on their strength, so it must not vote again under this id.
+    #[error(
+        "segment {path} is damaged at offset {offset} ({reason}), below what is known to have \
+         been on disk; this node may not vote any more: remove it from the group, wipe its data \
+         folder and let it join again under a new node id"
+    )]
+    Damaged {
+        /// The segment.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+        /// How it shows.
+        reason: String,
+    },
+}
+
+/// What a replay of the segments found.
+pub struct Recovered {
+    /// The log.
+    pub table: LogTable,
+    /// Segments with the greatest index of an entry in each.
+    pub segments: BTreeMap<u64, (Arc<Segment>, Option<u64>)>,
+    /// Where the next record goes in the last segment.
+    pub offset: u64,
+    /// Vote at the end of the log.
+    pub vote: Option<Vote>,
+    /// Purge mark at the end of the log.
+    pub purged: Option<LogId>,
+    /// Bytes of a torn write that were cut.
+    pub torn_bytes: u64,
+}
+
+fn io_error(attempt: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> WalOpenError {
+    let path = path.to_owned();
+    move |source| WalOpenError::Io { attempt, path, source }
+}
+
+/// Replays the log in `options.dir`, which exists; creates the first segment of a new one.
+pub fn recover(options: &WalOptions, disk: &dyn Disk) -> Result<Recovered, WalOpenError> {
+    let dir = &options.dir;
+    let sequences = segment::list(dir).map_err(io_error("list", dir))?;
+    let mut out = Recovered {
+        table: LogTable::default(),
+        segments: BTreeMap::new(),
+        offset: SEGMENT_HEADER_BYTES,
+        vote: None,
+        purged: None,
+        torn_bytes: 0,
+    };
+    if sequences.is_empty() {
+        create_first(options, disk, &mut out)?;
+    }
+    for (at, &sequence) in sequences.iter().enumerate() {
+        if at > 0 && sequence != sequences[at - 1] + 1 {
+            let missing = segment::path(dir, sequences[at - 1] + 1);
+            return Err(damaged(missing, 0, "the segment is missing"));
+        }
+        replay(options, sequence, at + 1 == sequences.len(), &mut out)?;
+    }
+    if let (Some(first), Some(purged)) = (out.table.first(), out.purged)
+        && first > purged.index() + 1
+    {
+        let path = segment::path(dir, sequences[0]);
+        return Err(damaged(path, 0, &format!("entries {} to {} are missing", purged.index() + 1, first - 1)));
+    }
+    Ok(out)
+}
+
+fn damaged(path: PathBuf, offset: u64, reason: &str) -> WalOpenError {
+    WalOpenError::Damaged { path, offset, reason: reason.to_owned() }
+}
+
+fn create_first(
+    options: &WalOptions,
+    disk: &dyn Disk,
+    out: &mut Recovered,
+) -> Result<(), WalOpenError> {
+    let path = segment::path(&options.dir, 1);
+    let file = disk
+        .preallocate(&path, options.segment_bytes)
+        .map_err(io_error("create segment", &path))?;
+    let write = disk
+        .write_at(&file, 0, &segment::header(1))
+        .and_then(|()| disk.sync(&file))
+        .and_then(|()| sync_dir(&options.dir));
+    write.map_err(io_error("write segment", &path))?;
+    out.segments.insert(1, (Arc::new(Segment { sequence: 1, file, path }), None));
+    Ok(())
+}
+
+fn replay(
+    options: &WalOptions,
+    sequence: u64,
+    last: bool,
+    out: &mut Recovered,
+) -> Result<(), WalOpenError> {
+    let path = segment::path(&options.dir, sequence);
+    let bytes = std::fs::read(&path).map_err(io_error("read segment", &path))?;
+    let file = OpenOptions::new().read(true).write(true).open(&path);
+    let file = file.map_err(io_error("open segment", &path))?;
+    let mut max_index = None;
+    let mut at = SEGMENT_HEADER_BYTES as usize;
+    let stopped = if segment::header_matches(sequence, &bytes) {
+        loop {
+            match record::decode(sequence, &bytes[at.min(bytes.len())..]) {
+                Ok((record, len)) => {
+                    let place = Place { segment: sequence, offset: at as u64, len: len as u32 };
+                    if let Err(reason) = apply(record, place, &mut max_index, out) {
+                        return Err(damaged(path, at as u64, &reason));
+                    }
+                    at += len;
+                }
+                Err(error) => break error,
+            }
+        }
+    } else {
+        at = 0;
+        RecordError::Content(0)
+    };
+    let rest = bytes.get(at..).unwrap_or_default();
+    let clean = matches!(stopped, RecordError::End) && rest.iter().all(|byte| *byte == 0);
+    if !clean {
+        // A last segment may end in a write that never became durable; nothing else may.
+        if !last || at == 0 && sequence == 1 {
+            return Err(damaged(path, at as u64, &stopped.to_string()));
+        }
+        if matches!(stopped, RecordError::Version(_)) || synced_after(sequence, &bytes, at) {
+            return Err(damaged(path, at as u64, &stopped.to_string()));
+        }
+        out.torn_bytes = written_len(rest) as u64;
+        cut(&file, sequence, at as u64, bytes.len() as u64)
+            .map_err(io_error("cut the torn end of", &path))?;
+        at = at.max(SEGMENT_HEADER_BYTES as usize);
+    }
+    out.offset = at as u64;
+    out.segments.insert(sequence, (Arc::new(Segment { sequence, file, path }), max_index));
+    out.table.evict(options.cache_bytes);
+    Ok(())
+}
+
+fn apply(
+    record: Record,
+    place: Place,
+    max_index: &mut Option<u64>,
+    out: &mut Recovered,
+) -> Result<(), String> {
+    match record {
+        Record::Entry(entry) => {
+            let index = entry.index();
+            *max_index = (*max_index).max(Some(index));
+            if out.table.first().is_some() && !out.table.continues(index) {
+                return Err(format!("entry {index} does not continue the log"));
+            }
+            out.table.push(entry, Some(place));
+        }
+        Record::Vote(vote) => {
+            out.vote = Some(vote);
+            out.table.vote = Some(vote);
+        }
+        Record::Committed(id) => out.table.committed = id,
+        Record::Truncate(last) => out.table.truncate_after(last),
+        Record::Purge(id) => {
+            out.purged = out.purged.max(Some(id));
+            out.table.purge(id);
+        }
+        Record::Synced { offset } if offset == place.offset => {}
+        Record::Synced { offset } => return Err(format!("a sync mark of offset {offset}")),
+    }
+    Ok(())
+}
+
+/// Whether a sync mark stands behind `from`: then what lies before it was on disk.
+fn synced_after(sequence: u64, bytes: &[u8], from: usize) -> bool {
+    let mark_at = |at: usize| {
+        let start = at.checked_sub(RECORD_HEADER_BYTES)?;
+        match record::decode(sequence, &bytes[start..]).ok()? {
+            (Record::Synced { offset }, _) => Some(offset == start as u64),
+            _ => None,
+        }
+    };
+    let behind = bytes.get(from..).unwrap_or_default();
+    let mut hits = behind
+        .windows(SYNC_MAGIC.len())
+        .enumerate()
+        .filter(|(_, window)| *window == SYNC_MAGIC);
+    hits.any(|(at, _)| mark_at(from + at) == Some(true))
+}
+
+fn written_len(rest: &[u8]) -> usize {
+    rest.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1)
+}
+
+/// Makes everything from `at` to the end of the file zero, and the header good.
+fn cut(file: &File, sequence: u64, at: u64, len: u64) -> io::Result<()> {
+    use std::os::unix::fs::FileExt;
+    file.set_len(at)?;
+    file.set_len(len)?;
+    if at < SEGMENT_HEADER_BYTES {
+        file.write_all_at(&segment::header(sequence), 0)?;
+    }
+    file.sync_all()
+}

@@ -1,0 +1,64 @@
+//! Segment files: `<sequence, 16 hex digits>.wal`, preallocated.
+//!
+//! A segment begins with a header of 32 bytes: `RDWFWAL1 | format version (u32) | zero (u32) |
+//! sequence (u64) | zero (u32) | crc32c of the 28 bytes before (u32)`, little endian. Records
+//! follow without gaps up to the first header of zeros.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Bytes before the first record.
+pub const SEGMENT_HEADER_BYTES: u64 = 32;
+const MAGIC: [u8; 8] = *b"RDWFWAL1";
+const FORMAT_VERSION: u32 = 1;
+const SUFFIX: &str = ".wal";
+/// Name of the reserve: a preallocated file that becomes the next segment.
+pub const SPARE_NAME: &str = "spare";
+
+/// An open segment.
+#[derive(Debug)]
+pub struct Segment {
+    /// Position in the sequence, from 1.
+    pub sequence: u64,
+    /// The open file.
+    pub file: File,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+/// The header's bytes.
+pub fn header(sequence: u64) -> [u8; SEGMENT_HEADER_BYTES as usize] {
+    let mut out = [0; SEGMENT_HEADER_BYTES as usize];
+    out[..8].copy_from_slice(&MAGIC);
+    out[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    out[16..24].copy_from_slice(&sequence.to_le_bytes());
+    let crc = crc32c::crc32c(&out[..28]);
+    out[28..].copy_from_slice(&crc.to_le_bytes());
+    out
+}
+
+/// Whether `bytes` begin with the header of segment `sequence`.
+pub fn header_matches(sequence: u64, bytes: &[u8]) -> bool {
+    bytes.get(..SEGMENT_HEADER_BYTES as usize) == Some(&header(sequence)[..])
+}
+
+/// The path of a segment.
+pub fn path(dir: &Path, sequence: u64) -> PathBuf {
+    dir.join(format!("{sequence:016x}{SUFFIX}"))
+}
+
+/// Sequence numbers of the segments in `dir`, ascending.
+///
+/// # Errors
+/// As the system has it.
+pub fn list(dir: &Path) -> io::Result<Vec<u64>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let stem = name.to_str().and_then(|name| name.strip_suffix(SUFFIX));
+        found.extend(stem.and_then(|stem| u64::from_str_radix(stem, 16).ok()));
+    }
+    found.sort_unstable();
+    Ok(found)
+}

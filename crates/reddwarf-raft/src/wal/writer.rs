@@ -1,0 +1,335 @@
+//! The one writer of the log: one write and one fdatasync for all that waits.
+
+use super::disk::{Disk, is_full, sync_dir};
+use super::record::{self, Record, RecordError};
+use super::recovery::Recovered;
+use super::segment::{self, SEGMENT_HEADER_BYTES, SPARE_NAME, Segment};
+use super::table::Place;
+use super::{Shared, WalOptions};
+use crate::types::{Entry, LogId, Vote, term_of};
+use openraft::entry::RaftEntry;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Called once what it stands for is durable, or never will be.
+pub type Done = Box<dyn FnOnce(io::Result<()>) + Send>;
+
+/// What the writer is asked for, in the order in which it takes effect.
+pub enum Command {
+    /// Append entries.
+    Append(Vec<Entry>, Done),
+    /// Replace the vote.
+    Vote(Vote, Done),
+    /// Drop the entries above an index.
+    Truncate(Option<u64>),
+    /// Drop the entries up to one.
+    Purge(LogId),
+    /// Only sync.
+    Flush(Done),
+}
+
+/// How long the writer waits between two looks for room on a full disk.
+const FULL_RETRY: Duration = Duration::from_millis(100);
+
+/// The state of the writer.
+pub struct Writer {
+    options: WalOptions,
+    disk: Arc<dyn Disk>,
+    shared: Arc<Shared>,
+    current: Arc<Segment>,
+    current_bytes: u64,
+    segments: BTreeMap<u64, Option<u64>>,
+    spare: Option<File>,
+    spare_tried: Option<Instant>,
+    /// Where `buffer` goes in the current segment.
+    offset: u64,
+    buffer: Vec<u8>,
+    placed: Vec<(u64, u64, Place)>,
+    vote: Option<Vote>,
+    purged: Option<LogId>,
+    committed: Option<LogId>,
+    /// A sync has happened that no mark tells of yet.
+    unmarked: bool,
+}
+
+impl Writer {
+    /// Continues a recovered log.
+    pub fn new(
+        options: WalOptions,
+        disk: Arc<dyn Disk>,
+        shared: Arc<Shared>,
+        found: Recovered,
+    ) -> io::Result<Self> {
+        let (current, _) = found
+            .segments
+            .values()
+            .next_back()
+            .expect("invariant: recovery leaves at least one segment");
+        let current = Arc::clone(current);
+        let committed = shared.table.lock().committed;
+        let mut writer = Writer {
+            current_bytes: current.file.metadata()?.len(),
+            current,
+            segments: found.segments.iter().map(|(seq, (_, max))| (*seq, *max)).collect(),
+            spare: None,
+            spare_tried: None,
+            offset: found.offset,
+            buffer: Vec::new(),
+            placed: Vec::new(),
+            vote: found.vote,
+            purged: found.purged,
+            committed,
+            unmarked: true,
+            options,
+            disk,
+            shared,
+        };
+        writer.replenish();
+        Ok(writer)
+    }
+
+    /// Takes all `commands` to disk with as few syncs as there are segments involved, then
+    /// completes their callbacks.
+    pub fn run(&mut self, commands: Vec<Command>) {
+        let mut dones = Vec::with_capacity(commands.len());
+        let mut result = Ok(());
+        let mut purged = false;
+        for command in commands {
+            if self.shared.failed.load(Ordering::Acquire) {
+                result = Err(io::Error::other("an earlier write to the log failed"));
+            }
+            purged |= matches!(command, Command::Purge(_));
+            let step = if result.is_ok() { self.put(&command) } else { Ok(()) };
+            if let Err(error) = step {
+                result = Err(error);
+            }
+            match command {
+                Command::Append(_, done) | Command::Vote(_, done) | Command::Flush(done) => {
+                    dones.push(done);
+                }
+                Command::Truncate(_) | Command::Purge(_) => {}
+            }
+        }
+        self.shared.metrics.wal_batch.observe(dones.len() as f64);
+        if result.is_ok() {
+            result = self.flush();
+        }
+        if let Err(error) = &result {
+            tracing::error!(%error, "the write-ahead log cannot be written any more");
+            self.shared.failed.store(true, Ordering::Release);
+        } else if purged {
+            self.remove_purged();
+        }
+        for done in dones {
+            done(result.as_ref().map(|()| ()).map_err(|e| io::Error::new(e.kind(), e.to_string())));
+        }
+        self.replenish();
+    }
+
+    /// While nothing waits: notes what is synced, and looks for room again.
+    pub fn idle(&mut self) {
+        if self.shared.failed.load(Ordering::Acquire) {
+            return;
+        }
+        let committed = self.shared.table.lock().committed;
+        if self.unmarked || committed != self.committed {
+            if let Err(error) = self.mark().and_then(|()| self.write_buffer()) {
+                tracing::warn!(%error, "sync mark not written");
+                self.buffer.clear();
+            }
+        }
+        self.replenish();
+    }
+
+    /// Whether nothing is left to do until the next command.
+    pub fn may_sleep(&self) -> bool {
+        self.spare.is_some() && !self.unmarked
+    }
+
+    fn put(&mut self, command: &Command) -> io::Result<()> {
+        self.mark()?;
+        match command {
+            Command::Append(entries, _) => {
+                entries.iter().try_for_each(|entry| self.put_record(&Record::Entry(entry.clone())))
+            }
+            Command::Vote(vote, _) => {
+                self.vote = Some(*vote);
+                self.put_record(&Record::Vote(*vote))
+            }
+            Command::Truncate(last) => self.put_record(&Record::Truncate(*last)),
+            Command::Purge(id) => {
+                self.purged = self.purged.max(Some(*id));
+                self.put_record(&Record::Purge(*id))
+            }
+            Command::Flush(_) => Ok(()),
+        }
+    }
+
+    /// Puts the marks that are due: what is synced, what is committed.
+    fn mark(&mut self) -> io::Result<()> {
+        if self.unmarked {
+            self.unmarked = false;
+            let offset = self.offset + self.buffer.len() as u64;
+            self.put_record(&Record::Synced { offset })?;
+        }
+        let committed = self.shared.table.lock().committed;
+        if committed != self.committed {
+            self.committed = committed;
+            self.put_record(&Record::Committed(committed))?;
+        }
+        Ok(())
+    }
+
+    fn put_record(&mut self, record: &Record) -> io::Result<()> {
+        let start = self.buffer.len();
+        self.encode(record)?;
+        let len = (self.buffer.len() - start) as u64;
+        if self.offset + self.buffer.len() as u64 > self.current_bytes {
+            self.buffer.truncate(start);
+            self.rotate(len)?;
+            // A sync mark names its own offset, which is another one now; the new segment
+            // begins with one.
+            if matches!(record, Record::Synced { .. }) {
+                return Ok(());
+            }
+            return self.put_record(record);
+        }
+        if let Record::Entry(entry) = record {
+            let id = entry.log_id();
+            let place = Place {
+                segment: self.current.sequence,
+                offset: self.offset + start as u64,
+                len: len as u32,
+            };
+            self.placed.push((term_of(&id), id.index(), place));
+            let max = self.segments.entry(self.current.sequence).or_default();
+            *max = (*max).max(Some(id.index()));
+        }
+        Ok(())
+    }
+
+    fn encode(&mut self, record: &Record) -> io::Result<()> {
+        record::encode(self.current.sequence, record, &mut self.buffer)
+            .map_err(|error: RecordError| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    fn write_buffer(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        loop {
+            match self.disk.write_at(&self.current.file, self.offset, &self.buffer) {
+                Err(error) if is_full(&error) => self.wait_for_room(),
+                other => break other?,
+            }
+        }
+        self.offset += self.buffer.len() as u64;
+        self.shared.metrics.wal_bytes.inc_by(self.buffer.len() as u64);
+        self.shared.written_bytes.fetch_add(self.buffer.len() as u64, Ordering::Relaxed);
+        self.buffer.clear();
+        if self.buffer.capacity() > 1024 * 1024 {
+            self.buffer = Vec::new();
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.write_buffer()?;
+        let started = Instant::now();
+        self.disk.sync(&self.current.file)?;
+        self.shared.metrics.fsync.observe(started.elapsed().as_secs_f64());
+        self.unmarked = true;
+        let mut table = self.shared.table.lock();
+        for (term, index, place) in self.placed.drain(..) {
+            table.place(term, index, place);
+        }
+        table.evict(self.options.cache_bytes);
+        Ok(())
+    }
+
+    /// Finishes the current segment and begins the next with what must outlive it.
+    fn rotate(&mut self, record_bytes: u64) -> io::Result<()> {
+        self.flush()?;
+        let sequence = self.current.sequence + 1;
+        let file = self.take_spare();
+        let path = segment::path(&self.options.dir, sequence);
+        std::fs::rename(self.options.dir.join(SPARE_NAME), &path)?;
+        // Room for the checkpoint and for a record that is larger than usual segments.
+        let needed = SEGMENT_HEADER_BYTES + record_bytes + 4096;
+        if needed > self.options.segment_bytes {
+            file.set_len(needed)?;
+        }
+        sync_dir(&self.options.dir)?;
+        let segment = Arc::new(Segment { sequence, file, path });
+        self.shared.segments.lock().insert(sequence, Arc::clone(&segment));
+        self.segments.insert(sequence, None);
+        self.current_bytes = segment.file.metadata()?.len();
+        self.current = segment;
+        self.offset = 0;
+        self.buffer.extend_from_slice(&segment::header(sequence));
+        self.unmarked = false;
+        let checkpoint = [
+            Some(Record::Synced { offset: SEGMENT_HEADER_BYTES }),
+            self.vote.map(Record::Vote),
+            self.purged.map(Record::Purge),
+            Some(Record::Committed(self.committed)),
+        ];
+        checkpoint.into_iter().flatten().try_for_each(|record| self.encode(&record))
+    }
+
+    /// The reserve; while there is none, waits for room and holds all callbacks.
+    fn take_spare(&mut self) -> File {
+        loop {
+            self.spare_tried = None;
+            self.replenish();
+            if let Some(spare) = self.spare.take() {
+                return spare;
+            }
+            self.wait_for_room();
+        }
+    }
+
+    fn wait_for_room(&self) {
+        self.shared.set_low_space(true);
+        std::thread::sleep(FULL_RETRY);
+    }
+
+    /// Keeps a preallocated segment in reserve; without one, proposals are refused.
+    fn replenish(&mut self) {
+        let recently = |at: Instant| at.elapsed() < FULL_RETRY;
+        if self.spare.is_some() || self.spare_tried.is_some_and(recently) {
+            return;
+        }
+        self.spare_tried = Some(Instant::now());
+        let path = self.options.dir.join(SPARE_NAME);
+        match self.disk.preallocate(&path, self.options.segment_bytes) {
+            Ok(file) => {
+                self.spare = Some(file);
+                self.shared.set_low_space(false);
+            }
+            Err(error) => {
+                tracing::warn!(%error, path = %path.display(), "no room for the log's reserve");
+                self.shared.set_low_space(true);
+            }
+        }
+    }
+
+    /// Removes the oldest segments whose entries are all purged.
+    fn remove_purged(&mut self) {
+        let Some(purged) = self.purged.map(|id| id.index()) else { return };
+        while let Some((&sequence, &max)) = self.segments.first_key_value()
+            && sequence < self.current.sequence
+            && max.is_none_or(|max| max <= purged)
+        {
+            self.segments.remove(&sequence);
+            let removed = self.shared.segments.lock().remove(&sequence);
+            if let Some(Err(error)) = removed.map(|segment| std::fs::remove_file(&segment.path)) {
+                tracing::warn!(%error, sequence, "a purged segment was not removed");
+            }
+        }
+    }
+}
