@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use reddwarf_core::codec::{self, CodecError};
 use reddwarf_core::limits::PROPOSAL_BYTES_MAX;
-use reddwarf_core::{Proposal, RequestId};
+use parking_lot::Mutex;
+use reddwarf_core::Proposal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// The newest proposal format that this build writes and reads.
 pub const PROPOSAL_VERSION: u8 = 1;
@@ -14,17 +15,18 @@ pub const PROPOSAL_VERSION: u8 = 1;
 /// An encoded proposal that is shared between the log's cache, replication and `apply`.
 ///
 /// The member that proposes encodes it once; these bytes go into the log of every member as
-/// they are. Each member decodes them once, the leader before it appends (invariant 2).
+/// they are. Each member decodes them once, the leader before it appends (invariant 2), and
+/// `apply` takes the decoded form away.
 #[derive(Clone)]
 pub struct LogData(Arc<Inner>);
 
 struct Inner {
     bytes: Bytes,
-    decoded: OnceLock<Arc<Proposal>>,
+    decoded: Mutex<Option<Proposal>>,
 }
 
 impl LogData {
-    /// Encodes a proposal and keeps it beside its bytes.
+    /// Encodes a proposal and keeps it beside its bytes for this member's own `apply`.
     ///
     /// # Errors
     /// [`CodecError::Length`] above [`PROPOSAL_BYTES_MAX`], [`CodecError::Encode`].
@@ -33,13 +35,24 @@ impl LogData {
         if bytes.len() > PROPOSAL_BYTES_MAX {
             return Err(CodecError::Length(bytes.len()));
         }
-        let decoded = OnceLock::from(Arc::new(proposal));
-        Ok(LogData(Arc::new(Inner { bytes: bytes.into(), decoded })))
+        Ok(LogData(Arc::new(Inner { bytes: bytes.into(), decoded: Mutex::new(Some(proposal)) })))
     }
 
     /// Wraps encoded bytes without looking at them.
     pub fn from_bytes(bytes: Bytes) -> Self {
-        LogData(Arc::new(Inner { bytes, decoded: OnceLock::new() }))
+        LogData(Arc::new(Inner { bytes, decoded: Mutex::new(None) }))
+    }
+
+    /// Wraps and decodes bytes that came from another member (invariant 2).
+    ///
+    /// # Errors
+    /// See [`CodecError`].
+    pub fn checked(bytes: Bytes) -> Result<Self, CodecError> {
+        if bytes.len() > PROPOSAL_BYTES_MAX {
+            return Err(CodecError::Length(bytes.len()));
+        }
+        let proposal = codec::decode(PROPOSAL_VERSION, &bytes)?;
+        Ok(LogData(Arc::new(Inner { bytes, decoded: Mutex::new(Some(proposal)) })))
     }
 
     /// The encoded proposal.
@@ -47,21 +60,15 @@ impl LogData {
         &self.0.bytes
     }
 
-    /// The proposal, decoded on first use.
+    /// The proposal, by value: what was kept decoded, or decoded now.
     ///
     /// # Errors
     /// See [`CodecError`].
-    pub fn proposal(&self) -> Result<&Arc<Proposal>, CodecError> {
-        if let Some(decoded) = self.0.decoded.get() {
-            return Ok(decoded);
+    pub fn take_proposal(&self) -> Result<Proposal, CodecError> {
+        match self.0.decoded.lock().take() {
+            Some(proposal) => Ok(proposal),
+            None => codec::decode(PROPOSAL_VERSION, &self.0.bytes),
         }
-        let proposal = Arc::new(codec::decode(PROPOSAL_VERSION, &self.0.bytes)?);
-        Ok(self.0.decoded.get_or_init(|| proposal))
-    }
-
-    /// The request id, when the bytes decode.
-    pub fn request_id(&self) -> Option<RequestId> {
-        self.proposal().ok().map(|proposal| proposal.request_id)
     }
 }
 

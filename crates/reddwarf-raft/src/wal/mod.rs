@@ -5,7 +5,7 @@
 //! replication and `apply` do not read files. See `docs/format.md` for the bytes.
 
 mod disk;
-mod record;
+pub(crate) mod record;
 mod recovery;
 mod segment;
 mod submit;

@@ -108,18 +108,7 @@ fn checksum(segment: u64, bytes: &[u8]) -> u32 {
 fn encode_payload(record: &Record, out: &mut Vec<u8>) -> Result<u8, RecordError> {
     Ok(match record {
         Record::Entry(entry) => {
-            put_log_id(&entry.log_id(), out);
-            match &entry.payload {
-                EntryPayload::Blank => out.push(BLANK),
-                EntryPayload::Normal(data) => {
-                    out.push(NORMAL);
-                    out.extend_from_slice(data.bytes());
-                }
-                EntryPayload::Membership(membership) => {
-                    out.push(MEMBERSHIP);
-                    out.extend_from_slice(&codec::encode(RECORD_VERSION, membership)?);
-                }
-            }
+            put_entry(entry, out)?;
             ENTRY
         }
         Record::Vote(vote) => {
@@ -148,6 +137,46 @@ fn encode_payload(record: &Record, out: &mut Vec<u8>) -> Result<u8, RecordError>
             SYNCED
         }
     })
+}
+
+/// Appends `term (u64) | index (u64) | kind (u8) | proposal or membership`, little endian: an
+/// entry as the log and the wire carry it.
+///
+/// # Errors
+/// [`CodecError`] when a membership does not encode.
+pub fn put_entry(entry: &Entry, out: &mut Vec<u8>) -> Result<(), CodecError> {
+    put_log_id(&entry.log_id(), out);
+    match &entry.payload {
+        EntryPayload::Blank => out.push(BLANK),
+        EntryPayload::Normal(data) => {
+            out.push(NORMAL);
+            out.extend_from_slice(data.bytes());
+        }
+        EntryPayload::Membership(membership) => {
+            out.push(MEMBERSHIP);
+            out.extend_from_slice(&codec::encode(RECORD_VERSION, membership)?);
+        }
+    }
+    Ok(())
+}
+
+/// Reads what [`put_entry`] wrote; a proposal's bytes are shared, not copied.
+///
+/// # Errors
+/// [`RecordError::Content`], [`RecordError::Codec`].
+pub fn get_entry(bytes: &Bytes) -> Result<Entry, RecordError> {
+    if bytes.len() < 17 {
+        return Err(RecordError::Content(ENTRY));
+    }
+    let id = get_log_id(ENTRY, &bytes[..16])?;
+    let rest = bytes.slice(17..);
+    let payload = match bytes[16] {
+        BLANK if rest.is_empty() => EntryPayload::Blank,
+        NORMAL => EntryPayload::Normal(LogData::from_bytes(rest)),
+        MEMBERSHIP => EntryPayload::Membership(codec::decode(RECORD_VERSION, &rest)?),
+        _ => return Err(RecordError::Content(ENTRY)),
+    };
+    Ok(Entry::new(id, payload))
 }
 
 fn put_log_id(id: &LogId, out: &mut Vec<u8>) {
@@ -207,17 +236,7 @@ fn get_log_id(kind: u8, bytes: &[u8]) -> Result<LogId, RecordError> {
 
 fn decode_payload(kind: u8, payload: &[u8]) -> Result<Record, RecordError> {
     Ok(match kind {
-        ENTRY if payload.len() >= 17 => {
-            let id = get_log_id(kind, &payload[..16])?;
-            let rest = &payload[17..];
-            let payload = match payload[16] {
-                BLANK if rest.is_empty() => EntryPayload::Blank,
-                NORMAL => EntryPayload::Normal(LogData::from_bytes(Bytes::copy_from_slice(rest))),
-                MEMBERSHIP => EntryPayload::Membership(codec::decode(RECORD_VERSION, rest)?),
-                _ => return Err(RecordError::Content(kind)),
-            };
-            Record::Entry(Entry::new(id, payload))
-        }
+        ENTRY => Record::Entry(get_entry(&Bytes::copy_from_slice(payload))?),
         VOTE => Record::Vote(codec::decode(RECORD_VERSION, payload)?),
         COMMITTED if payload.is_empty() => Record::Committed(None),
         COMMITTED => Record::Committed(Some(get_log_id(kind, payload)?)),

@@ -1,0 +1,303 @@
+//! openraft's state machine over [`State`], the persister and the fan-out.
+
+use crate::fanout::Fanout;
+use crate::membership;
+use crate::metrics::RaftMetrics;
+use crate::pending::Pending;
+use crate::snapshot::{SnapshotData, SnapshotSource, meta_of};
+use crate::types::{Entry, LogId, StoredMembership, TypeConfig, log_id, term_of};
+use futures::{Stream, TryStreamExt};
+use openraft::entry::RaftEntry;
+use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
+use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
+use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
+use parking_lot::Mutex;
+use reddwarf_core::{Outcome, RequestId};
+use reddwarf_storage::{Durable, Persist, PersistBatch, RedbStore, load, read_checkpoint};
+use reddwarf_versioning::{Applied, EntryContext, State, StateRoot, WindowLimits};
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::{Notify, watch};
+
+/// How far this member has applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AppliedTo {
+    /// Index of the last applied entry.
+    pub index: u64,
+    /// Its term.
+    pub term: u64,
+}
+
+/// The state machine's parts that the node reads too.
+pub struct MachineParts {
+    /// Readers and watchers.
+    pub fanout: Arc<Fanout>,
+    /// The durable file.
+    pub store: Arc<RedbStore>,
+    /// The same as the source of snapshots.
+    pub snapshots: Arc<SnapshotSource>,
+    /// What writes it.
+    pub persist: Arc<dyn Persist>,
+    /// Notified by the persister's progress.
+    pub progressed: Arc<Notify>,
+    /// This member's proposals.
+    pub pending: Arc<Pending>,
+    /// Figures.
+    pub metrics: RaftMetrics,
+    /// Bounds of the window of recent changes.
+    pub window: WindowLimits,
+    /// How far `apply` came, after it is visible to readers.
+    pub applied: watch::Sender<AppliedTo>,
+    state: Mutex<State>,
+}
+
+/// The state machine; clones share it.
+#[derive(Clone)]
+pub struct Machine(Arc<MachineParts>);
+
+impl Machine {
+    /// Begins with what was loaded from `store`.
+    pub fn new(
+        state: State,
+        fanout: Arc<Fanout>,
+        store: Arc<RedbStore>,
+        persist: Arc<dyn Persist>,
+        progressed: Arc<Notify>,
+        metrics: RaftMetrics,
+        window: WindowLimits,
+    ) -> Self {
+        let at = AppliedTo { index: state.applied().index, term: state.applied().term };
+        Machine(Arc::new(MachineParts {
+            fanout,
+            snapshots: Arc::new(SnapshotSource {
+                cluster_id: store.options().cluster.clone(),
+                store: Arc::clone(&store),
+            }),
+            store,
+            persist,
+            progressed,
+            pending: Arc::default(),
+            metrics,
+            window,
+            applied: watch::channel(at).0,
+            state: Mutex::new(state),
+        }))
+    }
+
+    /// What the node reads too.
+    pub fn parts(&self) -> &Arc<MachineParts> {
+        &self.0
+    }
+}
+
+impl MachineParts {
+    /// A handle on the durable state.
+    fn handle(&self) -> SnapshotData {
+        SnapshotData::Durable(Arc::clone(&self.snapshots))
+    }
+
+    /// The state root and the index at which it holds.
+    pub fn root(&self) -> (u64, StateRoot) {
+        let state = self.state.lock();
+        (state.applied().index, state.root())
+    }
+
+    /// The membership as applied.
+    pub fn membership(&self) -> Result<StoredMembership, String> {
+        membership::decode(self.state.lock().membership())
+    }
+
+    /// Waits until all that was applied before is durable in the state.
+    ///
+    /// # Errors
+    /// When the persister has failed for good.
+    pub async fn flush(&self) -> io::Result<Arc<Durable>> {
+        let persist = Arc::clone(&self.persist);
+        let flush = move || persist.flush();
+        tokio::task::spawn_blocking(flush).await.map_err(io::Error::other)?.map_err(io::Error::other)?;
+        // Entry 0 alone is no progress in terms of indexes.
+        loop {
+            let progressed = self.progressed.notified();
+            tokio::pin!(progressed);
+            progressed.as_mut().enable();
+            let durable = self.persist.durable();
+            if !durable.membership.is_empty() || self.persist.backlog_bytes() == 0 {
+                return Ok(durable);
+            }
+            progressed.await;
+        }
+    }
+
+    /// Waits while the persister is too far behind (invariant 15).
+    async fn wait_for_persister(&self) -> io::Result<()> {
+        loop {
+            let progressed = self.progressed.notified();
+            tokio::pin!(progressed);
+            progressed.as_mut().enable();
+            if let Some(failure) = self.persist.failure() {
+                return Err(io::Error::other(failure));
+            }
+            if !self.persist.is_behind() {
+                return Ok(());
+            }
+            progressed.await;
+        }
+    }
+}
+
+/// What one entry leads to.
+struct Step {
+    request: Option<RequestId>,
+    applied: Option<Applied>,
+    outcome: Outcome,
+}
+
+fn apply_one(state: &mut State, entry: Entry) -> io::Result<Step> {
+    let id = entry.log_id();
+    let context = EntryContext { index: id.index(), term: term_of(&id), leader: 0 };
+    let halt = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    let quiet = Step { request: None, applied: None, outcome: Outcome::Done };
+    match entry.payload {
+        // A membership, if only an empty one, tells the state after entry 0 from none at all.
+        EntryPayload::Blank if state.membership().is_empty() => {
+            let bytes = membership::encode(&StoredMembership::default());
+            state.set_membership(context, bytes.map_err(io::Error::other)?).map_err(halt)?;
+            Ok(quiet)
+        }
+        EntryPayload::Blank => {
+            state.apply_blank(context).map_err(halt)?;
+            Ok(quiet)
+        }
+        EntryPayload::Membership(new) => {
+            let stored = StoredMembership::new(Some(id), new);
+            let bytes = membership::encode(&stored).map_err(io::Error::other)?;
+            state.set_membership(context, bytes).map_err(halt)?;
+            Ok(quiet)
+        }
+        EntryPayload::Normal(data) => {
+            let proposal = data
+                .take_proposal()
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            let request = Some(proposal.request_id);
+            let applied = state.apply(context, proposal).map_err(halt)?;
+            Ok(Step { request, outcome: applied.outcome.clone(), applied: Some(applied) })
+        }
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for Machine {
+    type SnapshotData = SnapshotData;
+    type SnapshotBuilder = Machine;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
+        let checkpoint = self.0.state.lock().checkpoint();
+        let meta = meta_of(&checkpoint).map_err(io::Error::other)?;
+        Ok((meta.last_log_id, meta.last_membership))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> io::Result<()>
+    where
+        S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
+    {
+        let parts = &self.0;
+        parts.wait_for_persister().await?;
+        let mut arrived: Vec<(Entry, Option<ApplyResponder<TypeConfig>>)> = Vec::new();
+        while let Some(item) = entries.try_next().await? {
+            arrived.push(item);
+        }
+        let started = Instant::now();
+        let Some(last) = arrived.last().map(|(entry, _)| entry.log_id()) else { return Ok(()) };
+        let count = arrived.len();
+        let mut answers = Vec::with_capacity(count);
+        let mut responders = Vec::new();
+        let mut applied = Vec::with_capacity(count);
+        let (view, checkpoint) = {
+            let mut state = parts.state.lock();
+            for (entry, responder) in arrived {
+                let step = apply_one(&mut state, entry)?;
+                applied.extend(step.applied);
+                if let Some(responder) = responder {
+                    responders.push((responder, step.outcome.clone()));
+                }
+                answers.extend(step.request.map(|id| (id, step.outcome)));
+            }
+            (state.view(), state.checkpoint())
+        };
+        parts.fanout.publish(view, applied.iter().filter_map(|applied| applied.commit.as_ref()));
+        parts.persist.submit(PersistBatch { applied, checkpoint });
+        let to = AppliedTo { index: last.index(), term: term_of(&last) };
+        parts.applied.send_replace(to);
+        parts.metrics.applied_index.set(to.index as i64);
+        parts.pending.resolve_all(answers.into_iter());
+        for (responder, outcome) in responders {
+            responder.send(outcome);
+        }
+        parts.metrics.apply.observe(started.elapsed().as_secs_f64());
+        parts.metrics.apply_batch.observe(count as f64);
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Machine {
+        self.clone()
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMetaOf<TypeConfig>,
+        snapshot: SnapshotData,
+    ) -> io::Result<()> {
+        let parts = Arc::clone(&self.0);
+        let install = move || {
+            let received = match snapshot {
+                SnapshotData::Received(received) => *received,
+                // Its own durable state is what this member has loaded already.
+                SnapshotData::Durable(from) if Arc::ptr_eq(&from.store, &parts.store) => {
+                    return Ok(());
+                }
+                SnapshotData::Durable(from) => {
+                    from.copy_beside(&parts.store).map_err(io::Error::other)?
+                }
+            };
+            let swap = &mut || received.install(&parts.store);
+            parts.persist.install(swap).map_err(io::Error::other)?;
+            let loaded = load(parts.store.as_ref(), parts.window).map_err(io::Error::other)?;
+            parts.fanout.reset(loaded.state.view(), loaded.window);
+            let applied = loaded.state.applied();
+            *parts.state.lock() = loaded.state;
+            parts.applied.send_replace(AppliedTo { index: applied.index, term: applied.term });
+            Ok::<(), io::Error>(())
+        };
+        tokio::task::spawn_blocking(install).await.map_err(io::Error::other)??;
+        tracing::info!(meta = %meta, "installed a snapshot");
+        Ok(())
+    }
+
+    async fn get_current_snapshot(
+        &mut self,
+    ) -> io::Result<Option<SnapshotOf<TypeConfig, SnapshotData>>> {
+        let checkpoint = read_checkpoint(self.0.store.as_ref()).map_err(io::Error::other)?;
+        let meta = meta_of(&checkpoint).map_err(io::Error::other)?;
+        if meta.last_log_id.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(SnapshotOf::<TypeConfig, _> { meta, snapshot: self.0.handle() }))
+    }
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for Machine {
+    type SnapshotData = SnapshotData;
+
+    /// Records what one durable transaction holds; no bytes are made yet (invariant 13).
+    async fn build_snapshot(&mut self) -> io::Result<SnapshotOf<TypeConfig, SnapshotData>> {
+        let durable = self.0.flush().await?;
+        let last_membership = membership::decode(&durable.membership).map_err(io::Error::other)?;
+        let pristine = durable.applied.index == 0 && durable.membership.is_empty();
+        let applied = log_id(durable.applied.term, durable.applied.index);
+        let meta = SnapshotMetaOf::<TypeConfig> {
+            last_log_id: (!pristine).then_some(applied),
+            last_membership,
+        };
+        Ok(SnapshotOf::<TypeConfig, _> { meta, snapshot: self.0.handle() })
+    }
+}

@@ -1,0 +1,152 @@
+//! A lasting way to one member: connections made on demand, kept, and made again.
+
+use super::connection::{CallError, Connection};
+use super::frame::{ALPN, Kind, WIRE_VERSION};
+use super::message::{Hello, encode};
+use crate::types::Member;
+use bytes::Bytes;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio_rustls::TlsConnector;
+
+/// How long a connection may take to be made.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
+/// After a failed attempt, calls fail at once for so long.
+const DIAL_PAUSE: Duration = Duration::from_millis(50);
+
+/// Who dials.
+#[derive(Clone)]
+pub struct Identity {
+    /// The group.
+    pub cluster_id: String,
+    /// This node.
+    pub node_id: u64,
+    /// Its name.
+    pub name: String,
+    tls: Arc<ClientConfig>,
+}
+
+impl Identity {
+    /// Dials with this configuration, whose ALPN is replaced.
+    pub fn new(cluster_id: &str, node_id: u64, name: &str, tls: &ClientConfig) -> Self {
+        let mut tls = tls.clone();
+        tls.alpn_protocols = vec![ALPN.to_vec()];
+        let (cluster_id, name) = (cluster_id.to_owned(), name.to_owned());
+        Identity { cluster_id, node_id, name, tls: Arc::new(tls) }
+    }
+}
+
+/// Traffic that must not wait for other traffic has a connection of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Entries.
+    Append = 0,
+    /// Heartbeats, votes, read indexes, status: small and urgent.
+    Control = 1,
+    /// Proposals for the leader.
+    Forward = 2,
+    /// Snapshots.
+    Snapshot = 3,
+}
+
+#[derive(Default)]
+struct LaneState {
+    connection: Option<Arc<Connection>>,
+    failed: Option<(Instant, String)>,
+}
+
+/// A way to one member.
+pub struct PeerClient {
+    identity: Identity,
+    id: u64,
+    member: Member,
+    lanes: [Mutex<LaneState>; 4],
+}
+
+impl PeerClient {
+    /// To `member`, without connecting yet.
+    pub fn new(identity: Identity, id: u64, member: Member) -> Self {
+        PeerClient { identity, id, member, lanes: Default::default() }
+    }
+
+    /// The member.
+    pub fn member(&self) -> &Member {
+        &self.member
+    }
+
+    /// One call within `timeout`, making a connection when there is none.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn call(
+        &self,
+        lane: Lane,
+        kind: Kind,
+        body: Bytes,
+        timeout: Duration,
+    ) -> Result<Bytes, CallError> {
+        let call = async { self.connection(lane).await?.call(kind, body).await };
+        tokio::time::timeout(timeout, call).await.unwrap_or(Err(CallError::Timeout))
+    }
+
+    async fn connection(&self, lane: Lane) -> Result<Arc<Connection>, CallError> {
+        let mut state = self.lanes[lane as usize].lock().await;
+        if let Some(open) = state.connection.as_ref().filter(|open| !open.is_closed()) {
+            return Ok(Arc::clone(open));
+        }
+        if let Some((at, text)) = &state.failed
+            && at.elapsed() < DIAL_PAUSE
+        {
+            return Err(CallError::Unreachable(text.clone()));
+        }
+        // Until the dial has succeeded it counts as failed, also when the caller gives up.
+        state.connection = None;
+        state.failed = Some((Instant::now(), format!("{} does not answer", self.member)));
+        let dialed = tokio::time::timeout(DIAL_TIMEOUT, self.dial()).await;
+        let dialed = dialed.unwrap_or_else(|_| Err("timeout".to_owned()));
+        match dialed {
+            Ok(connection) => {
+                let connection = Arc::new(connection);
+                *state = LaneState { connection: Some(Arc::clone(&connection)), failed: None };
+                Ok(connection)
+            }
+            Err(text) => {
+                let text = format!("{}: {text}", self.member);
+                tracing::debug!(peer = self.id, %text, "dialing failed");
+                state.failed = Some((Instant::now(), text.clone()));
+                Err(CallError::Unreachable(text))
+            }
+        }
+    }
+
+    async fn dial(&self) -> Result<Connection, String> {
+        let addr = &self.member.addr;
+        let tcp = TcpStream::connect(addr).await.map_err(|error| error.to_string())?;
+        tcp.set_nodelay(true).map_err(|error| error.to_string())?;
+        let host = addr.rsplit_once(':').map_or(addr.as_str(), |(host, _)| host);
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(host).map_err(|error| error.to_string())?;
+        let connector = TlsConnector::from(Arc::clone(&self.identity.tls));
+        let tls = connector.connect(name, tcp).await.map_err(|error| format!("TLS: {error}"))?;
+        let connection = Connection::new(tls);
+        let hello = Hello {
+            wire_version: WIRE_VERSION,
+            cluster_id: self.identity.cluster_id.clone(),
+            from: self.identity.node_id,
+            from_name: self.identity.name.clone(),
+            to: self.id,
+        };
+        let hello = encode(&hello).map_err(|error| error.to_string())?;
+        if let Err(error) = connection.call(Kind::Hello, hello).await {
+            if let CallError::Refused(text) = &error {
+                tracing::warn!(peer = self.id, %text, "a member refuses this node");
+            }
+            return Err(error.to_string());
+        }
+        Ok(connection)
+    }
+}

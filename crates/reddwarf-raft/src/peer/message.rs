@@ -1,0 +1,204 @@
+//! What the frames' bodies say.
+
+use super::frame::WIRE_VERSION;
+use crate::types::{Entry, LogId, TypeConfig, Vote};
+use crate::wal::record::{RecordError, get_entry, put_entry};
+use bytes::{Buf, Bytes};
+use openraft::raft::AppendEntriesRequest;
+use reddwarf_core::Outcome;
+use reddwarf_core::codec::{self, CodecError};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Why a body is no message.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageError {
+    /// Not of the codec.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// An entry in it.
+    #[error(transparent)]
+    Entry(#[from] RecordError),
+    /// It ends early.
+    #[error("the message is cut short")]
+    Short,
+}
+
+/// First frame of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`WIRE_VERSION`] of the caller.
+    pub wire_version: u32,
+    /// The caller's group.
+    pub cluster_id: String,
+    /// The caller.
+    pub from: u64,
+    /// The caller's name, as in its certificate.
+    pub from_name: String,
+    /// Who is called.
+    pub to: u64,
+}
+
+/// Proposals for the leader, encoded.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Forward {
+    /// The proposals.
+    pub proposals: Vec<Bytes>,
+}
+
+/// What became of one forwarded proposal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Forwarded {
+    /// Applied by the entry at this index.
+    Applied(u64, Outcome),
+    /// Certainly not appended here; `Some` names the leader.
+    NotLeader(Option<u64>),
+    /// Appended and then lost its place; it may still be committed.
+    Unknown,
+    /// Certainly not appended, and trying again is of no use.
+    Refused(String),
+}
+
+/// The answer to [`super::frame::Kind::ReadIndex`].
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct ReadIndexReply {
+    /// The index that the reader must have applied, `None` when this member does not lead.
+    pub index: Option<u64>,
+}
+
+/// Begins a snapshot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SnapshotBegin {
+    /// The leader's vote.
+    pub vote: Vote,
+    /// What the snapshot covers.
+    pub meta: openraft::type_config::alias::SnapshotMetaOf<TypeConfig>,
+}
+
+/// A part of a snapshot; its bytes follow the encoded header in the frame.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SnapshotChunk {
+    /// What [`SnapshotBegin`] was answered.
+    pub transfer: u64,
+    /// Position of the part, from 0.
+    pub number: u64,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+/// Encodes a message.
+///
+/// # Errors
+/// See [`CodecError`].
+pub fn encode<T: Serialize>(message: &T) -> Result<Bytes, CodecError> {
+    codec::encode(WIRE_VERSION as u8, message).map(Bytes::from)
+}
+
+/// Decodes a message.
+///
+/// # Errors
+/// See [`CodecError`].
+pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodecError> {
+    codec::decode(WIRE_VERSION as u8, body)
+}
+
+#[derive(Serialize, Deserialize)]
+struct AppendHead {
+    vote: Vote,
+    prev: Option<LogId>,
+    commit: Option<LogId>,
+    entries: u32,
+}
+
+/// `head length (u32) | head | (entry length (u32) | entry)*`: the proposals' bytes are copied
+/// once here and not at all by [`decode_append`].
+///
+/// # Errors
+/// See [`CodecError`].
+pub fn encode_append(request: &AppendEntriesRequest<TypeConfig>) -> Result<Bytes, CodecError> {
+    let head = codec::encode(
+        WIRE_VERSION as u8,
+        &AppendHead {
+            vote: request.vote,
+            prev: request.prev_log_id,
+            commit: request.leader_commit,
+            entries: request.entries.len() as u32,
+        },
+    )?;
+    let mut out = Vec::with_capacity(head.len() + 4);
+    out.extend_from_slice(&(head.len() as u32).to_le_bytes());
+    out.extend_from_slice(&head);
+    for entry in &request.entries {
+        let at = out.len();
+        out.extend_from_slice(&[0; 4]);
+        put_entry(entry, &mut out)?;
+        let len = (out.len() - at - 4) as u32;
+        out[at..at + 4].copy_from_slice(&len.to_le_bytes());
+    }
+    Ok(out.into())
+}
+
+/// Reads what [`encode_append`] wrote.
+///
+/// # Errors
+/// See [`MessageError`].
+pub fn decode_append(mut body: Bytes) -> Result<AppendEntriesRequest<TypeConfig>, MessageError> {
+    let head: AppendHead = decode(&take_part(&mut body)?)?;
+    let mut entries: Vec<Entry> = Vec::new();
+    for _ in 0..head.entries {
+        entries.push(get_entry(&take_part(&mut body)?)?);
+    }
+    Ok(AppendEntriesRequest {
+        vote: head.vote,
+        prev_log_id: head.prev,
+        leader_commit: head.commit,
+        entries,
+    })
+}
+
+fn take_part(body: &mut Bytes) -> Result<Bytes, MessageError> {
+    if body.len() < 4 {
+        return Err(MessageError::Short);
+    }
+    let len = body.get_u32_le() as usize;
+    if body.len() < len {
+        return Err(MessageError::Short);
+    }
+    Ok(body.split_to(len))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::LogData;
+    use crate::types::log_id;
+    use openraft::EntryPayload;
+    use openraft::entry::RaftEntry;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn appends_round_trip(payloads: Vec<Vec<u8>>, commit: Option<u64>) {
+            let entry = |(at, bytes): (usize, Vec<u8>)| {
+                let data = LogData::from_bytes(bytes.into());
+                Entry::new(log_id(3, at as u64 + 5), EntryPayload::Normal(data))
+            };
+            let request = AppendEntriesRequest::<TypeConfig> {
+                vote: Vote::new_committed(3, 1),
+                prev_log_id: Some(log_id(2, 4)),
+                leader_commit: commit.map(|index| log_id(2, index)),
+                entries: payloads.into_iter().enumerate().map(entry).collect(),
+            };
+            let read = decode_append(encode_append(&request).expect("encodes")).expect("decodes");
+            prop_assert_eq!(read.entries, request.entries);
+            prop_assert_eq!(read.vote, request.vote);
+            prop_assert_eq!(read.prev_log_id, request.prev_log_id);
+            prop_assert_eq!(read.leader_commit, request.leader_commit);
+        }
+
+        #[test]
+        fn garbage_never_panics(bytes: Vec<u8>) {
+            let _ = decode_append(bytes.into());
+        }
+    }
+}

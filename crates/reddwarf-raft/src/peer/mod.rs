@@ -1,0 +1,15 @@
+//! Transport between members: framed calls over mutual TLS on the node's one port.
+
+mod connection;
+mod dial;
+mod frame;
+mod message;
+mod network;
+mod serve;
+
+pub use connection::CallError;
+pub use dial::{Identity, Lane, PeerClient};
+pub use frame::{ALPN, Kind, WIRE_VERSION};
+pub use message::*;
+pub use network::{Network, PeerClients};
+pub use serve::{PeerHandler, common_name, serve};

@@ -1,0 +1,115 @@
+//! The answering side of a connection between members.
+
+use super::connection::{FRAMES_WAITING_MAX, write_frames};
+use super::frame::{Frame, FrameReader, Kind, WIRE_VERSION};
+use super::message::{Hello, decode};
+use async_trait::async_trait;
+use bytes::Bytes;
+use rustls::pki_types::CertificateDer;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, mpsc};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// Calls of one connection that are answered at a time; further ones wait in the socket.
+const CALLS_MAX: usize = 256;
+
+/// Answers calls of other members.
+#[async_trait]
+pub trait PeerHandler: Send + Sync + 'static {
+    /// Whether the caller may speak; the text says why not, naming both sides.
+    fn admit(&self, hello: &Hello) -> Result<(), String>;
+
+    /// One call.
+    async fn call(&self, from: u64, kind: Kind, body: Bytes) -> Result<Bytes, String>;
+}
+
+/// The common name of a certificate's subject.
+pub fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    let name = parsed.subject().iter_common_name().next()?;
+    name.as_str().ok().map(str::to_owned)
+}
+
+/// Serves one connection until it ends. `certificate_name` is the common name that the TLS
+/// layer verified.
+pub async fn serve<S>(
+    stream: S,
+    certificate_name: Option<String>,
+    handler: Arc<dyn PeerHandler>,
+) -> std::io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Send + 'static,
+{
+    let (read, write) = tokio::io::split(stream);
+    let (answers, queue) = mpsc::channel(FRAMES_WAITING_MAX);
+    let writer = tokio::spawn(write_frames(write, queue));
+    let result = read_calls(FrameReader::new(read), certificate_name, handler, answers).await;
+    let written = writer.await.map_err(std::io::Error::other)?;
+    result.and(written)
+}
+
+async fn read_calls<R: AsyncRead + Unpin>(
+    mut frames: FrameReader<R>,
+    certificate_name: Option<String>,
+    handler: Arc<dyn PeerHandler>,
+    answers: mpsc::Sender<Frame>,
+) -> std::io::Result<()> {
+    let places = Arc::new(Semaphore::new(CALLS_MAX));
+    let mut from = None;
+    while let Some(frame) = frames.next().await? {
+        let Some(from) = from else {
+            match admit(&frame, certificate_name.as_deref(), handler.as_ref()) {
+                Ok(id) => {
+                    from = Some(id);
+                    send(&answers, Kind::Reply, frame.call, Bytes::new()).await;
+                }
+                Err(text) => {
+                    tracing::warn!(%text, "a peer was refused");
+                    send(&answers, Kind::Failure, frame.call, text.into()).await;
+                    return Ok(());
+                }
+            }
+            continue;
+        };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
+        let (handler, answers) = (Arc::clone(&handler), answers.clone());
+        tokio::spawn(async move {
+            let result = handler.call(from, frame.kind, frame.body).await;
+            let (kind, body) = match result {
+                Ok(body) => (Kind::Reply, body),
+                Err(text) => (Kind::Failure, text.into()),
+            };
+            send(&answers, kind, frame.call, body).await;
+            drop(place);
+        });
+    }
+    Ok(())
+}
+
+async fn send(answers: &mpsc::Sender<Frame>, kind: Kind, call: u64, body: Bytes) {
+    // A connection that is gone has nobody to tell.
+    let _ = answers.send(Frame { kind, call, body }).await;
+}
+
+fn admit(
+    frame: &Frame,
+    certificate_name: Option<&str>,
+    handler: &dyn PeerHandler,
+) -> Result<u64, String> {
+    if frame.kind != Kind::Hello {
+        return Err("the first frame of a connection must be a hello".to_owned());
+    }
+    let hello: Hello = decode(&frame.body).map_err(|error| format!("hello: {error}"))?;
+    let who = format!("{} (node {})", hello.from_name, hello.from);
+    if hello.wire_version != WIRE_VERSION {
+        let theirs = hello.wire_version;
+        return Err(format!("{who} speaks wire version {theirs}, this node {WIRE_VERSION}"));
+    }
+    let shown = certificate_name.unwrap_or_default();
+    if shown != hello.from_name && shown.rsplit(':').next() != Some(hello.from_name.as_str()) {
+        return Err(format!("{who} shows a certificate for {shown:?}"));
+    }
+    handler.admit(&hello)?;
+    Ok(hello.from)
+}

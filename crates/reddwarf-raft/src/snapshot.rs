@@ -1,0 +1,99 @@
+//! Snapshots: a handle until a follower asks, then bytes out of the durable state.
+
+use crate::membership;
+use crate::types::{TypeConfig, log_id};
+use bytes::Bytes;
+use openraft::type_config::alias::SnapshotMetaOf;
+use reddwarf_storage::{RedbStore, Received, SnapshotReader, SnapshotWriter};
+use reddwarf_versioning::Checkpoint;
+use std::sync::Arc;
+
+/// What openraft passes around as a snapshot.
+#[derive(Debug)]
+pub enum SnapshotData {
+    /// A member's durable state, read when it is sent.
+    Durable(Arc<SnapshotSource>),
+    /// A file received from the leader, to be put in place.
+    Received(Box<Received>),
+}
+
+/// What a snapshot of the state at `checkpoint` covers (invariant 13).
+///
+/// # Errors
+/// When the recorded membership does not decode.
+pub fn meta_of(checkpoint: &Checkpoint) -> Result<SnapshotMetaOf<TypeConfig>, String> {
+    let last_membership = membership::decode(&checkpoint.membership)?;
+    let applied = checkpoint.applied;
+    let pristine = applied.index == 0 && checkpoint.membership.is_empty();
+    let last_log_id = (!pristine).then(|| log_id(applied.term, applied.index));
+    Ok(SnapshotMetaOf::<TypeConfig> { last_log_id, last_membership })
+}
+
+/// Whence the bytes of snapshots come.
+#[derive(Debug)]
+pub struct SnapshotSource {
+    /// The durable state.
+    pub store: Arc<RedbStore>,
+    /// The group, named in the snapshot.
+    pub cluster_id: String,
+}
+
+impl SnapshotSource {
+    /// Copies the durable state into a new file beside `to`. Blocks.
+    ///
+    /// # Errors
+    /// As the stores have it.
+    pub fn copy_beside(&self, to: &RedbStore) -> Result<Received, String> {
+        let store: Arc<RedbStore> = Arc::clone(&self.store);
+        let mut reader =
+            SnapshotReader::open(store, &self.cluster_id).map_err(|error| error.to_string())?;
+        let mut writer = SnapshotWriter::create(to.path(), to.options().clone())
+            .map_err(|error| error.to_string())?;
+        while let Some(chunk) = reader.next_chunk().map_err(|error| error.to_string())? {
+            writer.feed(&chunk).map_err(|error| error.to_string())?;
+        }
+        writer.finish().map_err(|error| error.to_string())
+    }
+
+    /// Begins to read the durable state as it is now.
+    ///
+    /// # Errors
+    /// As the store has it.
+    pub async fn open(&self) -> Result<SnapshotStream, String> {
+        let (store, cluster_id) = (Arc::clone(&self.store), self.cluster_id.clone());
+        let open = move || SnapshotReader::open(store, &cluster_id);
+        let reader = tokio::task::spawn_blocking(open).await.map_err(|error| error.to_string())?;
+        Ok(SnapshotStream { reader: Some(reader.map_err(|error| error.to_string())?) })
+    }
+}
+
+/// A snapshot being read.
+pub struct SnapshotStream {
+    reader: Option<SnapshotReader>,
+}
+
+impl SnapshotStream {
+    /// What it covers.
+    ///
+    /// # Errors
+    /// When the recorded membership does not decode.
+    pub fn meta(&self) -> Result<SnapshotMetaOf<TypeConfig>, String> {
+        let reader = self.reader.as_ref().ok_or("the snapshot ended")?;
+        meta_of(reader.checkpoint())
+    }
+
+    /// The next part, `None` after the last.
+    ///
+    /// # Errors
+    /// As the store has it.
+    pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, String> {
+        let Some(mut reader) = self.reader.take() else { return Ok(None) };
+        let read = move || {
+            let chunk = reader.next_chunk();
+            (reader, chunk)
+        };
+        let done = tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())?;
+        self.reader = Some(done.0);
+        done.1.map_err(|error| error.to_string())
+    }
+}
