@@ -1,10 +1,10 @@
 //! The payload of a log entry: a proposal as bytes, decoded at most once.
 
 use bytes::Bytes;
-use reddwarf_core::codec::{self, CodecError};
-use reddwarf_core::limits::PROPOSAL_BYTES_MAX;
 use parking_lot::Mutex;
 use reddwarf_core::Proposal;
+use reddwarf_core::codec::{self, CodecError};
+use reddwarf_core::limits::PROPOSAL_BYTES_MAX;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;

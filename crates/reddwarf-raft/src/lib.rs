@@ -1,24 +1,42 @@
 //! Replication: the write-ahead log, openraft over it, the transport between members, and the
 //! node that offers all of it as one [`reddwarf_core::Store`].
+//!
+//! ```text
+//! Node ── ReplicatedStore ── Proposer ──► Raft ──► Wal (entries, vote)
+//!   │            │                          │
+//!   │            └── ReadIndex              └────► Machine: State, Fanout, persister
+//!   └── Handler ◄── peer: framed calls over mutual TLS
+//! ```
 
+mod background;
 pub mod config;
+mod core;
 pub mod data;
 pub mod error;
 pub mod fanout;
+mod handler;
+mod identity;
+mod leadership;
 mod log_store;
 mod machine;
 mod membership;
 pub mod metrics;
+mod node;
 pub mod peer;
 mod pending;
+mod proposer;
+mod read_index;
 mod snapshot;
 pub mod status;
+mod store;
+#[cfg(test)]
+mod suite_tests;
 pub mod types;
 pub mod wal;
 
 pub use config::{Limits, NodeConfig, Peer};
 pub use error::StartError;
 pub use metrics::RaftMetrics;
+pub use node::Node;
+pub use peer::ALPN;
 pub use status::{GroupStatus, MemberStatus};
-#[cfg(test)]
-mod suite_tests;

@@ -103,11 +103,6 @@ impl MachineParts {
         (state.applied().index, state.root())
     }
 
-    /// The membership as applied.
-    pub fn membership(&self) -> Result<StoredMembership, String> {
-        membership::decode(self.state.lock().membership())
-    }
-
     /// Waits until all that was applied before is durable in the state.
     ///
     /// # Errors
@@ -115,7 +110,10 @@ impl MachineParts {
     pub async fn flush(&self) -> io::Result<Arc<Durable>> {
         let persist = Arc::clone(&self.persist);
         let flush = move || persist.flush();
-        tokio::task::spawn_blocking(flush).await.map_err(io::Error::other)?.map_err(io::Error::other)?;
+        tokio::task::spawn_blocking(flush)
+            .await
+            .map_err(io::Error::other)?
+            .map_err(io::Error::other)?;
         // Entry 0 alone is no progress in terms of indexes.
         loop {
             let progressed = self.progressed.notified();

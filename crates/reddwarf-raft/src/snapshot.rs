@@ -4,7 +4,7 @@ use crate::membership;
 use crate::types::{TypeConfig, log_id};
 use bytes::Bytes;
 use openraft::type_config::alias::SnapshotMetaOf;
-use reddwarf_storage::{RedbStore, Received, SnapshotReader, SnapshotWriter};
+use reddwarf_storage::{Received, RedbStore, SnapshotReader, SnapshotWriter};
 use reddwarf_versioning::Checkpoint;
 use std::sync::Arc;
 

@@ -135,7 +135,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let mut frame = self.buffer.split_to(4 + len).freeze();
         frame.advance(4);
         let kind = frame.get_u8();
-        let kind = Kind::from_byte(kind).ok_or_else(|| invalid(format!("a frame of kind {kind}")))?;
+        let kind =
+            Kind::from_byte(kind).ok_or_else(|| invalid(format!("a frame of kind {kind}")))?;
         let call = frame.get_u64_le();
         Ok(Some(Frame { kind, call, body: frame }))
     }

@@ -39,13 +39,6 @@ pub struct Hello {
     pub to: u64,
 }
 
-/// Proposals for the leader, encoded.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Forward {
-    /// The proposals.
-    pub proposals: Vec<Bytes>,
-}
-
 /// What became of one forwarded proposal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Forwarded {
@@ -154,6 +147,29 @@ pub fn decode_append(mut body: Bytes) -> Result<AppendEntriesRequest<TypeConfig>
         leader_commit: head.commit,
         entries,
     })
+}
+
+/// Proposals for the leader: `(length (u32) | proposal)*`.
+pub fn encode_forward(proposals: &[Bytes]) -> Bytes {
+    let bytes = proposals.iter().map(|proposal| 4 + proposal.len()).sum();
+    let mut out = Vec::with_capacity(bytes);
+    for proposal in proposals {
+        out.extend_from_slice(&(proposal.len() as u32).to_le_bytes());
+        out.extend_from_slice(proposal);
+    }
+    out.into()
+}
+
+/// Reads what [`encode_forward`] wrote; the bytes are shared, not copied.
+///
+/// # Errors
+/// [`MessageError::Short`].
+pub fn decode_forward(mut body: Bytes) -> Result<Vec<Bytes>, MessageError> {
+    let mut proposals = Vec::new();
+    while !body.is_empty() {
+        proposals.push(take_part(&mut body)?);
+    }
+    Ok(proposals)
 }
 
 fn take_part(body: &mut Bytes) -> Result<Bytes, MessageError> {

@@ -7,7 +7,9 @@ use super::message::{SnapshotBegin, SnapshotChunk, decode, encode, encode_append
 use crate::snapshot::{SnapshotData, SnapshotSource};
 use crate::types::{Member, TypeConfig, Vote};
 use bytes::Bytes;
-use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable};
+use openraft::errors::{
+    NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable,
+};
 use openraft::network::{Backoff, RPCOption, RPCTypes};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
@@ -18,7 +20,7 @@ use openraft::{RaftNetworkFactory, RaftNetworkV2};
 use parking_lot::Mutex;
 use reddwarf_core::codec::CodecError;
 use serde::de::DeserializeOwned;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,18 +35,21 @@ const RETRY: Duration = Duration::from_millis(50);
 /// One lasting way to each member, shared by everything that calls it.
 pub struct PeerClients {
     identity: Option<Identity>,
+    /// Where the configuration says that members are; it wins over the recorded address.
+    known: BTreeMap<u64, Member>,
     clients: Mutex<HashMap<u64, Arc<PeerClient>>>,
 }
 
 impl PeerClients {
     /// Dials as `identity`; without one nobody can be called.
-    pub fn new(identity: Option<Identity>) -> Self {
-        PeerClients { identity, clients: Mutex::default() }
+    pub fn new(identity: Option<Identity>, known: BTreeMap<u64, Member>) -> Self {
+        PeerClients { identity, known, clients: Mutex::default() }
     }
 
     /// The way to `member`, a new one when its address has changed.
     pub fn get(&self, id: u64, member: &Member) -> Option<Arc<PeerClient>> {
         let identity = self.identity.as_ref()?;
+        let member = self.known.get(&id).unwrap_or(member);
         let mut clients = self.clients.lock();
         if let Some(client) = clients.get(&id).filter(|client| client.member() == member) {
             return Some(Arc::clone(client));

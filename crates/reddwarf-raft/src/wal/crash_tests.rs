@@ -212,8 +212,8 @@ fn a_failed_sync_is_final() {
     let dir = tempfile::tempdir().expect("tempdir");
     let disk = Arc::new(FaultyDisk { room: AtomicUsize::new(9), ..FaultyDisk::default() });
     let shared = Arc::clone(&disk) as Arc<dyn Disk>;
-    let wal =
-        Wal::open(options(dir.path(), 4096), shared, Mode::Inline, RaftMetrics::default()).expect("opens");
+    let wal = Wal::open(options(dir.path(), 4096), shared, Mode::Inline, RaftMetrics::default())
+        .expect("opens");
     disk.sync_fails.store(true, Ordering::Release);
     wal.append(vec![entry(1, 0, 10)], Box::new(|r| assert!(r.is_err()))).expect("appends");
     disk.sync_fails.store(false, Ordering::Release);

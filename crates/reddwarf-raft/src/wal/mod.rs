@@ -4,6 +4,8 @@
 //! completes the callbacks. Memory holds an index of the log and its newest entries, so that
 //! replication and `apply` do not read files. See `docs/format.md` for the bytes.
 
+#[cfg(test)]
+mod crash_tests;
 mod disk;
 pub(crate) mod record;
 mod recovery;
@@ -11,8 +13,6 @@ mod segment;
 mod submit;
 mod table;
 mod writer;
-#[cfg(test)]
-mod crash_tests;
 
 pub use disk::{Disk, FileDisk};
 pub use recovery::WalOpenError;
@@ -109,8 +109,7 @@ impl Wal {
             tracing::warn!(torn_bytes, "cut the torn end of the write-ahead log");
         }
         let io_failed = failed("continue");
-        let writer =
-            Writer::new(options, disk, Arc::clone(&shared), found).map_err(io_failed)?;
+        let writer = Writer::new(options, disk, Arc::clone(&shared), found).map_err(io_failed)?;
         Ok(Wal { shared, submit: submit::start(mode, writer), torn_bytes })
     }
 

@@ -1,10 +1,10 @@
 //! Reading a log back: replay of its segments, and the line between a torn tail and damage.
 
+use super::WalOptions;
 use super::disk::{Disk, sync_dir};
 use super::record::{self, RECORD_HEADER_BYTES, Record, RecordError, SYNC_MAGIC};
 use super::segment::{self, SEGMENT_HEADER_BYTES, Segment};
 use super::table::{LogTable, Place};
-use super::WalOptions;
 use crate::types::{LogId, Vote};
 use openraft::entry::RaftEntry;
 use std::collections::BTreeMap;
@@ -60,7 +60,10 @@ pub struct Recovered {
     pub torn_bytes: u64,
 }
 
-fn io_error(attempt: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> WalOpenError {
+fn io_error(
+    attempt: &'static str,
+    path: &std::path::Path,
+) -> impl FnOnce(io::Error) -> WalOpenError {
     let path = path.to_owned();
     move |source| WalOpenError::Io { attempt, path, source }
 }
@@ -91,7 +94,11 @@ pub fn recover(options: &WalOptions, disk: &dyn Disk) -> Result<Recovered, WalOp
         && first > purged.index() + 1
     {
         let path = segment::path(dir, sequences[0]);
-        return Err(damaged(path, 0, &format!("entries {} to {} are missing", purged.index() + 1, first - 1)));
+        return Err(damaged(
+            path,
+            0,
+            &format!("entries {} to {} are missing", purged.index() + 1, first - 1),
+        ));
     }
     Ok(out)
 }
@@ -209,10 +216,8 @@ fn synced_after(sequence: u64, bytes: &[u8], from: usize) -> bool {
         }
     };
     let behind = bytes.get(from..).unwrap_or_default();
-    let mut hits = behind
-        .windows(SYNC_MAGIC.len())
-        .enumerate()
-        .filter(|(_, window)| *window == SYNC_MAGIC);
+    let mut hits =
+        behind.windows(SYNC_MAGIC.len()).enumerate().filter(|(_, window)| *window == SYNC_MAGIC);
     hits.any(|(at, _)| mark_at(from + at) == Some(true))
 }
 

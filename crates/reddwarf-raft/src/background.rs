@@ -1,0 +1,80 @@
+//! What a node does by itself: the cluster clock, snapshots, figures.
+
+use crate::core::Core;
+use crate::data::LogData;
+use openraft::async_runtime::watch::WatchReceiver;
+use reddwarf_core::{Proposal, ProposalKind, RequestId};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How often figures are taken and the size of the log is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Advances the cluster clock while this member leads (invariant 8).
+pub async fn tick_clock(core: Arc<Core>, stop: CancellationToken) {
+    let mut leadership = core.leadership.clone();
+    loop {
+        let leads = tokio::select! {
+            () = stop.cancelled() => return,
+            leads = leadership.wait_for(Option::is_some) => leads.is_ok(),
+        };
+        if !leads {
+            return;
+        }
+        let mut last = Instant::now();
+        while core.leadership.borrow().is_some() {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(core.limits.clock_tick) => {}
+            }
+            let now = Instant::now();
+            let elapsed_ms = (now - last).as_millis() as u64;
+            let proposal = Proposal {
+                request_id: RequestId(rand::random()),
+                made_at: core.machine.applied.borrow().index,
+                kind: ProposalKind::Tick { elapsed_ms },
+            };
+            let Ok(data) = LogData::encode(proposal) else { return };
+            // A tick that is lost with the leadership is not made up for by the next leader:
+            // ages only grow a little later.
+            if core.raft.client_write(data).await.is_ok() {
+                last = now;
+            }
+        }
+    }
+}
+
+/// Takes figures, and records a snapshot whenever the log has grown enough, so that it is
+/// purged up to what is durable beside it.
+pub async fn look(core: Arc<Core>, stop: CancellationToken) {
+    let mut snapshot_at = core.wal.written_bytes();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        take_figures(&core);
+        let written = core.wal.written_bytes();
+        if written - snapshot_at >= core.limits.snapshot_wal_bytes {
+            snapshot_at = written;
+            if let Err(error) = core.raft.trigger().snapshot().await {
+                tracing::warn!(%error, "no snapshot");
+            }
+        }
+    }
+}
+
+fn take_figures(core: &Core) {
+    let metrics = core.raft.metrics();
+    let raft = metrics.borrow_watched();
+    let figures = &core.metrics;
+    figures.term.set(raft.current_term as i64);
+    figures.leader.set(i64::from(raft.current_leader == Some(core.node_id)));
+    figures.last_log_index.set(raft.last_log_index.unwrap_or_default() as i64);
+    figures.committed_index.set(raft.local_committed.map_or(0, |id| id.index()) as i64);
+    let applied = core.machine.applied.borrow().index;
+    let durable = core.machine.persist.durable().applied.index;
+    figures.durable_lag.set(applied.saturating_sub(durable) as i64);
+    figures.proposals_pending.set(core.machine.pending.len() as i64);
+}

@@ -1,0 +1,80 @@
+//! What the parts of a running node share.
+
+use crate::config::Limits;
+use crate::machine::{Machine, MachineParts};
+use crate::metrics::RaftMetrics;
+use crate::peer::{PeerClient, PeerClients};
+use crate::types::{Member, TypeConfig};
+use crate::wal::Wal;
+use openraft::Raft;
+use openraft::async_runtime::watch::WatchReceiver;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::watch;
+
+/// The running Raft instance.
+pub type RaftNode = Raft<TypeConfig, Machine>;
+
+/// The leader as this member knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeaderView {
+    /// Its id, `None` while there is none.
+    pub leader: Option<u64>,
+    /// The term of this view.
+    pub term: u64,
+}
+
+/// What the parts of a running node share.
+pub struct Core {
+    /// This node.
+    pub node_id: u64,
+    /// Raft.
+    pub raft: RaftNode,
+    /// The state machine's parts.
+    pub machine: Arc<MachineParts>,
+    /// The log.
+    pub wal: Arc<Wal>,
+    /// Ways to the members.
+    pub clients: Arc<PeerClients>,
+    /// Named limits and intervals.
+    pub limits: Limits,
+    /// Figures.
+    pub metrics: RaftMetrics,
+    /// The leader, as it changes.
+    pub leader: watch::Receiver<LeaderView>,
+    /// The term that this member leads and has applied an entry of.
+    pub leadership: watch::Receiver<Option<u64>>,
+    /// Set when the node stops: nothing new is taken on.
+    pub stopping: AtomicBool,
+}
+
+impl Core {
+    /// The members as Raft knows them now.
+    pub fn members(&self) -> BTreeMap<u64, Member> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let nodes = metrics.membership_config.membership().nodes();
+        nodes.map(|(id, member)| (*id, member.clone())).collect()
+    }
+
+    /// The way to a member.
+    pub fn client(&self, id: u64) -> Option<Arc<PeerClient>> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let member = metrics.membership_config.membership().get_node(&id)?;
+        self.clients.get(id, member)
+    }
+
+    /// Whether this member is the leader as far as it knows.
+    pub fn is_leader(&self) -> bool {
+        self.leader.borrow().leader == Some(self.node_id)
+    }
+
+    /// Waits until this member has applied entry `index`.
+    pub async fn wait_applied(&self, index: u64) {
+        let mut applied = self.machine.applied.subscribe();
+        // The sender lives as long as `self.machine`.
+        let _ = applied.wait_for(|applied| applied.index >= index).await;
+    }
+}

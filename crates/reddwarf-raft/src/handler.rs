@@ -1,0 +1,166 @@
+//! Answers to the calls of other members.
+
+use crate::core::Core;
+use crate::node::own_status;
+use crate::peer::{
+    Hello, Kind, PeerHandler, SnapshotBegin, SnapshotChunk, decode, decode_append, decode_forward,
+    encode,
+};
+use crate::proposer;
+use crate::read_index::ReadIndex;
+use crate::snapshot::SnapshotData;
+use crate::types::TypeConfig;
+use async_trait::async_trait;
+use bytes::Bytes;
+use openraft::raft::{TransferLeaderRequest, VoteRequest};
+use openraft::type_config::alias::SnapshotOf;
+use parking_lot::Mutex;
+use reddwarf_storage::SnapshotWriter;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// Answers to the calls of other members.
+pub struct Handler {
+    pub(crate) core: Arc<Core>,
+    pub(crate) reads: Arc<ReadIndex>,
+    pub(crate) identity: HandlerIdentity,
+    pub(crate) incoming: Mutex<Option<Incoming>>,
+}
+
+/// Who answers.
+pub struct HandlerIdentity {
+    /// The group.
+    pub cluster_id: String,
+    /// This node's name.
+    pub name: String,
+    /// Version of the program.
+    pub version: String,
+}
+
+/// The snapshot being received; a new one replaces it.
+pub struct Incoming {
+    transfer: u64,
+    begin: SnapshotBegin,
+    next: u64,
+    writer: SnapshotWriter,
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    decode(body).map_err(|error| error.to_string())
+}
+
+fn answer<T: Serialize>(value: &T) -> Result<Bytes, String> {
+    encode(value).map_err(|error| error.to_string())
+}
+
+impl Handler {
+    async fn begin_snapshot(&self, body: &[u8]) -> Result<Bytes, String> {
+        let begin: SnapshotBegin = read(body)?;
+        let store = Arc::clone(&self.core.machine.store);
+        // The file of an earlier transfer must be closed before it is made anew.
+        drop(self.incoming.lock().take());
+        let create = move || SnapshotWriter::create(store.path(), store.options().clone());
+        let writer = tokio::task::spawn_blocking(create).await.map_err(|e| e.to_string())?;
+        let writer = writer.map_err(|error| error.to_string())?;
+        let transfer = rand::random();
+        *self.incoming.lock() = Some(Incoming { transfer, begin, next: 0, writer });
+        answer(&transfer)
+    }
+
+    fn take_incoming(&self, transfer: u64) -> Result<Incoming, String> {
+        let mut incoming = self.incoming.lock();
+        match incoming.take() {
+            Some(found) if found.transfer == transfer => Ok(found),
+            other => {
+                *incoming = other;
+                Err("another snapshot has begun".to_owned())
+            }
+        }
+    }
+
+    async fn take_chunk(&self, body: &[u8]) -> Result<Bytes, String> {
+        let chunk: SnapshotChunk = read(body)?;
+        let mut incoming = self.take_incoming(chunk.transfer)?;
+        if chunk.number != incoming.next {
+            return Err(format!("part {} came, {} was due", chunk.number, incoming.next));
+        }
+        let feed = move || {
+            incoming.writer.feed(&chunk.bytes).map_err(|error| error.to_string())?;
+            incoming.next += 1;
+            Ok::<_, String>(incoming)
+        };
+        let fed = tokio::task::spawn_blocking(feed).await.map_err(|error| error.to_string())??;
+        *self.incoming.lock() = Some(fed);
+        Ok(Bytes::new())
+    }
+
+    async fn end_snapshot(&self, body: &[u8]) -> Result<Bytes, String> {
+        let incoming = self.take_incoming(read(body)?)?;
+        let SnapshotBegin { vote, meta } = incoming.begin;
+        let writer = incoming.writer;
+        let received = tokio::task::spawn_blocking(move || writer.finish()).await;
+        let received = received.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+        let snapshot = SnapshotData::Received(Box::new(received));
+        let snapshot = SnapshotOf::<TypeConfig, _> { meta, snapshot };
+        let installed = self.core.raft.install_full_snapshot(vote, snapshot).await;
+        answer(&installed.map_err(|error| error.to_string())?)
+    }
+}
+
+#[async_trait]
+impl PeerHandler for Handler {
+    fn admit(&self, hello: &Hello) -> Result<(), String> {
+        let (who, me) = (&hello.from_name, &self.identity.name);
+        if hello.cluster_id != self.identity.cluster_id {
+            let (theirs, ours) = (&hello.cluster_id, &self.identity.cluster_id);
+            return Err(format!("{who} belongs to cluster {theirs}, {me} to {ours}"));
+        }
+        if hello.to != self.core.node_id {
+            let (to, id) = (hello.to, self.core.node_id);
+            return Err(format!("{who} calls node {to}, but {me} is node {id}"));
+        }
+        // Before the first entry a member knows nobody; then Raft itself decides.
+        let members = self.core.members();
+        match members.get(&hello.from) {
+            Some(member) if member.name != *who => {
+                Err(format!("node {} is {}, not {who}", hello.from, member.name))
+            }
+            None if !members.is_empty() => Err(format!("{who} is no member of this group")),
+            _ => Ok(()),
+        }
+    }
+
+    async fn call(&self, _from: u64, kind: Kind, body: Bytes) -> Result<Bytes, String> {
+        let raft = &self.core.raft;
+        match kind {
+            Kind::Append => {
+                let request = decode_append(body).map_err(|error| error.to_string())?;
+                answer(&raft.append_entries(request).await.map_err(|error| error.to_string())?)
+            }
+            Kind::Vote => {
+                let request: VoteRequest<TypeConfig> = read(&body)?;
+                answer(&raft.vote(request).await.map_err(|error| error.to_string())?)
+            }
+            Kind::PreVote => {
+                let request: VoteRequest<TypeConfig> = read(&body)?;
+                answer(&raft.pre_vote(request).await.map_err(|error| error.to_string())?)
+            }
+            Kind::Transfer => {
+                let request: TransferLeaderRequest<TypeConfig> = read(&body)?;
+                let taken = raft.handle_transfer_leader(request).await;
+                answer(&taken.map_err(|error| error.to_string())?)
+            }
+            Kind::Forward => {
+                let proposals = decode_forward(body).map_err(|error| error.to_string())?;
+                answer(&proposer::accept(&self.core, proposals).await)
+            }
+            Kind::ReadIndex => answer(&self.reads.answer().await),
+            Kind::Status => answer(&own_status(&self.core, &self.identity)),
+            Kind::SnapshotBegin => self.begin_snapshot(&body).await,
+            Kind::SnapshotChunk => self.take_chunk(&body).await,
+            Kind::SnapshotEnd => self.end_snapshot(&body).await,
+            Kind::Hello | Kind::Reply | Kind::Failure => Err("not a call".to_owned()),
+        }
+    }
+}

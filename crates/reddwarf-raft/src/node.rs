@@ -1,0 +1,470 @@
+//! A running member of a group.
+
+use crate::background;
+use crate::config::NodeConfig;
+use crate::core::{Core, LeaderView, RaftNode};
+use crate::error::StartError;
+use crate::fanout::Fanout;
+use crate::handler::{Handler, HandlerIdentity};
+use crate::identity;
+use crate::leadership;
+use crate::log_store::LogStore;
+use crate::machine::Machine;
+use crate::metrics::RaftMetrics;
+use crate::peer::{self, Identity, Kind, Lane, Network, PeerClients, PeerHandler};
+use crate::proposer::Proposer;
+use crate::read_index::ReadIndex;
+use crate::status::{GroupStatus, MemberStatus};
+use crate::store::ReplicatedStore;
+use crate::types::Member;
+use crate::wal::{FileDisk, Mode, Wal, WalOptions};
+use bytes::Bytes;
+use openraft::async_runtime::watch::WatchReceiver;
+use openraft::{ServerState, SnapshotPolicy};
+use parking_lot::Mutex;
+use reddwarf_core::{ReadError, Store};
+use reddwarf_storage::{
+    Durable, Persist, Persister, PersisterLimits, RedbStore, StoreOptions, load,
+};
+use reddwarf_versioning::WindowLimits;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+/// How long another member may take to tell its status.
+const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a stopping leader waits for another to take over.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a stopping node waits for the proposals that it has taken on.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A running member of a group.
+pub struct Node {
+    core: Arc<Core>,
+    store: Arc<ReplicatedStore>,
+    reads: Arc<ReadIndex>,
+    handler: Arc<Handler>,
+    cluster_id: String,
+    stop: CancellationToken,
+}
+
+fn wrong_state(path: PathBuf) -> impl FnOnce(&dyn std::error::Error) -> StartError {
+    move |error| {
+        let mut reason = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            reason = format!("{reason}: {cause}");
+            source = cause.source();
+        }
+        StartError::State { path, reason }
+    }
+}
+
+/// Opens the durable state and what stands before and behind it. Blocks.
+fn open_machine(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Machine, StartError> {
+    let path = config.data_dir.join("state.redb");
+    let options = StoreOptions {
+        cache_bytes: config.limits.store_cache_bytes,
+        cluster: config.cluster_id.clone(),
+    };
+    let store = RedbStore::open(&path, options).map_err(|e| wrong_state(path.clone())(&e))?;
+    let store = Arc::new(store);
+    let window = WindowLimits::default();
+    let loaded = load(store.as_ref(), window).map_err(|e| wrong_state(path.clone())(&e))?;
+    let progressed = Arc::new(Notify::new());
+    let hook = {
+        let progressed = Arc::clone(&progressed);
+        Arc::new(move || progressed.notify_waiters())
+    };
+    let durable = Durable::from(&loaded.checkpoint);
+    let limits = PersisterLimits::default();
+    let persist = Persister::start(Arc::clone(&store) as _, durable, limits, hook)
+        .map_err(|e| wrong_state(path)(&e))?;
+    let persist: Arc<dyn Persist> = Arc::new(persist);
+    let fanout = Fanout::new(loaded.state.view(), loaded.window);
+    Ok(Machine::new(loaded.state, fanout, store, persist, progressed, metrics.clone(), window))
+}
+
+fn open_wal(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Wal, StartError> {
+    let options = WalOptions {
+        dir: config.data_dir.join("wal"),
+        segment_bytes: config.limits.wal_segment_bytes,
+        cache_bytes: config.limits.wal_cache_bytes,
+    };
+    Wal::open(options, Arc::new(FileDisk), Mode::Thread, metrics.clone()).map_err(StartError::Wal)
+}
+
+fn raft_config(config: &NodeConfig) -> Result<Arc<openraft::Config>, StartError> {
+    let limits = &config.limits;
+    let ms = |duration: Duration| duration.as_millis() as u64;
+    let raft = openraft::Config {
+        cluster_name: config.cluster_id.clone(),
+        heartbeat_interval: ms(limits.heartbeat),
+        heartbeat_min_interval: Some(ms(limits.heartbeat)),
+        election_timeout_min: ms(limits.election_min),
+        election_timeout_max: ms(limits.election_max),
+        install_snapshot_timeout: 600_000,
+        max_payload_entries: 1_024,
+        replication_lag_threshold: u64::MAX / 2,
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: limits.snapshot_keep_entries,
+        purge_batch_size: 64,
+        enable_pre_vote: Some(true),
+        enable_leader_restore: Some(false),
+        allow_log_reversion: Some(false),
+        ..openraft::Config::default()
+    };
+    let raft = raft.validate().map_err(|error| StartError::Config(error.to_string()))?;
+    Ok(Arc::new(raft))
+}
+
+fn check(config: &NodeConfig) -> Result<(), StartError> {
+    let wrong = |text: String| Err(StartError::Config(text));
+    let me = config.peers.iter().find(|peer| peer.id == config.node_id);
+    match me {
+        Some(me) if me.name != config.name => {
+            wrong(format!("node {} is named {} and {}", me.id, me.name, config.name))
+        }
+        _ if config.members().len() != config.peers.len() => {
+            wrong("two members have the same node id".to_owned())
+        }
+        _ if config.peers.iter().any(|p| p.id != config.node_id) && config.tls.is_none() => {
+            wrong("a group of several members needs TLS".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Node {
+    /// Starts a member: opens its data, joins or (all first members alike) founds its group.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(config: NodeConfig) -> Result<Arc<Node>, StartError> {
+        check(&config)?;
+        let metrics = RaftMetrics::default();
+        let opened = {
+            let (config, metrics) = (config.clone(), metrics.clone());
+            tokio::task::spawn_blocking(move || {
+                identity::claim(&config)?;
+                // The durable state first: its lock tells whether another process runs here.
+                let machine = open_machine(&config, &metrics)?;
+                Ok::<_, StartError>((machine, Arc::new(open_wal(&config, &metrics)?)))
+            })
+        };
+        let opened = opened.await.map_err(|error| StartError::Raft(error.to_string()))?;
+        let (machine, wal) = opened?;
+        let identity = config
+            .tls
+            .as_ref()
+            .map(|tls| Identity::new(&config.cluster_id, config.node_id, &config.name, tls));
+        let clients = Arc::new(PeerClients::new(identity, config.members()));
+        let network = Network {
+            node_id: config.node_id,
+            clients: Arc::clone(&clients),
+            snapshots: Arc::clone(&machine.parts().snapshots),
+        };
+        let parts = Arc::clone(machine.parts());
+        let log = LogStore::new(Arc::clone(&wal));
+        let raft_config = raft_config(&config)?;
+        let raft = RaftNode::new(config.node_id, raft_config, network, log, machine)
+            .await
+            .map_err(|error| StartError::Raft(error.to_string()))?;
+        let (leader_sender, leader) = watch::channel(LeaderView::default());
+        let (leadership_sender, leadership) = watch::channel(None);
+        tokio::spawn(leadership::follow(
+            config.node_id,
+            raft.server_metrics(),
+            parts.applied.subscribe(),
+            leader_sender,
+            leadership_sender,
+        ));
+        let core = Arc::new(Core {
+            node_id: config.node_id,
+            raft,
+            machine: parts,
+            wal,
+            clients,
+            limits: config.limits.clone(),
+            metrics,
+            leader,
+            leadership,
+            stopping: false.into(),
+        });
+        let node = Node::assemble(core, &config);
+        node.found(&config).await?;
+        Ok(node)
+    }
+
+    fn assemble(core: Arc<Core>, config: &NodeConfig) -> Arc<Node> {
+        let stop = CancellationToken::new();
+        tokio::spawn(background::tick_clock(Arc::clone(&core), stop.clone()));
+        tokio::spawn(background::look(Arc::clone(&core), stop.clone()));
+        let reads = ReadIndex::start(Arc::clone(&core));
+        let store = Arc::new(ReplicatedStore {
+            core: Arc::clone(&core),
+            proposer: Proposer::start(Arc::clone(&core)),
+            reads: Arc::clone(&reads),
+        });
+        let identity = HandlerIdentity {
+            cluster_id: config.cluster_id.clone(),
+            name: config.name.clone(),
+            version: config.version.clone(),
+        };
+        let handler = Arc::new(Handler {
+            core: Arc::clone(&core),
+            reads: Arc::clone(&reads),
+            identity,
+            incoming: Mutex::new(None),
+        });
+        let cluster_id = config.cluster_id.clone();
+        Arc::new(Node { core, store, reads, handler, cluster_id, stop })
+    }
+
+    /// Founds the group on a pristine member. All first members do the same, with the same
+    /// first entry, so that it does not matter which of them is first.
+    async fn found(&self, config: &NodeConfig) -> Result<(), StartError> {
+        let raft = |error: String| StartError::Raft(error);
+        let raft_node = &self.core.raft;
+        let founded = raft_node.is_initialized().await.map_err(|error| raft(error.to_string()))?;
+        let first = config.peers.iter().any(|peer| peer.id == config.node_id);
+        if founded || !first {
+            return Ok(());
+        }
+        match raft_node.initialize(config.members()).await {
+            Ok(()) => Ok(()),
+            // Another member was faster, and this one has heard of it.
+            Err(_) if raft_node.is_initialized().await.unwrap_or(false) => Ok(()),
+            Err(error) => Err(raft(error.to_string())),
+        }
+    }
+
+    /// The replicated store as this member sees it.
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store) as Arc<dyn Store>
+    }
+
+    /// This node's Raft id.
+    pub fn id(&self) -> u64 {
+        self.core.node_id
+    }
+
+    /// Figures of this node, to be registered.
+    pub fn metrics(&self) -> &RaftMetrics {
+        &self.core.metrics
+    }
+
+    /// Open watches, and bytes held by the window of recent changes.
+    pub fn watch_figures(&self) -> (usize, usize) {
+        let fanout = &self.core.machine.fanout;
+        (fanout.watchers(), fanout.window_bytes())
+    }
+
+    /// Serves a connection whose ALPN is [`peer::ALPN`], until it ends.
+    pub async fn serve_peer(&self, stream: TlsStream<TcpStream>) {
+        let (tcp, tls) = stream.get_ref();
+        if let Err(error) = tcp.set_nodelay(true) {
+            tracing::debug!(%error, "a peer's connection ended");
+            return;
+        }
+        let certificate = tls.peer_certificates().and_then(|chain| chain.first());
+        let name = certificate.and_then(peer::common_name);
+        self.serve_stream(stream, name).await;
+    }
+
+    /// Serves any stream; `certificate_name` is the common name that its TLS layer verified.
+    pub async fn serve_stream<S>(&self, stream: S, certificate_name: Option<String>)
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        let handler = Arc::clone(&self.handler) as Arc<dyn PeerHandler>;
+        let served = tokio::select! {
+            () = self.stop.cancelled() => Ok(()),
+            served = peer::serve(stream, certificate_name, handler) => served,
+        };
+        if let Err(error) = served {
+            tracing::debug!(%error, "a peer's connection ended");
+        }
+    }
+
+    /// The term in which this member leads; `Some` only after it has applied an entry of it.
+    pub fn leadership(&self) -> watch::Receiver<Option<u64>> {
+        self.core.leadership.clone()
+    }
+
+    /// Name and address of the leader, as far as this member knows.
+    pub fn leader(&self) -> Option<Member> {
+        let leader = self.core.leader.borrow().leader?;
+        self.core.members().remove(&leader)
+    }
+
+    /// The members, by id.
+    pub fn members(&self) -> std::collections::BTreeMap<u64, Member> {
+        self.core.members()
+    }
+
+    /// Returns once this member has caught up with everything acknowledged before the call
+    /// (invariant 14).
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`].
+    pub async fn ready(&self) -> Result<(), ReadError> {
+        self.reads.barrier().await
+    }
+
+    /// Returns the reason when this member cannot go on; the process must end then.
+    pub async fn failed(&self) -> String {
+        let mut metrics = self.core.raft.metrics();
+        loop {
+            if let Err(error) = &metrics.borrow_watched().running_state
+                && !self.core.stopping.load(Ordering::Acquire)
+            {
+                return error.to_string();
+            }
+            if metrics.changed().await.is_err() {
+                // A clean stop ends this way; nobody is told of a failure then.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// The group, asking every member for its own part.
+    pub async fn status(&self) -> GroupStatus {
+        let own = own_status(&self.core, &self.handler.identity);
+        let members = self.core.members();
+        let asked = members.into_iter().map(|(id, member)| {
+            let own = &own;
+            async move { if id == own.id { own.clone() } else { self.ask_status(id, member).await } }
+        });
+        let mut members = futures::future::join_all(asked).await;
+        let newest = members.iter().map(|member| member.last_log_index).max().unwrap_or_default();
+        for member in &mut members {
+            member.lag = newest.saturating_sub(member.applied_index);
+        }
+        GroupStatus { cluster_id: self.cluster_id.clone(), members }
+    }
+
+    async fn ask_status(&self, id: u64, member: Member) -> MemberStatus {
+        let unreachable = MemberStatus {
+            id,
+            name: member.name,
+            endpoint: member.addr,
+            role: "unreachable".to_owned(),
+            ..MemberStatus::default()
+        };
+        let Some(client) = self.core.client(id) else { return unreachable };
+        let ask = client.call(Lane::Control, Kind::Status, Bytes::new(), STATUS_TIMEOUT);
+        match ask.await.map(|body| peer::decode(&body)) {
+            Ok(Ok(status)) => status,
+            _ => unreachable,
+        }
+    }
+
+    /// State root and the index at which it holds.
+    pub fn state_root(&self) -> (u64, String) {
+        let (index, root) = self.core.machine.root();
+        (index, format!("{root}"))
+    }
+
+    /// Stops: hands leadership on, finishes what it has taken on, makes everything durable.
+    pub async fn shutdown(&self) {
+        if self.core.is_leader() {
+            self.hand_over().await;
+        }
+        self.drain().await;
+        self.core.stopping.store(true, Ordering::Release);
+        self.core.machine.fanout.stop();
+        if let Err(error) = self.core.raft.shutdown().await {
+            tracing::error!(%error, "Raft did not end cleanly");
+        }
+        let (done, flushed) = oneshot::channel();
+        self.core.wal.flush(Box::new(move |result| drop(done.send(result))));
+        if let Ok(Err(error)) = flushed.await {
+            tracing::error!(%error, "the log was not flushed");
+        }
+        let persist = Arc::clone(&self.core.machine.persist);
+        if let Err(error) = tokio::task::spawn_blocking(move || persist.shutdown()).await {
+            tracing::error!(%error, "the state was not flushed");
+        }
+        self.stop.cancel();
+    }
+
+    /// Transfers leadership to the follower that has most of the log.
+    async fn hand_over(&self) {
+        let target = {
+            let metrics = self.core.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            let followers = metrics.replication.iter().flatten();
+            let voters: Vec<u64> = self.core.raft.voter_ids().collect();
+            followers
+                .filter(|(id, _)| **id != self.core.node_id && voters.contains(id))
+                .max_by_key(|(_, matched)| matched.as_ref().map(|id| id.index()))
+                .map(|(id, _)| *id)
+        };
+        let Some(target) = target else { return };
+        tracing::info!(target, "handing leadership over");
+        if let Err(error) = self.core.raft.trigger().transfer_leader(target).await {
+            tracing::warn!(%error, "leadership was not handed over");
+            return;
+        }
+        let mut leader = self.core.leader.clone();
+        let taken = leader.wait_for(|view| view.leader.is_some_and(|id| id != self.core.node_id));
+        if tokio::time::timeout(TRANSFER_TIMEOUT, taken).await.is_err() {
+            tracing::warn!(target, "no other member took over in time");
+        }
+    }
+
+    /// Waits for the proposals taken on before.
+    async fn drain(&self) {
+        let drained = async {
+            let mut applied = self.core.machine.applied.subscribe();
+            while self.core.machine.pending.len() > 0 {
+                // An answer comes with an apply; the interval covers those that time out.
+                let _ = tokio::time::timeout(Duration::from_millis(20), applied.changed()).await;
+            }
+        };
+        if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
+            tracing::warn!("some proposals were not answered before the stop");
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// This member's part of the status; [`MemberStatus::lag`] is known to the asking one only.
+pub(crate) fn own_status(core: &Core, identity: &HandlerIdentity) -> MemberStatus {
+    let metrics = core.raft.metrics();
+    let raft = metrics.borrow_watched();
+    let role = match raft.state {
+        ServerState::Leader => "leader",
+        ServerState::Candidate => "candidate",
+        ServerState::Learner => "learner",
+        _ => "follower",
+    };
+    let member = raft.membership_config.membership().get_node(&core.node_id);
+    let (_, root) = core.machine.root();
+    MemberStatus {
+        id: core.node_id,
+        name: identity.name.clone(),
+        role: role.to_owned(),
+        endpoint: member.map(|member| member.addr.clone()).unwrap_or_default(),
+        term: raft.current_term,
+        last_log_index: raft.last_log_index.unwrap_or_default(),
+        applied_index: core.machine.applied.borrow().index,
+        applied_revision: core.machine.fanout.view().revision.0,
+        durable_index: core.machine.persist.durable().applied.index,
+        lag: 0,
+        version: identity.version.clone(),
+        state_root: root.to_string(),
+    }
+}

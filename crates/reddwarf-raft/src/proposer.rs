@@ -1,0 +1,334 @@
+//! The way of a proposal into the log, from whichever member received it.
+//!
+//! One task gathers what waits and hands it, as a batch, to Raft when this member leads, or as
+//! one frame to the leader. A batch that does not arrive is tried again with the same request
+//! ids, which `apply` remembers (invariant 5). The answer comes from this member's own `apply`.
+
+use crate::core::Core;
+use crate::data::LogData;
+use crate::peer::{CallError, Forwarded, Kind, Lane, decode, encode_forward};
+use crate::types::TypeConfig;
+use bytes::Bytes;
+use futures::StreamExt;
+use openraft::errors::ClientWriteError;
+use openraft::raft::WriteResult;
+use reddwarf_core::{Outcome, Proposal, ProposalKind, ProposeError, RequestId};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, mpsc};
+
+/// Proposals in one batch.
+const BATCH_MAX: usize = 512;
+/// About how many bytes of proposals go into one frame.
+const BATCH_BYTES: usize = 2 * 1024 * 1024;
+/// Frames to the leader that are under way at a time; more proposals gather meanwhile.
+const FRAMES_MAX: usize = 4;
+/// Pause before a proposal is tried again.
+const RETRY: Duration = Duration::from_millis(10);
+/// How long one frame may stay unanswered.
+const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One proposal on its way.
+#[derive(Clone)]
+struct Item {
+    id: RequestId,
+    data: LogData,
+    /// Whether some leader may have appended it.
+    sent: Arc<AtomicBool>,
+}
+
+/// Accepts proposals.
+pub struct Proposer {
+    core: Arc<Core>,
+    queue: mpsc::UnboundedSender<Item>,
+}
+
+impl Proposer {
+    /// Starts the task that moves proposals along.
+    pub fn start(core: Arc<Core>) -> Self {
+        let (queue, items) = mpsc::unbounded_channel();
+        let mover = Mover {
+            core: Arc::clone(&core),
+            queue: queue.clone(),
+            frames: Arc::new(Semaphore::new(FRAMES_MAX)),
+        };
+        tokio::spawn(mover.run(items));
+        Proposer { core, queue }
+    }
+
+    /// Proposes, and waits for the answer of this member's `apply`.
+    pub async fn propose(&self, kind: ProposalKind) -> Result<Outcome, ProposeError> {
+        let core = &self.core;
+        self.check()?;
+        let started = Instant::now();
+        let id = RequestId(rand::random());
+        let made_at = core.machine.applied.borrow().index;
+        let data = LogData::encode(Proposal { request_id: id, made_at, kind })
+            .map_err(|error| ProposeError::TooLarge(error.to_string()))?;
+        let answer = core.machine.pending.insert(id);
+        let sent = Arc::new(AtomicBool::new(false));
+        let waiting = Waiting { core, id };
+        core.metrics.proposals_pending.set(core.machine.pending.len() as i64);
+        if self.queue.send(Item { id, data, sent: Arc::clone(&sent) }).is_err() {
+            return Err(ProposeError::Unavailable("this member is stopping".to_owned()));
+        }
+        let answered = tokio::time::timeout(core.limits.propose_timeout, answer).await;
+        drop(waiting);
+        core.metrics.propose.observe(started.elapsed().as_secs_f64());
+        match answered {
+            Ok(Ok(answer)) => answer,
+            _ if sent.load(Ordering::Acquire) => {
+                Err(ProposeError::Unknown("no answer in time".to_owned()))
+            }
+            _ => Err(ProposeError::Unavailable("no leader in time".to_owned())),
+        }
+    }
+
+    fn check(&self) -> Result<(), ProposeError> {
+        let core = &self.core;
+        let refused = |text: &str| Err(ProposeError::Unavailable(text.to_owned()));
+        if core.stopping.load(Ordering::Acquire) {
+            return refused("this member is stopping");
+        }
+        if core.wal.low_on_space() || core.machine.persist.is_full() {
+            return refused("this member's disk is full");
+        }
+        if core.wal.failed() || core.machine.persist.failure().is_some() {
+            return refused("this member's disk failed");
+        }
+        if core.machine.pending.len() >= core.limits.proposals_max {
+            return refused("too many proposals wait on this member");
+        }
+        Ok(())
+    }
+}
+
+/// Removes a proposal whose caller has gone.
+struct Waiting<'a> {
+    core: &'a Core,
+    id: RequestId,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.core.machine.pending.remove(&self.id);
+    }
+}
+
+#[derive(Clone)]
+struct Mover {
+    core: Arc<Core>,
+    queue: mpsc::UnboundedSender<Item>,
+    frames: Arc<Semaphore>,
+}
+
+impl Mover {
+    async fn run(self, mut items: mpsc::UnboundedReceiver<Item>) {
+        let mut leader = self.core.leader.clone();
+        while let Some(first) = items.recv().await {
+            let known = *leader.borrow_and_update();
+            match known.leader {
+                Some(id) if id == self.core.node_id => {
+                    let batch = self.gather(first, &mut items);
+                    self.submit(batch).await;
+                }
+                Some(id) => {
+                    let Ok(place) = Arc::clone(&self.frames).acquire_owned().await else { return };
+                    let batch = self.gather(first, &mut items);
+                    let mover = self.clone();
+                    tokio::spawn(async move {
+                        mover.forward(id, batch).await;
+                        drop(place);
+                    });
+                }
+                None => {
+                    let batch = self.gather(first, &mut items);
+                    // Woken by the next leader, or to drop proposals that nobody waits for.
+                    let _ = tokio::time::timeout(50 * RETRY, leader.changed()).await;
+                    batch.into_iter().for_each(|item| self.requeue(item));
+                }
+            }
+        }
+    }
+
+    /// `first` and what else waits, without what nobody waits for any more.
+    fn gather(&self, first: Item, items: &mut mpsc::UnboundedReceiver<Item>) -> Vec<Item> {
+        let pending = &self.core.machine.pending;
+        let mut bytes = first.data.bytes().len();
+        let mut batch = vec![first];
+        while batch.len() < BATCH_MAX && bytes < BATCH_BYTES {
+            let Ok(item) = items.try_recv() else { break };
+            bytes += item.data.bytes().len();
+            batch.push(item);
+        }
+        batch.retain(|item| pending.contains(&item.id));
+        self.core.metrics.propose_batch.observe(batch.len() as f64);
+        batch
+    }
+
+    fn requeue(&self, item: Item) {
+        if self.core.machine.pending.contains(&item.id) {
+            // Fails only when the task has ended, and then nobody waits either.
+            let _ = self.queue.send(item);
+        }
+    }
+
+    fn requeue_later(&self, items: Vec<Item>) {
+        if items.is_empty() {
+            return;
+        }
+        let mover = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(RETRY).await;
+            items.into_iter().for_each(|item| mover.requeue(item));
+        });
+    }
+
+    /// Hands a batch to Raft here; the answers come from `apply`, only failures are looked at.
+    async fn submit(&self, batch: Vec<Item>) {
+        if batch.is_empty() {
+            return;
+        }
+        let data: Vec<LogData> = batch.iter().map(|item| item.data.clone()).collect();
+        let results = match self.core.raft.client_write_many(data).await {
+            Ok(results) => results,
+            Err(error) => {
+                tracing::warn!(%error, "Raft takes no proposals any more");
+                return self.requeue_later(batch);
+            }
+        };
+        let mover = self.clone();
+        tokio::spawn(async move {
+            let mut again = Vec::new();
+            let mut results = results;
+            for item in batch {
+                match results.next().await {
+                    Some(Ok(Ok(_))) => {}
+                    Some(Ok(Err(ClientWriteError::ForwardToLeader(_)))) => again.push(item),
+                    _ => {
+                        item.sent.store(true, Ordering::Release);
+                        again.push(item);
+                    }
+                }
+            }
+            mover.requeue_later(again);
+        });
+    }
+
+    async fn forward(&self, leader: u64, batch: Vec<Item>) {
+        if batch.is_empty() {
+            return;
+        }
+        match self.send(leader, &batch).await {
+            Ok(results) => self.settle(batch, results).await,
+            Err(sent) => {
+                if sent {
+                    batch.iter().for_each(|item| item.sent.store(true, Ordering::Release));
+                }
+                self.requeue_later(batch);
+            }
+        }
+    }
+
+    /// One frame to the leader; a failure says whether it may have arrived.
+    async fn send(&self, leader: u64, batch: &[Item]) -> Result<Vec<Forwarded>, bool> {
+        let client = self.core.client(leader).ok_or(false)?;
+        let proposals: Vec<Bytes> = batch.iter().map(|item| item.data.bytes().clone()).collect();
+        let body = encode_forward(&proposals);
+        let mut view = self.core.leader.clone();
+        let other_leader = view.wait_for(|view| view.leader.is_some_and(|id| id != leader));
+        let answer = tokio::select! {
+            answer = client.call(Lane::Forward, Kind::Forward, body, FRAME_TIMEOUT) => answer,
+            _ = other_leader => return Err(true),
+        };
+        match answer {
+            Ok(body) => decode(&body).map_err(|_| true),
+            Err(CallError::Unreachable(_)) => Err(false),
+            Err(CallError::Refused(text)) => {
+                tracing::warn!(%text, "the leader refuses proposals");
+                Err(false)
+            }
+            Err(CallError::Lost(_) | CallError::Timeout) => Err(true),
+        }
+    }
+
+    async fn settle(&self, batch: Vec<Item>, results: Vec<Forwarded>) {
+        let mut again = Vec::new();
+        let mut applied = Vec::new();
+        for (item, result) in batch.into_iter().zip(results) {
+            match result {
+                Forwarded::Applied(index, outcome) => {
+                    item.sent.store(true, Ordering::Release);
+                    applied.push((item.id, index, outcome));
+                }
+                Forwarded::NotLeader(_) => again.push(item),
+                Forwarded::Unknown => {
+                    item.sent.store(true, Ordering::Release);
+                    again.push(item);
+                }
+                Forwarded::Refused(text) => {
+                    let answer = Err(ProposeError::Unavailable(text));
+                    self.core.machine.pending.resolve(&item.id, answer);
+                }
+            }
+        }
+        self.requeue_later(again);
+        self.answer_covered(applied);
+    }
+
+    /// Answers what this member did not apply itself because a snapshot covered it.
+    fn answer_covered(&self, applied: Vec<(RequestId, u64, Outcome)>) {
+        let pending = &self.core.machine.pending;
+        let open = applied.into_iter().filter(|(id, ..)| pending.contains(id));
+        let open: Vec<_> = open.collect();
+        let Some(last) = open.iter().map(|(_, index, _)| *index).max() else { return };
+        let core = Arc::clone(&self.core);
+        tokio::spawn(async move {
+            let applied = core.wait_applied(last);
+            if tokio::time::timeout(core.limits.propose_timeout, applied).await.is_ok() {
+                core.machine.pending.resolve_all(open.into_iter().map(|(id, _, o)| (id, o)));
+            }
+        });
+    }
+}
+
+/// The leader's side: decodes (invariant 2), appends, and answers when applied.
+pub async fn accept(core: &Core, proposals: Vec<Bytes>) -> Vec<Forwarded> {
+    let not_leader = || Forwarded::NotLeader(core.leader.borrow().leader);
+    if !core.is_leader() || core.stopping.load(Ordering::Acquire) {
+        return proposals.iter().map(|_| not_leader()).collect();
+    }
+    if core.wal.low_on_space() {
+        let refused = || Forwarded::Refused("the leader's disk is full".to_owned());
+        return proposals.iter().map(|_| refused()).collect();
+    }
+    let checked: Vec<Result<LogData, String>> = proposals
+        .into_iter()
+        .map(|bytes| LogData::checked(bytes).map_err(|error| error.to_string()))
+        .collect();
+    let good: Vec<LogData> =
+        checked.iter().filter_map(|data| data.as_ref().ok().cloned()).collect();
+    let Ok(mut results) = core.raft.client_write_many(good).await else {
+        return checked.iter().map(|_| Forwarded::NotLeader(None)).collect();
+    };
+    let mut out = Vec::with_capacity(checked.len());
+    for data in checked {
+        out.push(match data {
+            Ok(_) => match results.next().await {
+                Some(Ok(result)) => forwarded(result),
+                _ => Forwarded::Unknown,
+            },
+            Err(text) => Forwarded::Refused(text),
+        });
+    }
+    out
+}
+
+fn forwarded(result: WriteResult<TypeConfig>) -> Forwarded {
+    match result {
+        Ok(written) => Forwarded::Applied(written.log_id.index(), written.response),
+        Err(ClientWriteError::ForwardToLeader(to)) => Forwarded::NotLeader(to.leader_id),
+        Err(_) => Forwarded::Unknown,
+    }
+}

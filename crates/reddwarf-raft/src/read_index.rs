@@ -1,0 +1,117 @@
+//! Linearizable reads: rounds that many reads share (Raft §6.4, invariant 9).
+//!
+//! A round begins after all of its reads have arrived. The leader asks a quorum whether it
+//! still leads; a follower asks the leader, whose next round the question joins. No lease is
+//! trusted: a restarted voter forgets the lease that it granted.
+
+use crate::core::Core;
+use crate::peer::{Kind, Lane, ReadIndexReply, decode};
+use bytes::Bytes;
+use openraft::ReadPolicy;
+use reddwarf_core::ReadError;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// Rounds under way at a time. A round that waits gathers more reads.
+const ROUNDS_MAX: usize = 2;
+/// Pause before a round that found no leader is tried again.
+const RETRY: Duration = Duration::from_millis(20);
+/// How long the leader may take for a follower's question.
+const ASK_TIMEOUT: Duration = Duration::from_millis(500);
+
+type Waiter = oneshot::Sender<u64>;
+
+/// Answers read barriers.
+pub struct ReadIndex {
+    core: Arc<Core>,
+    queue: mpsc::UnboundedSender<Waiter>,
+}
+
+impl ReadIndex {
+    /// Starts the task that runs the rounds.
+    pub fn start(core: Arc<Core>) -> Arc<Self> {
+        let (queue, waiters) = mpsc::unbounded_channel();
+        tokio::spawn(run(Arc::clone(&core), waiters));
+        Arc::new(ReadIndex { core, queue })
+    }
+
+    /// The index of the next round, within `timeout`.
+    async fn index(&self, timeout: Duration) -> Option<u64> {
+        let (sender, receiver) = oneshot::channel();
+        self.queue.send(sender).ok()?;
+        tokio::time::timeout(timeout, receiver).await.ok()?.ok()
+    }
+
+    /// Returns when this member has applied everything acknowledged before the call.
+    pub async fn barrier(&self) -> Result<(), ReadError> {
+        let started = Instant::now();
+        let timeout = self.core.limits.read_timeout;
+        let unavailable = |text: &str| ReadError::Unavailable(text.to_owned());
+        let index = self.index(timeout).await;
+        let index = index.ok_or_else(|| unavailable("no quorum confirmed the read in time"))?;
+        let rest = timeout.saturating_sub(started.elapsed());
+        tokio::time::timeout(rest, self.core.wait_applied(index))
+            .await
+            .map_err(|_| unavailable("this member is too far behind"))?;
+        self.core.metrics.read_index.observe(started.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    /// A follower's question.
+    pub async fn answer(&self) -> ReadIndexReply {
+        if !self.core.is_leader() {
+            return ReadIndexReply { index: None };
+        }
+        ReadIndexReply { index: self.index(ASK_TIMEOUT).await }
+    }
+}
+
+async fn run(core: Arc<Core>, mut waiters: mpsc::UnboundedReceiver<Waiter>) {
+    let places = Arc::new(Semaphore::new(ROUNDS_MAX));
+    while let Some(first) = waiters.recv().await {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let mut round = vec![first];
+        while let Ok(waiter) = waiters.try_recv() {
+            round.push(waiter);
+        }
+        core.metrics.read_batch.observe(round.len() as f64);
+        let core = Arc::clone(&core);
+        tokio::spawn(async move {
+            if let Some(index) = confirm_until(&core, &round).await {
+                round.into_iter().for_each(|waiter| {
+                    let _ = waiter.send(index);
+                });
+            }
+            drop(place);
+        });
+    }
+}
+
+/// Confirms, again and again while anybody waits.
+async fn confirm_until(core: &Core, round: &[Waiter]) -> Option<u64> {
+    let mut leader = core.leader.clone();
+    loop {
+        leader.borrow_and_update();
+        if let Some(index) = confirm(core).await {
+            return Some(index);
+        }
+        if round.iter().all(oneshot::Sender::is_closed) {
+            return None;
+        }
+        // Woken by the next leader, or to look again whether anybody still waits.
+        let _ = tokio::time::timeout(RETRY, leader.changed()).await;
+    }
+}
+
+async fn confirm(core: &Core) -> Option<u64> {
+    let leader = core.leader.borrow().leader?;
+    if leader == core.node_id {
+        let (read, _) = core.raft.get_read_log_id(ReadPolicy::ReadIndex).await.ok()?;
+        return Some(read.index());
+    }
+    let client = core.client(leader)?;
+    let ask = client.call(Lane::Control, Kind::ReadIndex, Bytes::new(), ASK_TIMEOUT);
+    let answer: ReadIndexReply = decode(&ask.await.ok()?).ok()?;
+    answer.index
+}

@@ -1,0 +1,58 @@
+//! The replicated store: one member's [`Store`].
+
+use crate::core::Core;
+use crate::proposer::Proposer;
+use crate::read_index::ReadIndex;
+use async_trait::async_trait;
+use reddwarf_core::{
+    Collection, Committed, Outcome, ProposalKind, ProposeError, ReadError, Revision, Store, View,
+    WatchStream, Write,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One member's [`Store`].
+pub struct ReplicatedStore {
+    pub(crate) core: Arc<Core>,
+    pub(crate) proposer: Proposer,
+    pub(crate) reads: Arc<ReadIndex>,
+}
+
+#[async_trait]
+impl Store for ReplicatedStore {
+    fn view(&self) -> View {
+        self.core.machine.fanout.view()
+    }
+
+    async fn read_barrier(&self) -> Result<(), ReadError> {
+        self.reads.barrier().await
+    }
+
+    fn view_at(&self, collection: &Collection, revision: Revision) -> Result<View, ReadError> {
+        self.core.machine.fanout.view_at(collection, revision)
+    }
+
+    async fn wait_for(&self, revision: Revision, timeout: Duration) -> bool {
+        self.core.machine.fanout.wait_for(revision, timeout).await
+    }
+
+    async fn propose(&self, write: Write) -> Result<Committed, ProposeError> {
+        match self.proposer.propose(ProposalKind::Write(write)).await? {
+            Outcome::Committed(committed) => Ok(committed),
+            Outcome::Rejected(rejection) => Err(ProposeError::Rejected(rejection)),
+            Outcome::Done => Err(ProposeError::Unknown("a write without a commit".to_owned())),
+        }
+    }
+
+    fn watch(
+        &self,
+        collection: &Collection,
+        from: Revision,
+    ) -> Result<Box<dyn WatchStream>, ReadError> {
+        self.core.machine.fanout.watch(collection, from)
+    }
+
+    fn leading_term(&self) -> Option<u64> {
+        *self.core.leadership.borrow()
+    }
+}
