@@ -182,6 +182,11 @@ impl Graph {
         }
     }
 
+    /// All packages.
+    pub fn packages(&self) -> &[Package] {
+        &self.packages
+    }
+
     /// The package of a group and version.
     pub fn package(&self, group: &str, version: &str) -> Option<&Package> {
         self.packages.iter().find(|p| p.group == group && p.version == version)
