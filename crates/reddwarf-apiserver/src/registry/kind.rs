@@ -145,7 +145,8 @@ pub struct FieldSelectors {
     pub names: &'static [&'static str],
     /// Labels whose values are indexed under another name: (label, name in the index).
     pub aliases: &'static [(&'static str, &'static str)],
-    /// The values of an object in its storage version, in any order; empty ones may be left out.
+    /// The values of an object of this kind's version under their names in the index, in any
+    /// order; empty ones may be left out.
     pub of: fn(&Value) -> Vec<(&'static str, String)>,
 }
 

@@ -102,18 +102,28 @@ pub const EVENT: FieldSelectors = FieldSelectors::new(
 /// Events of `events.k8s.io`, which names the same fields otherwise.
 pub const EVENT_IN_ITS_GROUP: FieldSelectors = FieldSelectors {
     names: &["reason", "type"],
-    aliases: &[
-        ("regarding.kind", "involvedObject.kind"),
-        ("regarding.namespace", "involvedObject.namespace"),
-        ("regarding.name", "involvedObject.name"),
-        ("regarding.uid", "involvedObject.uid"),
-        ("regarding.apiVersion", "involvedObject.apiVersion"),
-        ("regarding.resourceVersion", "involvedObject.resourceVersion"),
-        ("regarding.fieldPath", "involvedObject.fieldPath"),
-        ("reportingController", "reportingComponent"),
-    ],
-    of: EVENT.of,
+    aliases: EVENT_ALIASES,
+    of: |event| {
+        let named = EVENT_ALIASES.iter().map(|(here, indexed)| (*indexed, text(event, here)));
+        let mut fields: Vec<_> = named.collect();
+        fields.extend(texts(event, &["reason", "type"]));
+        let source = text(event, "deprecatedSource.component");
+        let source = if source.is_empty() { text(event, "reportingController") } else { source };
+        fields.push(("source", source));
+        fields
+    },
 };
+
+const EVENT_ALIASES: &[(&str, &str)] = &[
+    ("regarding.kind", "involvedObject.kind"),
+    ("regarding.namespace", "involvedObject.namespace"),
+    ("regarding.name", "involvedObject.name"),
+    ("regarding.uid", "involvedObject.uid"),
+    ("regarding.apiVersion", "involvedObject.apiVersion"),
+    ("regarding.resourceVersion", "involvedObject.resourceVersion"),
+    ("regarding.fieldPath", "involvedObject.fieldPath"),
+    ("reportingController", "reportingComponent"),
+];
 
 /// Nodes.
 pub const NODE: FieldSelectors = FieldSelectors::new(&["spec.unschedulable"], |o| {
@@ -186,6 +196,19 @@ mod tests {
         assert_eq!(field(EVENT, json!({"reportingComponent": "a"}), "source"), "a");
         let both = json!({"reportingComponent": "a", "source": {"component": "b"}});
         assert_eq!(field(EVENT, both, "source"), "b");
+    }
+
+    #[test]
+    fn both_forms_of_an_event_are_indexed_alike() {
+        let core =
+            json!({"involvedObject": {"name": "p"}, "reportingComponent": "r", "type": "Normal"});
+        let mut group = core.clone();
+        (crate::registry::conversion::EVENT.from)(&mut group);
+        let mut of_core = (EVENT.of)(&core);
+        let mut of_group = (EVENT_IN_ITS_GROUP.of)(&group);
+        of_core.sort();
+        of_group.sort();
+        assert_eq!(of_core, of_group);
     }
 
     #[test]
