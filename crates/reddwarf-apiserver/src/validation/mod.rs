@@ -3,14 +3,22 @@
 //! [`create`], [`update`] and [`update_status`] are all that the pipeline calls: each runs the
 //! checks of the metadata, those built in for the kind, and the kind's own hooks.
 
+mod batch;
 mod check;
+mod cluster;
+mod config;
 pub mod field_error;
 pub mod labels;
 pub mod meta;
 pub mod names;
+mod network;
 mod pod;
+mod rbac;
 pub mod read;
 mod rules;
+mod service;
+mod storage;
+mod workload;
 
 pub use field_error::{ErrorKind, ErrorList, FieldError, FieldPath, invalid};
 pub use meta::{metadata, metadata_update, version_required};

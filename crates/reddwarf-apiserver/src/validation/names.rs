@@ -5,7 +5,6 @@ pub type NameRule = fn(&str) -> Vec<String>;
 
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-const LABEL_1035: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 const QUALIFIED_NAME: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 const CONFIG_KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
@@ -67,12 +66,6 @@ pub fn subdomain(text: &str) -> Vec<String> {
 pub fn label(text: &str) -> Vec<String> {
     let explanation = if is_subdomain(text) { "must not contain dots" } else { LABEL };
     check(text, LABEL_CHARS_MAX, is_label(text), explanation)
-}
-
-/// RFC 1035 label: a label that begins with a letter.
-pub fn label_1035(text: &str) -> Vec<String> {
-    let ok = is_label(text) && text.as_bytes()[0].is_ascii_lowercase();
-    check(text, LABEL_CHARS_MAX, ok, LABEL_1035)
 }
 
 /// A name that can stand in a URL path; RBAC kinds ask no more of theirs.
@@ -192,7 +185,6 @@ mod tests {
         assert_eq!(label("a.b"), ["must not contain dots"]);
         assert_eq!(label("A.b"), [LABEL]);
         assert_eq!(label(&"a".repeat(64)), ["must be no more than 63 characters"]);
-        assert!(label_1035("1a").len() == 1 && label_1035("a1").is_empty());
     }
 
     #[test]
