@@ -6,16 +6,34 @@
 
 pub mod admission;
 pub mod allocation;
+pub mod authn;
+pub mod authz;
 pub mod background;
 pub mod bootstrap;
+pub mod client;
 pub mod defaults;
 pub mod discovery;
+pub mod errors;
+pub mod http;
+pub mod list;
+pub mod metrics;
+pub mod nonresource;
 pub mod object;
 pub mod openapi;
+pub mod options;
 pub mod patch;
 pub mod registry;
+pub mod representation;
 pub mod request;
 pub mod schema;
+pub mod selection;
+pub mod server;
 pub mod subresource;
 pub mod table;
 pub mod validation;
+pub mod verbs;
+pub mod watch;
+
+pub use client::LocalClient;
+pub use nonresource::{Check, Route};
+pub use server::{ApiConfig, ApiServer, Caller};

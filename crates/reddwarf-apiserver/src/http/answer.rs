@@ -1,0 +1,197 @@
+//! Answers of the verbs, and how they are written out.
+
+use crate::http::accept::{Accept, Representation};
+use crate::http::body::ApiBody;
+use crate::http::yaml::to_yaml;
+use crate::list::ListAnswer;
+use crate::registry::Kind;
+use crate::representation::{self, TableOptions};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures::stream::BoxStream;
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER,
+    USER_AGENT, VARY, WARNING,
+};
+use http::{HeaderMap, Response, StatusCode};
+use reddwarf_core::Status;
+use serde_json::Value;
+use std::io::Write as _;
+use std::sync::Arc;
+
+/// Answers at least this large are compressed for clients that ask for it, as upstream does.
+pub const GZIP_BYTES_MIN: usize = 128 * 1024;
+
+/// What is answered.
+pub enum Content {
+    /// An object in its storage version, with its revision.
+    Object(Arc<Kind>, Bytes),
+    /// An object of another kind (a `Scale`, a review), or a discovery document.
+    Value(Value),
+    /// A JSON document that is written as it is.
+    Json(Bytes),
+    /// A list.
+    List(ListAnswer),
+    /// A `Status`.
+    Status(Box<Status>),
+    /// The frames of a watch.
+    Watch(BoxStream<'static, Bytes>),
+    /// Plain text.
+    Text(String),
+}
+
+/// An answer before it is written out.
+pub struct Answer {
+    /// HTTP status code.
+    pub code: StatusCode,
+    /// What is answered.
+    pub content: Content,
+    /// Texts of `Warning` headers.
+    pub warnings: Vec<String>,
+}
+
+impl Answer {
+    /// 200.
+    pub fn ok(content: Content) -> Self {
+        Answer { code: StatusCode::OK, content, warnings: Vec::new() }
+    }
+
+    /// With another code.
+    pub fn code(mut self, code: StatusCode) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// With warnings.
+    pub fn warn(mut self, warnings: Vec<String>) -> Self {
+        self.warnings = warnings;
+        self
+    }
+}
+
+impl From<Box<Status>> for Answer {
+    fn from(status: Box<Status>) -> Self {
+        let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::OK);
+        Answer::ok(Content::Status(status)).code(code)
+    }
+}
+
+/// What of a request shapes the form of its answer.
+pub struct Form<'a> {
+    /// The negotiated form.
+    pub accept: Accept,
+    /// `pretty` was asked for.
+    pub pretty: bool,
+    /// How a table shows its objects.
+    pub table: TableOptions,
+    /// The request's headers.
+    pub headers: &'a HeaderMap,
+}
+
+/// Whether an answer is indented: `pretty=true`, or a client that people read from.
+pub fn wants_pretty(parameter: Option<bool>, headers: &HeaderMap) -> bool {
+    parameter.unwrap_or_else(|| {
+        let agent = headers.get(USER_AGENT).and_then(|a| a.to_str().ok()).unwrap_or_default();
+        ["curl", "Wget", "Mozilla/5.0"].iter().any(|a| agent.starts_with(a))
+    })
+}
+
+/// Writes an answer out.
+pub fn render(answer: Answer, form: &Form<'_>) -> Response<ApiBody> {
+    let Answer { code, content, warnings } = answer;
+    let retry_after = match &content {
+        Content::Status(status) => status.details.as_ref().map_or(0, |d| d.retry_after_seconds),
+        _ => 0,
+    };
+    let (body, media) = body_of(content, form);
+    let mut response = Response::new(body);
+    *response.status_mut() = code;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    if retry_after > 0 {
+        headers.insert(RETRY_AFTER, HeaderValue::from(retry_after));
+    }
+    for text in warnings {
+        let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+            headers.append(WARNING, value);
+        }
+    }
+    compress(response, form.headers)
+}
+
+const JSON: &str = "application/json";
+const YAML: &str = "application/yaml";
+
+fn body_of(content: Content, form: &Form<'_>) -> (ApiBody, &'static str) {
+    let as_is = form.accept == Accept::default() && !form.pretty;
+    match content {
+        Content::Text(text) => (ApiBody::full(text), "text/plain; charset=utf-8"),
+        Content::Watch(stream) => (ApiBody::Stream(stream), JSON),
+        Content::Json(bytes) if as_is => (ApiBody::full(bytes), JSON),
+        Content::Json(bytes) => document(&representation::parse(&bytes), form),
+        Content::Status(status) => match serde_json::to_value(&*status) {
+            Ok(value) => document(&value, form),
+            Err(_) => (ApiBody::full("{}"), JSON),
+        },
+        Content::Value(value) => document(&value, form),
+        Content::Object(kind, bytes) => {
+            let plain = matches!(form.accept.representation, Representation::Full);
+            if plain && !form.accept.yaml && !form.pretty && !kind.converts() {
+                return (ApiBody::full(bytes), JSON);
+            }
+            let object = representation::shown(&kind, &bytes);
+            document(
+                &representation::one(&kind, object, form.accept.representation, &form.table),
+                form,
+            )
+        }
+        Content::List(list) => {
+            let plain = matches!(form.accept.representation, Representation::Full);
+            if plain && !form.accept.yaml && !form.pretty && !list.kind.converts() {
+                return (list.into_body(), JSON);
+            }
+            let value = representation::list(&list, form.accept.representation, &form.table);
+            document(&value, form)
+        }
+    }
+}
+
+fn document(value: &Value, form: &Form<'_>) -> (ApiBody, &'static str) {
+    if form.accept.yaml {
+        return (ApiBody::full(to_yaml(value)), YAML);
+    }
+    if form.pretty {
+        let mut text = format!("{value:#}");
+        text.push('\n');
+        return (ApiBody::full(text), JSON);
+    }
+    (ApiBody::full(value.to_string()), JSON)
+}
+
+fn compress(response: Response<ApiBody>, headers: &HeaderMap) -> Response<ApiBody> {
+    let asked = headers.get_all(ACCEPT_ENCODING).iter().any(|v| {
+        v.to_str().is_ok_and(|v| v.split(',').any(|e| e.trim().split(';').next() == Some("gzip")))
+    });
+    let (mut parts, body) = response.into_parts();
+    let body = match body {
+        ApiBody::Chunks(chunks)
+            if asked && chunks.iter().map(Bytes::len).sum::<usize>() >= GZIP_BYTES_MIN =>
+        {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::new(1));
+            let written = chunks.iter().try_for_each(|chunk| encoder.write_all(chunk));
+            match written.and_then(|()| encoder.finish()) {
+                Ok(compressed) => {
+                    parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                    parts.headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+                    ApiBody::full(compressed)
+                }
+                Err(_) => ApiBody::Chunks(chunks),
+            }
+        }
+        body => body,
+    };
+    Response::from_parts(parts, body)
+}

@@ -1,0 +1,104 @@
+//! Bodies of answers and of requests.
+
+use crate::errors::{bad_request, too_large};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use reddwarf_core::Status;
+use reddwarf_core::limits::BODY_BYTES_MAX;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// The body of an answer.
+pub enum ApiBody {
+    /// Chunks that are known; a list is the stored bytes of its items.
+    Chunks(VecDeque<Bytes>),
+    /// A watch; polled only when the connection can take more.
+    Stream(BoxStream<'static, Bytes>),
+}
+
+impl ApiBody {
+    /// A body of one chunk.
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        ApiBody::Chunks(if bytes.is_empty() { VecDeque::new() } else { VecDeque::from([bytes]) })
+    }
+
+    /// Bytes still to be sent, when they are known.
+    pub fn known_bytes(&self) -> Option<u64> {
+        match self {
+            ApiBody::Chunks(chunks) => Some(chunks.iter().map(|c| c.len() as u64).sum()),
+            ApiBody::Stream(_) => None,
+        }
+    }
+}
+
+impl Body for ApiBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let next = match &mut *self {
+            ApiBody::Chunks(chunks) => Poll::Ready(chunks.pop_front()),
+            ApiBody::Stream(stream) => stream.poll_next_unpin(context),
+        };
+        next.map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, ApiBody::Chunks(chunks) if chunks.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.known_bytes().map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+/// Beyond the limit a body is still read (and dropped) up to this size, so that the client, which
+/// may not listen before it has sent everything, gets to see the refusal.
+const DRAINED_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
+
+/// Reads a request's body.
+///
+/// # Errors
+/// 413 beyond [`BODY_BYTES_MAX`], 400 when the connection fails.
+pub async fn read<B>(body: B) -> Result<Bytes, Box<Status>>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Display,
+{
+    let mut body = std::pin::pin!(body);
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    let mut seen = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| bad_request(format!("unable to read the body: {e}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        seen += data.len();
+        if seen > DRAINED_BYTES_MAX {
+            break;
+        } else if seen > BODY_BYTES_MAX {
+            continue;
+        } else if first.is_empty() {
+            first = data;
+        } else {
+            if rest.is_empty() {
+                rest.extend_from_slice(&first);
+            }
+            rest.extend_from_slice(&data);
+        }
+    }
+    match seen {
+        _ if seen > BODY_BYTES_MAX => Err(too_large()),
+        _ if rest.is_empty() => Ok(first),
+        _ => Ok(rest.freeze()),
+    }
+}

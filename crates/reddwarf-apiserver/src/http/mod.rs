@@ -1,0 +1,14 @@
+//! The HTTP surface: paths, queries, media types, bodies and answers.
+
+pub mod accept;
+pub mod answer;
+pub mod body;
+pub mod path;
+pub mod query;
+pub mod yaml;
+
+pub use accept::{Accept, Representation};
+pub use answer::Answer;
+pub use body::ApiBody;
+pub use path::{Place, RequestInfo};
+pub use query::Query;

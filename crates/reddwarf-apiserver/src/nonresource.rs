@@ -1,0 +1,174 @@
+//! Paths outside of the resources: version, health, discovery, OpenAPI.
+
+mod health;
+
+pub use health::Check;
+
+use crate::errors::{method_not_allowed, no_such_resource};
+use crate::http::accept::{Offer, negotiate, unavailable_representation};
+use crate::http::answer::{Answer, Content};
+use crate::http::{Accept, ApiBody, Query, Representation};
+use crate::server::ApiServer;
+use crate::{discovery, openapi};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::header::ACCEPT;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use reddwarf_core::Status;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+type Handler = dyn Fn(Request<Bytes>) -> BoxFuture<'static, Response<Bytes>> + Send + Sync;
+
+/// A path (and all below it) that someone else serves to the users who get in.
+#[derive(Clone)]
+pub struct Route {
+    path: String,
+    handler: Arc<Handler>,
+}
+
+impl Route {
+    /// Serves `path` and what is below it by `handler`.
+    pub fn new<F>(path: &str, handler: F) -> Self
+    where
+        F: Fn(Request<Bytes>) -> BoxFuture<'static, Response<Bytes>> + Send + Sync + 'static,
+    {
+        Route { path: path.to_owned(), handler: Arc::new(handler) }
+    }
+
+    /// Whether a path is this route's.
+    pub fn serves(&self, path: &str) -> bool {
+        path.strip_prefix(self.path.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Calls the handler.
+    pub async fn call(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Response<ApiBody> {
+        let mut request = Request::new(body);
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = uri.clone();
+        *request.headers_mut() = headers.clone();
+        (self.handler)(request).await.map(ApiBody::full)
+    }
+}
+
+/// Serves one of the server's own paths.
+///
+/// # Errors
+/// The failure to be answered.
+pub async fn serve(
+    server: &ApiServer,
+    method: &Method,
+    path: &str,
+    query: &Query,
+    headers: &HeaderMap,
+) -> Result<(Answer, Accept), Box<Status>> {
+    let text = |answer: Answer| Ok((answer, Accept::default()));
+    if let Some((endpoint, check)) = health::endpoint(path) {
+        return text(health::serve(server, endpoint, check, query).await);
+    }
+    match path {
+        "/version" => return version(server, method, headers),
+        "/" => return Ok((Answer::ok(Content::Value(paths(server))), Accept::default())),
+        _ => {}
+    }
+    if let Some(rest) = path.strip_prefix("/openapi/") {
+        return text(openapi_document(server, rest));
+    }
+    let Some(found) = discovered(server, path, headers)? else {
+        return text(not_found());
+    };
+    if *method == Method::HEAD {
+        return Err(method_not_allowed());
+    }
+    Ok(found)
+}
+
+fn not_found() -> Answer {
+    Answer::ok(Content::Text("404 page not found\n".into())).code(StatusCode::NOT_FOUND)
+}
+
+fn version(
+    server: &ApiServer,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<(Answer, Accept), Box<Status>> {
+    if *method != Method::GET {
+        return Err(method_not_allowed());
+    }
+    let asked = headers.get(ACCEPT).and_then(|a| a.to_str().ok()).unwrap_or("*/*");
+    if !asked.split(',').any(|a| a.contains("application/json") || a.contains("*/*")) {
+        return Err(Box::new(unavailable_representation("application/json")));
+    }
+    Ok((Answer::ok(Content::Value(server.config().version.clone())), Accept::default()))
+}
+
+fn discovered(
+    server: &ApiServer,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Option<(Answer, Accept)>, Box<Status>> {
+    let registry = server.registry();
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let plain = |value: Option<Value>| -> Result<Option<(Answer, Accept)>, Box<Status>> {
+        let Some(value) = value else { return Ok(None) };
+        let accept = negotiate(headers, Offer::Discovery)?;
+        Ok(Some((Answer::ok(Content::Value(value)), accept)))
+    };
+    match parts.as_slice() {
+        ["api"] | ["apis"] => {
+            let core = parts == ["api"];
+            let accept = negotiate(headers, Offer::Discovery)?;
+            let value = match (accept.representation, core) {
+                (Representation::Aggregated, _) => discovery::aggregated(registry, core),
+                (_, true) => discovery::api_versions(registry, &server.config().server_address),
+                (_, false) => discovery::groups(registry),
+            };
+            Ok(Some((Answer::ok(Content::Value(value)), accept)))
+        }
+        ["apis", group] => plain(discovery::group(registry, group)),
+        ["api", version] => match discovery::resources(registry, "", version) {
+            None => Err(no_such_resource()),
+            some => plain(some),
+        },
+        ["apis", group, version] => match discovery::resources(registry, group, version) {
+            None if discovery::group(registry, group).is_some() => Err(no_such_resource()),
+            other => plain(other),
+        },
+        _ => Ok(None),
+    }
+}
+
+fn openapi_document(server: &ApiServer, rest: &str) -> Answer {
+    let registry = server.registry();
+    let bytes = match rest {
+        "v2" => Some(openapi::v2(registry)),
+        "v3" => Some(openapi::v3_index(registry)),
+        other => other.strip_prefix("v3/").and_then(|path| openapi::v3(registry, path)),
+    };
+    bytes.map_or_else(not_found, |bytes| Answer::ok(Content::Json(bytes)))
+}
+
+/// `/`: the paths that there are.
+fn paths(server: &ApiServer) -> Value {
+    let mut paths: Vec<String> = ["/api", "/api/v1", "/apis", "/apis/"].map(str::to_owned).into();
+    for kind in server.registry().kinds().filter(|k| !k.group.is_empty()) {
+        let group = format!("/apis/{}", kind.group);
+        paths.extend([format!("{group}/{}", kind.version), group]);
+    }
+    for endpoint in ["/healthz", "/livez", "/readyz"] {
+        paths.push(endpoint.to_owned());
+        paths.extend(health::names(server, endpoint).map(|name| format!("{endpoint}/{name}")));
+    }
+    paths.extend(["/openapi/v2", "/openapi/v3", "/version"].map(str::to_owned));
+    paths.extend(server.config().routes.iter().map(|r| r.path.clone()));
+    paths.sort();
+    paths.dedup();
+    json!({"paths": paths})
+}

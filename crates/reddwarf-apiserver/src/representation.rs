@@ -1,0 +1,146 @@
+//! Objects as tables, as metadata only, and in versions other than the stored one.
+
+use crate::errors::bad_request;
+use crate::http::Representation;
+use crate::list::ListAnswer;
+use crate::registry::{Kind, RowContext};
+use crate::table;
+use reddwarf_core::Status;
+use serde_json::{Value, json};
+
+/// What of its object a table's row carries (`includeObject`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum IncludeObject {
+    /// `null`.
+    None,
+    /// Its `PartialObjectMetadata`.
+    #[default]
+    Metadata,
+    /// All of it.
+    Object,
+}
+
+/// How tables are made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TableOptions {
+    /// What the rows carry.
+    pub include: IncludeObject,
+    /// `columnDefinitions` are left out (later events of a watch).
+    pub no_headers: bool,
+}
+
+impl TableOptions {
+    /// Reads `includeObject`.
+    ///
+    /// # Errors
+    /// 400 for an unknown value.
+    pub fn read(include: Option<&str>) -> Result<Self, Box<Status>> {
+        let include = match include {
+            None | Some("" | "Metadata") => IncludeObject::Metadata,
+            Some("None") => IncludeObject::None,
+            Some("Object") => IncludeObject::Object,
+            Some(other) => {
+                return Err(bad_request(format!("unrecognized includeObject value: {other:?}")));
+            }
+        };
+        Ok(TableOptions { include, no_headers: false })
+    }
+}
+
+/// Stored bytes as a value; they were written by this program, so they parse.
+pub fn parse(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap_or_default()
+}
+
+/// A stored object in the version that `kind` serves.
+pub fn shown(kind: &Kind, bytes: &[u8]) -> Value {
+    let mut object = parse(bytes);
+    if kind.converts() {
+        (kind.hooks.from_storage)(&mut object);
+    }
+    object
+}
+
+/// One object in the form asked for.
+pub fn one(kind: &Kind, object: Value, form: Representation, options: &TableOptions) -> Value {
+    match form {
+        Representation::Table(newest) => {
+            let meta = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
+            table_of(kind, vec![object], meta, newest, options)
+        }
+        Representation::Partial(newest) => partial(object, newest),
+        _ => object,
+    }
+}
+
+/// A list in the form asked for.
+pub fn list(list: &ListAnswer, form: Representation, options: &TableOptions) -> Value {
+    let objects: Vec<Value> = list.items.iter().map(|i| shown(&list.kind, &i.bytes)).collect();
+    let meta = list.metadata();
+    match form {
+        Representation::Table(newest) => table_of(&list.kind, objects, meta, newest, options),
+        Representation::Partial(newest) | Representation::PartialList(newest) => json!({
+            "kind": "PartialObjectMetadataList",
+            "apiVersion": meta_version(newest),
+            "metadata": meta,
+            "items": objects.into_iter().map(|o| partial(o, newest)).collect::<Vec<_>>(),
+        }),
+        _ => json!({
+            "kind": format!("{}List", list.kind.kind),
+            "apiVersion": list.kind.api_version(),
+            "metadata": meta,
+            "items": objects.into_iter().map(without_type).collect::<Vec<_>>(),
+        }),
+    }
+}
+
+fn without_type(mut object: Value) -> Value {
+    if let Some(map) = object.as_object_mut() {
+        map.shift_remove("kind");
+        map.shift_remove("apiVersion");
+    }
+    object
+}
+
+fn meta_version(newest: bool) -> &'static str {
+    if newest { "meta.k8s.io/v1" } else { "meta.k8s.io/v1beta1" }
+}
+
+fn partial(mut object: Value, newest: bool) -> Value {
+    json!({
+        "kind": "PartialObjectMetadata",
+        "apiVersion": meta_version(newest),
+        "metadata": object["metadata"].take(),
+    })
+}
+
+/// A table of objects; `meta` is the list metadata.
+pub fn table_of(
+    kind: &Kind,
+    objects: Vec<Value>,
+    meta: Value,
+    newest: bool,
+    options: &TableOptions,
+) -> Value {
+    let context = RowContext { now_ms: jiff::Timestamp::now().as_millisecond() };
+    let rows: Vec<Value> = objects
+        .into_iter()
+        .map(|object| {
+            let cells = table::cells(kind, &object, &context);
+            let object = match options.include {
+                IncludeObject::None => Value::Null,
+                IncludeObject::Metadata => partial(object, newest),
+                IncludeObject::Object => object,
+            };
+            json!({"cells": cells, "object": object})
+        })
+        .collect();
+    let columns = match options.no_headers {
+        true => Value::Null,
+        false => Value::Array(table::definitions(kind)),
+    };
+    json!({
+        "kind": "Table", "apiVersion": meta_version(newest), "metadata": meta,
+        "columnDefinitions": columns, "rows": rows,
+    })
+}

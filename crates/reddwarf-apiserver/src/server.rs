@@ -1,0 +1,314 @@
+//! The server: one request in, one answer out.
+
+use crate::admission::Chain;
+use crate::authn::PeerIdentity;
+use crate::authz;
+use crate::errors::no_such_resource;
+use crate::http::accept::{Offer, negotiate};
+use crate::http::answer::{Answer, Content, Form, render, wants_pretty};
+use crate::http::{Accept, ApiBody, Place, Query, RequestInfo, body};
+use crate::metrics::{Counted, Metrics};
+use crate::nonresource::{self, Check, Route};
+use crate::registry::{Kind, Registry};
+use crate::representation::TableOptions;
+use crate::request::{FieldValidation, UserInfo};
+use crate::schema;
+use crate::verbs::{self, Exchange, Verb};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http_body::Body;
+use reddwarf_core::{Fence, Status, Store};
+use serde_json::{Value, json};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::watch;
+
+/// What a server is made of.
+pub struct ApiConfig {
+    /// The state.
+    pub store: Arc<dyn Store>,
+    /// The kinds.
+    pub registry: Arc<Registry>,
+    /// The admission plugins.
+    pub chain: Arc<Chain>,
+    /// What `/healthz`, `/livez` and `/readyz` ask.
+    pub checks: Vec<Check>,
+    /// The answer of `/version`.
+    pub version: Value,
+    /// `host:port` of this member, for `/api`.
+    pub server_address: String,
+    /// Paths served by others, such as `/metrics`.
+    pub routes: Vec<Route>,
+}
+
+/// The API of one member; clones are the same server.
+#[derive(Clone)]
+pub struct ApiServer(Arc<Inner>);
+
+struct Inner {
+    config: ApiConfig,
+    metrics: Metrics,
+    /// What an object of a kind looks like without content, by group, version and resource.
+    empty: HashMap<String, Value>,
+    stopping: watch::Sender<bool>,
+}
+
+/// In whose name a request is served.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// `None` when the connection brought no certificate.
+    pub user: Option<Arc<UserInfo>>,
+    /// Set in process only.
+    pub fence: Option<Fence>,
+}
+
+impl ApiServer {
+    /// A server over `config`.
+    pub fn new(config: ApiConfig) -> Self {
+        let empty = config.registry.kinds().map(|k| (address(k), empty_object(k))).collect();
+        let stopping = watch::Sender::new(false);
+        ApiServer(Arc::new(Inner { config, metrics: Metrics::default(), empty, stopping }))
+    }
+
+    /// The state.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.config.store
+    }
+
+    /// The kinds.
+    pub fn registry(&self) -> &Registry {
+        &self.0.config.registry
+    }
+
+    /// The admission plugins.
+    pub fn chain(&self) -> &Chain {
+        &self.0.config.chain
+    }
+
+    /// What it is made of.
+    pub fn config(&self) -> &ApiConfig {
+        &self.0.config
+    }
+
+    /// The server's metrics.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Ends all watches cleanly, and every one that is opened from now on.
+    pub fn stop(&self) {
+        self.0.stopping.send_replace(true);
+    }
+
+    /// Becomes true when the server stops.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.0.stopping.subscribe()
+    }
+
+    /// Kind, version and what upstream always writes of an object without content.
+    pub fn empty_object(&self, kind: &Kind) -> Value {
+        self.0.empty.get(&address(kind)).cloned().unwrap_or_else(|| json!({}))
+    }
+
+    /// Brings `status` back to that of an object without content.
+    pub fn clear_status(&self, kind: &Kind, object: &mut Value) {
+        let Some(map) = object.as_object_mut() else { return };
+        match self.0.empty.get(&address(kind)).and_then(|e| e.get("status")) {
+            Some(status) => {
+                map.insert("status".to_owned(), status.clone());
+            }
+            None => {
+                map.shift_remove("status");
+            }
+        }
+    }
+
+    /// Serves a request; who sends it stands in its extensions as [`PeerIdentity`].
+    pub async fn handle<B>(&self, request: Request<B>) -> Response<ApiBody>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Display,
+    {
+        let (parts, body) = request.into_parts();
+        let user = parts.extensions.get::<PeerIdentity>().map(|peer| peer.0.clone());
+        let caller = Caller { user, fence: None };
+        let body = match parts.method {
+            Method::GET | Method::HEAD => Ok(Bytes::new()),
+            _ => body::read(body).await,
+        };
+        self.serve(&parts.method, &parts.uri, &parts.headers, body, &caller).await
+    }
+
+    /// Serves a request whose body was read, or could not be.
+    pub async fn serve(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: Result<Bytes, Box<Status>>,
+        caller: &Caller,
+    ) -> Response<ApiBody> {
+        let began = Instant::now();
+        self.0.metrics.begin();
+        let place = Place::parse(uri.path());
+        let query = Query::parse(uri.query());
+        let incoming = Incoming { server: self, method, uri, headers, body, caller, query: &query };
+        let (response, verb) = match &place {
+            Place::Other(path) => {
+                (incoming.other(path).await, Cow::Owned(method.as_str().to_owned()))
+            }
+            Place::Resource(info) => {
+                let (response, verb) = incoming.resource(info).await;
+                (response, Cow::Borrowed(verb.map_or("", Verb::as_str)))
+            }
+        };
+        let counted = counted(&place, verb);
+        self.0.metrics.end(&counted, response.status().as_u16(), began.elapsed());
+        response
+    }
+}
+
+/// Names that clients made up are not counted apart.
+fn counted<'a>(place: &'a Place, verb: Cow<'static, str>) -> Counted<'a> {
+    match place {
+        Place::Resource(info) if !verb.is_empty() => Counted {
+            verb,
+            group: &info.group,
+            resource: &info.resource,
+            subresource: info.subresource.as_deref().unwrap_or_default(),
+        },
+        _ => Counted { verb, group: "", resource: "", subresource: "" },
+    }
+}
+
+fn address(kind: &Kind) -> String {
+    format!("{}/{}/{}", kind.group, kind.version, kind.plural)
+}
+
+fn empty_object(kind: &Kind) -> Value {
+    let head = json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": {}});
+    schema::normalize(kind, head.clone(), FieldValidation::Ignore).map_or(head, |d| d.object)
+}
+
+/// A request before it is known what it asks for.
+struct Incoming<'a> {
+    server: &'a ApiServer,
+    method: &'a Method,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    body: Result<Bytes, Box<Status>>,
+    caller: &'a Caller,
+    query: &'a Query,
+}
+
+impl Incoming<'_> {
+    fn form(&self, accept: Accept, table: TableOptions) -> Form<'_> {
+        let pretty = wants_pretty(self.query.flag("pretty"), self.headers);
+        Form { accept, pretty, table, headers: self.headers }
+    }
+
+    fn fail(&self, status: Box<Status>, accept: Accept) -> Response<ApiBody> {
+        render(Answer::from(status), &self.form(accept, TableOptions::default()))
+    }
+
+    async fn other(&self, path: &str) -> Response<ApiBody> {
+        if !authz::is_public(path) {
+            let Some(user) = &self.caller.user else {
+                return self.fail(authz::unauthorized(), Accept::default());
+            };
+            if !authz::allowed(user) {
+                let status = authz::forbidden_path(user, self.method.as_str(), path);
+                return self.fail(status, Accept::default());
+            }
+        }
+        if let Some(route) = self.server.config().routes.iter().find(|r| r.serves(path)) {
+            let body = match &self.body {
+                Ok(body) => body.clone(),
+                Err(status) => return self.fail(status.clone(), Accept::default()),
+            };
+            return route.call(self.method, self.uri, self.headers, body).await;
+        }
+        match nonresource::serve(self.server, self.method, path, self.query, self.headers).await {
+            Ok((answer, accept)) => render(answer, &self.form(accept, TableOptions::default())),
+            Err(status) => self.fail(status, Accept::default()),
+        }
+    }
+
+    async fn resource(&self, info: &RequestInfo) -> (Response<ApiBody>, Option<Verb>) {
+        let Some(user) = &self.caller.user else {
+            return (self.fail(authz::unauthorized(), Accept::default()), None);
+        };
+        let registry = self.server.registry();
+        let Some(kind) = registry.resource(&info.group, &info.version, &info.resource) else {
+            return (self.unknown(info), None);
+        };
+        let watch = self.query.flag("watch").unwrap_or(false);
+        let verb = match Verb::of(self.method, info, kind, watch) {
+            Ok(verb) => verb,
+            Err(status) => return (self.fail(status, Accept::default()), None),
+        };
+        if !authz::allowed(user) {
+            let (sub, ns) = (info.subresource.as_deref(), info.namespace.as_deref());
+            let status = authz::forbidden(user, verb.as_str(), kind, sub, ns, info.name.as_deref());
+            return (self.fail(status, Accept::default()), Some(verb));
+        }
+        let offer = match verb {
+            Verb::List | Verb::Watch | Verb::DeleteCollection => Offer::List,
+            _ => Offer::Object,
+        };
+        let accept = match negotiate(self.headers, offer) {
+            Ok(accept) => accept,
+            Err(status) => return (self.fail(status, Accept::default()), Some(verb)),
+        };
+        let response = match self.exchange(info, kind, verb, accept, user).await {
+            Ok((answer, table)) => render(answer, &self.form(accept, table)),
+            Err(status) => self.fail(status, accept),
+        };
+        (response, Some(verb))
+    }
+
+    async fn exchange(
+        &self,
+        info: &RequestInfo,
+        kind: &Arc<Kind>,
+        verb: Verb,
+        accept: Accept,
+        user: &UserInfo,
+    ) -> Result<(Answer, TableOptions), Box<Status>> {
+        let body = self.body.as_ref().map_err(Clone::clone)?;
+        let table = match accept.representation {
+            crate::http::Representation::Table(_) => {
+                TableOptions::read(self.query.first("includeObject"))?
+            }
+            _ => TableOptions::default(),
+        };
+        let exchange = Exchange {
+            server: self.server,
+            verb,
+            kind,
+            info,
+            query: self.query,
+            headers: self.headers,
+            accept,
+            body,
+            user,
+            fence: self.caller.fence,
+        };
+        Ok((verbs::serve(&exchange).await?, table))
+    }
+
+    /// A resource that is not served: 404, as text where even the group is unknown.
+    fn unknown(&self, info: &RequestInfo) -> Response<ApiBody> {
+        let known =
+            info.group.is_empty() || self.server.registry().kinds().any(|k| k.group == info.group);
+        if known {
+            return self.fail(no_such_resource(), Accept::default());
+        }
+        let answer = Answer::ok(Content::Text("404 page not found\n".into()));
+        let form = self.form(Accept::default(), TableOptions::default());
+        render(answer.code(StatusCode::NOT_FOUND), &form)
+    }
+}

@@ -1,0 +1,222 @@
+//! One request on its way through the verbs.
+
+use super::Verb;
+use crate::admission::{Attributes, Operation};
+use crate::allocation::{Extra, ExtraChange};
+use crate::errors::{bad_request, unknown_format};
+use crate::http::{Accept, Query, RequestInfo};
+use crate::object::{encode, index, to_change};
+use crate::registry::Kind;
+use crate::request::{FieldValidation, UserInfo};
+use crate::schema::{BodyFormat, Decoded, decode};
+use crate::server::ApiServer;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, USER_AGENT};
+use reddwarf_core::gvk::parse_api_version;
+use reddwarf_core::{
+    Author, BranchId, Change, Committed, Expectation, Fence, ObjectKey, Precondition, ProposeError,
+    Revision, Status, View, Write,
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// A request to a resource, authenticated and authorized.
+pub struct Exchange<'a> {
+    /// The server.
+    pub server: &'a ApiServer,
+    /// What is asked.
+    pub verb: Verb,
+    /// Of which kind.
+    pub kind: &'a Arc<Kind>,
+    /// The path's parts.
+    pub info: &'a RequestInfo,
+    /// The parameters.
+    pub query: &'a Query,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The form of the answer; watches need it early.
+    pub accept: Accept,
+    /// The body.
+    pub body: &'a Bytes,
+    /// Who asks.
+    pub user: &'a UserInfo,
+    /// The term of a leader's own loop.
+    pub fence: Option<Fence>,
+}
+
+impl Exchange<'_> {
+    /// Namespace in the path, `""` outside of namespaces.
+    pub fn namespace(&self) -> &str {
+        self.info.namespace.as_deref().unwrap_or_default()
+    }
+
+    /// Name in the path, `""` on a collection.
+    pub fn name(&self) -> &str {
+        self.info.name.as_deref().unwrap_or_default()
+    }
+
+    /// Subresource in the path, `""` for the main resource.
+    pub fn subresource(&self) -> &str {
+        self.info.subresource.as_deref().unwrap_or_default()
+    }
+
+    /// The key of the object `name` in the path's namespace.
+    pub fn key(&self, name: &str) -> ObjectKey {
+        self.kind.storage.collection.key(self.namespace(), name)
+    }
+
+    /// The media type of the body, without its parameters.
+    pub fn media_type(&self) -> &str {
+        let value = self.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
+        value.unwrap_or_default().split(';').next().unwrap_or_default().trim()
+    }
+
+    /// The format of the body.
+    ///
+    /// # Errors
+    /// 415.
+    pub fn body_format(&self) -> Result<BodyFormat, Box<Status>> {
+        match self.media_type() {
+            "" | "application/json" => Ok(BodyFormat::Json),
+            "application/yaml" => Ok(BodyFormat::Yaml),
+            _ => Err(unknown_format()),
+        }
+    }
+
+    /// Decodes the body as an object of the kind and fills in defaults.
+    ///
+    /// # Errors
+    /// 400, 415.
+    pub fn decode(&self, validation: FieldValidation) -> Result<Decoded, Box<Status>> {
+        let mut decoded = decode(self.kind, self.body, self.body_format()?, validation)?;
+        (self.kind.hooks.default)(&mut decoded.object);
+        Ok(decoded)
+    }
+
+    /// The attributes of an admission pass.
+    pub fn attributes<'b>(
+        &'b self,
+        operation: Operation,
+        name: &'b str,
+        object: &'b mut Value,
+        old: Option<&'b Value>,
+        dry_run: bool,
+        view: &'b View,
+    ) -> Attributes<'b> {
+        Attributes {
+            kind: self.kind,
+            subresource: self.subresource(),
+            operation,
+            namespace: self.namespace(),
+            name,
+            object,
+            old,
+            user: self.user,
+            dry_run,
+            view,
+            preconditions: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Proposes a write in the caller's name.
+    ///
+    /// # Errors
+    /// See [`ProposeError`].
+    pub async fn propose(
+        &self,
+        preconditions: Vec<Precondition>,
+        changes: Vec<Change>,
+    ) -> Result<Committed, ProposeError> {
+        let write = Write {
+            branch: BranchId::MAIN,
+            author: self.author(),
+            verb: self.verb.as_str().to_owned(),
+            message: None,
+            time_ms: u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default(),
+            fence: self.fence,
+            preconditions,
+            changes,
+        };
+        self.server.store().propose(write).await
+    }
+
+    fn author(&self) -> Author {
+        let agent = self.headers.get(USER_AGENT).and_then(|a| a.to_str().ok()).unwrap_or_default();
+        let derived = || agent.split('/').next().unwrap_or_default();
+        Author {
+            user: self.user.name.clone(),
+            groups: self.user.groups.clone(),
+            user_agent: agent.to_owned(),
+            field_manager: self.query.text("fieldManager").unwrap_or_else(derived).to_owned(),
+        }
+    }
+
+    /// Makes what the pipeline changes besides the object part of a write.
+    pub fn extend(
+        &self,
+        extra: Extra,
+        preconditions: &mut Vec<Precondition>,
+        changes: &mut Vec<Change>,
+    ) {
+        preconditions.extend(extra.preconditions);
+        changes.extend(extra.changes.into_iter().map(|change| match change {
+            ExtraChange::Delete { key } => Change::Delete { key },
+            ExtraChange::Put { key, object } => self.put(key, &object),
+        }));
+    }
+
+    /// The change that stores an object of any kind, in its storage version.
+    pub fn put(&self, key: ObjectKey, object: &Value) -> Change {
+        let text = |field: &str| object[field].as_str().unwrap_or_default();
+        let api_version = text("apiVersion");
+        let (group, version) = parse_api_version(api_version).unwrap_or_default();
+        if let Some(kind) = self.server.registry().resource(group, version, key.resource()) {
+            return to_change(kind, key, object).0;
+        }
+        let encoded = encode(api_version, text("kind"), object);
+        let index = index(self.kind, &json!({"metadata": object["metadata"]}));
+        let (body, version_offset) = (encoded.bytes, encoded.version_offset);
+        Change::Put { key, body, version_offset, index, salt: None }
+    }
+}
+
+/// A condition that `key` still has `revision`.
+pub fn still_at(key: &ObjectKey, revision: Revision) -> Precondition {
+    Precondition { key: key.clone(), expect: Expectation::At(revision) }
+}
+
+/// A condition that nothing is stored at `key`.
+pub fn still_absent(key: &ObjectKey) -> Precondition {
+    Precondition { key: key.clone(), expect: Expectation::Absent }
+}
+
+/// So many seconds from now, as metadata shows times: RFC 3339 in whole seconds.
+pub fn time_after(seconds: i64) -> Value {
+    let now = jiff::Timestamp::now().as_second();
+    let at = jiff::Timestamp::from_second(now.saturating_add(seconds));
+    Value::String(at.unwrap_or(jiff::Timestamp::MAX).to_string())
+}
+
+/// Decodes a body of a kind that the registry does not know: its shape is not checked here.
+///
+/// # Errors
+/// 400 when it does not parse, is no object, or is of another kind.
+pub fn loosely_decoded(kind: &str, body: &[u8], format: BodyFormat) -> Result<Value, Box<Status>> {
+    let parsed = match format {
+        BodyFormat::Json => serde_json::from_slice(body).map_err(|e| e.to_string()),
+        BodyFormat::Yaml => serde_yaml_ng::from_slice(body).map_err(|e| e.to_string()),
+    };
+    let object: Value = parsed.map_err(|e| {
+        bad_request(format!("the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {e}"))
+    })?;
+    let given = object["kind"].as_str().unwrap_or(kind);
+    if given != kind || !object.is_object() {
+        let version = object["apiVersion"].as_str().unwrap_or_default();
+        return Err(bad_request(format!(
+            "{given} in version {version:?} cannot be handled as a {kind}: no kind {given:?} is registered for version {version:?}"
+        )));
+    }
+    Ok(object)
+}

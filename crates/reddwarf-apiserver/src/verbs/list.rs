@@ -1,0 +1,92 @@
+//! Lists.
+
+use super::Exchange;
+use super::read::{FUTURE_WAIT, ReadPlan, not_older};
+use crate::errors::{bad_request, continue_too_old, read_error};
+use crate::http::Answer;
+use crate::http::answer::Content;
+use crate::list::{ListAnswer, ReadOptions, Token};
+use crate::selection::Selection;
+use reddwarf_core::{ObjectKey, ReadError, Revision, Status, View};
+
+/// GET of a collection.
+pub async fn list(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
+    let options = ReadOptions::read(x.query, false)?;
+    let selection = Selection::read(x)?;
+    let page = page(x, &options, &selection).await?;
+    Ok(Answer::ok(Content::List(page)))
+}
+
+/// Reads one page.
+///
+/// # Errors
+/// The failure to be answered.
+pub async fn page(
+    x: &Exchange<'_>,
+    options: &ReadOptions,
+    selection: &Selection,
+) -> Result<ListAnswer, Box<Status>> {
+    let Some(token) = options.token.as_deref().map(Token::decode).transpose()? else {
+        let view = view_of(x, options).await?;
+        return Ok(take(x, &view, options, selection, None));
+    };
+    if options.revision.is_some_and(|r| r != Revision::ZERO) {
+        return Err(bad_request("specifying resource version is not allowed when using continue"));
+    }
+    let after = Some(key_after(x, &token.after));
+    let Some(revision) = token.revision else {
+        let view = not_older(x, None).await?;
+        return Ok(take(x, &view, options, selection, after));
+    };
+    match exact(x, Revision(revision)).await {
+        Ok(view) => Ok(take(x, &view, options, selection, after)),
+        Err(ReadError::Gone { .. }) => {
+            let fresh = Token { revision: None, after: token.after };
+            Err(continue_too_old(fresh.encode()))
+        }
+        Err(error) => Err(read_error(error)),
+    }
+}
+
+async fn view_of(x: &Exchange<'_>, options: &ReadOptions) -> Result<View, Box<Status>> {
+    match ReadPlan::of(options) {
+        ReadPlan::Newest => not_older(x, None).await,
+        ReadPlan::NotOlder(revision) => not_older(x, Some(revision)).await,
+        ReadPlan::Exact(revision) => exact(x, revision).await.map_err(read_error),
+    }
+}
+
+async fn exact(x: &Exchange<'_>, revision: Revision) -> Result<View, ReadError> {
+    let store = x.server.store();
+    if store.view().revision < revision {
+        store.wait_for(revision, FUTURE_WAIT).await;
+    }
+    store.view_at(&x.kind.storage.collection, revision)
+}
+
+fn key_after(x: &Exchange<'_>, after: &str) -> ObjectKey {
+    let (namespace, name) = after.split_once('/').unwrap_or(("", after));
+    x.kind.storage.collection.key(namespace, name)
+}
+
+fn take(
+    x: &Exchange<'_>,
+    view: &View,
+    options: &ReadOptions,
+    selection: &Selection,
+    after: Option<ObjectKey>,
+) -> ListAnswer {
+    let namespace = selection.namespace.as_deref();
+    let mut matching = view
+        .list(&x.kind.storage.collection, namespace, after.as_ref())
+        .filter(|o| selection.matches(o));
+    let items: Vec<_> =
+        matching.by_ref().take(options.limit.unwrap_or(usize::MAX)).cloned().collect();
+    let more = matching.next().is_some();
+    let next = items.last().filter(|_| more).map(|object| {
+        let after = format!("{}/{}", object.key.namespace(), object.key.name());
+        Token { revision: Some(view.revision.0), after }.encode()
+    });
+    let remaining = (more && selection.is_everything()).then(|| 1 + matching.count() as u64);
+    ListAnswer { kind: x.kind.clone(), items, revision: view.revision, next, remaining }
+}

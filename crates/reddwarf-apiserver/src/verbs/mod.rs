@@ -1,0 +1,128 @@
+//! The verbs: from a decoded request to an answer.
+
+mod attempt;
+mod create;
+mod delete;
+mod delete_collection;
+mod exchange;
+mod list;
+mod modify;
+mod post;
+mod read;
+mod removal;
+mod watch;
+
+pub use exchange::Exchange;
+
+use crate::errors::{method_not_allowed, no_such_resource};
+use crate::http::{Answer, RequestInfo};
+use crate::registry::Kind;
+use http::Method;
+use reddwarf_core::Status;
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// Read one object.
+    Get,
+    /// Read many.
+    List,
+    /// Follow changes.
+    Watch,
+    /// Make a new object, or post to a subresource.
+    Create,
+    /// Replace an object.
+    Update,
+    /// Change parts of an object.
+    Patch,
+    /// Delete an object.
+    Delete,
+    /// Delete many.
+    DeleteCollection,
+}
+
+impl Verb {
+    /// As authorization and metrics name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::Get => "get",
+            Verb::List => "list",
+            Verb::Watch => "watch",
+            Verb::Create => "create",
+            Verb::Update => "update",
+            Verb::Patch => "patch",
+            Verb::Delete => "delete",
+            Verb::DeleteCollection => "deletecollection",
+        }
+    }
+
+    /// Finds the verb of a method on a path.
+    ///
+    /// # Errors
+    /// 404 for a path that names nothing, 405 for a method that the path does not take.
+    pub fn of(
+        method: &Method,
+        info: &RequestInfo,
+        kind: &Kind,
+        watch: bool,
+    ) -> Result<Verb, Box<Status>> {
+        let cluster_wide = info.namespace.is_none();
+        let misplaced =
+            if kind.namespaced() { cluster_wide && info.name.is_some() } else { !cluster_wide };
+        if misplaced {
+            return Err(no_such_resource());
+        }
+        let verbs = match info.subresource.as_deref() {
+            None => &kind.verbs,
+            Some(name) => {
+                let sub = kind.subresource(name).ok_or_else(no_such_resource)?;
+                if !info.rest.is_empty() && name != "proxy" {
+                    return Err(no_such_resource());
+                }
+                &sub.verbs
+            }
+        };
+        let verb = Verb::of_method(method, info, watch).ok_or_else(method_not_allowed)?;
+        let needs_namespace = matches!(verb, Verb::Create | Verb::DeleteCollection);
+        if !verbs.has(verb.as_str()) || (needs_namespace && kind.namespaced() && cluster_wide) {
+            return Err(method_not_allowed());
+        }
+        Ok(verb)
+    }
+
+    fn of_method(method: &Method, info: &RequestInfo, watch: bool) -> Option<Verb> {
+        let named = info.name.is_some();
+        Some(match *method {
+            Method::GET if info.watch => Verb::Watch,
+            _ if info.watch => return None,
+            Method::GET if named => Verb::Get,
+            Method::GET if watch => Verb::Watch,
+            Method::GET => Verb::List,
+            Method::POST if named && info.subresource.is_none() => return None,
+            Method::POST => Verb::Create,
+            Method::PUT if named => Verb::Update,
+            Method::PATCH if named => Verb::Patch,
+            Method::DELETE if named => Verb::Delete,
+            Method::DELETE => Verb::DeleteCollection,
+            _ => return None,
+        })
+    }
+}
+
+/// Serves one request.
+///
+/// # Errors
+/// The failure to be answered.
+pub async fn serve(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
+    match x.verb {
+        Verb::Get => read::get(x).await,
+        Verb::List => list::list(x).await,
+        Verb::Watch => watch::watch(x).await,
+        Verb::Create if x.subresource().is_empty() && x.kind.stored() => create::create(x).await,
+        Verb::Create => post::post(x).await,
+        Verb::Update => modify::update(x).await,
+        Verb::Patch => modify::patch(x).await,
+        Verb::Delete => delete::delete(x).await,
+        Verb::DeleteCollection => delete_collection::delete_collection(x).await,
+    }
+}

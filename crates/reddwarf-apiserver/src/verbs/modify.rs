@@ -1,0 +1,362 @@
+//! Updates and patches.
+
+use super::Exchange;
+use super::attempt::{Attempts, Failure};
+use super::create::{namespace_of_path, store_new, unversioned};
+use super::exchange::{loosely_decoded, still_at};
+use super::removal::remove;
+use crate::admission::Operation;
+use crate::allocation;
+use crate::errors::{
+    MODIFIED, bad_request, conflict, invalid_object, not_found, unknown_patch, version_required,
+};
+use crate::http::Answer;
+use crate::http::answer::Content;
+use crate::object::{
+    deletion_grace_seconds, finalizers, generation, meta, name, set_meta, terminating, to_change,
+    uid,
+};
+use crate::options::{WriteOptions, body_version};
+use crate::patch::{self, PatchType};
+use crate::representation::shown;
+use crate::schema::normalize;
+use crate::subresource;
+use crate::validation;
+use http::StatusCode;
+use reddwarf_core::object::splice_revision;
+use reddwarf_core::{Status, StoredObject, View};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// What the client sent.
+enum Change {
+    /// The whole object (or, for a subresource, its whole form).
+    Put(Value),
+    /// A patch of it.
+    Patch(PatchType),
+}
+
+/// PUT.
+pub async fn update(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
+    let options = WriteOptions::read(x.query, "UpdateOptions")?;
+    let (mut object, warnings) = match own_form(x) {
+        true => {
+            let decoded = x.decode(options.validation)?;
+            (decoded.object, decoded.warnings)
+        }
+        false => (any_object(x)?, Vec::new()),
+    };
+    named_as_path(x, &object)?;
+    namespace_of_path(x, &mut object)?;
+    let mut answer = modify(x, Change::Put(object), options).await?;
+    answer.warnings.splice(0..0, warnings);
+    Ok(answer)
+}
+
+/// PATCH.
+pub async fn patch(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
+    let patch_type = match x.media_type() {
+        "application/json-patch+json" => PatchType::Json,
+        "application/merge-patch+json" => PatchType::Merge,
+        "application/strategic-merge-patch+json" => PatchType::Strategic,
+        _ => return Err(unknown_patch()),
+    };
+    let options = WriteOptions::read(x.query, "PatchOptions")?;
+    modify(x, Change::Patch(patch_type), options).await
+}
+
+/// Whether the subresource shows the kind's own objects.
+fn own_form(x: &Exchange<'_>) -> bool {
+    match x.kind.subresource(x.subresource()) {
+        None => true,
+        Some(sub) => sub.kind == x.kind.kind && sub.group == x.kind.group,
+    }
+}
+
+/// A body whose kind the registry does not know (a `Scale`).
+fn any_object(x: &Exchange<'_>) -> Result<Value, Box<Status>> {
+    let sub = x.kind.subresource(x.subresource());
+    let kind = sub.map(|s| s.kind.as_ref()).unwrap_or_default();
+    loosely_decoded(kind, x.body, x.body_format()?)
+}
+
+fn named_as_path(x: &Exchange<'_>, object: &Value) -> Result<(), Box<Status>> {
+    let (given, path) = (name(object), x.name());
+    if given.is_empty() {
+        return Err(bad_request(format!(
+            "the name of the object ({path} based on URL) was undeterminable: name must be provided"
+        )));
+    }
+    if given != path {
+        return Err(bad_request(format!(
+            "the name of the object ({given}) does not match the name on the URL ({path})"
+        )));
+    }
+    Ok(())
+}
+
+async fn modify(
+    x: &Exchange<'_>,
+    change: Change,
+    options: WriteOptions,
+) -> Result<Answer, Box<Status>> {
+    let mut attempts = Attempts::begin(x);
+    loop {
+        let view = attempts.view();
+        let Some(stored) = view.get(&x.key(x.name())).cloned() else {
+            if attempts.confirm(x).await? {
+                return create_by_put(x, change, options).await;
+            }
+            continue;
+        };
+        match attempt(x, &change, options, &view, &stored).await {
+            Ok(Some(answer)) => return Ok(answer),
+            Ok(None) if attempts.confirm(x).await? => {
+                return Ok(Answer::ok(Content::Object(x.kind.clone(), stored.bytes.clone())));
+            }
+            Ok(None) => {}
+            Err(failure) => attempts.again(x, failure).await?,
+        }
+    }
+}
+
+async fn create_by_put(
+    x: &Exchange<'_>,
+    change: Change,
+    options: WriteOptions,
+) -> Result<Answer, Box<Status>> {
+    match change {
+        Change::Put(object) if x.kind.strategy.create_on_update && x.subresource().is_empty() => {
+            body_version(meta(&object, "resourceVersion"))?;
+            store_new(x, object, options).await
+        }
+        _ => Err(not_found(x.kind, x.name())),
+    }
+}
+
+/// One attempt; `None` when nothing changes.
+async fn attempt(
+    x: &Exchange<'_>,
+    change: &Change,
+    options: WriteOptions,
+    view: &View,
+    stored: &Arc<StoredObject>,
+) -> Result<Option<Answer>, Failure> {
+    let kind = x.kind;
+    let old = shown(kind, &stored.bytes);
+    let (mut new, mut warnings) = computed(x, change, options, &old)?;
+    check_identity(x, change, &mut new, &old)?;
+    keep_server_owned(&mut new, &old);
+    let dry_run = options.dry_run;
+    let mut preconditions = {
+        let mut attributes =
+            x.attributes(Operation::Update, x.name(), &mut new, Some(&old), dry_run, view);
+        x.server.chain().admit(&mut attributes).await?;
+        warnings.append(&mut attributes.warnings);
+        attributes.preconditions
+    };
+    let extra = if x.subresource() == "status" {
+        only_status(x, &mut new, &old);
+        (kind.hooks.prepare_status_update)(&mut new, &old);
+        Default::default()
+    } else {
+        prepare(x, &mut new, &old);
+        allocation::on_update(kind, &mut new, &old, view)?
+    };
+    let errors = match x.subresource() {
+        "status" => validation::update_status(kind, &new, &old),
+        _ => validation::update(kind, &new, &old),
+    };
+    if !errors.is_empty() {
+        return Err(invalid_object(kind, x.name(), &errors).into());
+    }
+    {
+        let attributes =
+            x.attributes(Operation::Update, x.name(), &mut new, Some(&old), dry_run, view);
+        x.server.chain().validate(&attributes).await?;
+    }
+    if dry_run {
+        return Ok(Some(answer(x, unversioned(x, new))?.warn(warnings)));
+    }
+    if released(x, &new, &old) {
+        let revision = remove(x, stored, view, Vec::new()).await?;
+        let encoded = crate::object::to_change(kind, stored.key.clone(), &new).1;
+        let at = encoded.version_offset as usize;
+        let bytes = splice_revision(&encoded.bytes, at, 0, revision);
+        return Ok(Some(answer(x, bytes)?.warn(warnings)));
+    }
+    if new == old && extra.changes.is_empty() {
+        return match x.subresource() {
+            "" | "status" if warnings.is_empty() => Ok(None),
+            _ => Ok(Some(answer(x, stored.bytes.clone())?.warn(warnings))),
+        };
+    }
+    preconditions.push(still_at(&stored.key, stored.revision));
+    let (put, encoded) = to_change(kind, stored.key.clone(), &new);
+    let mut changes = vec![put];
+    x.extend(extra, &mut preconditions, &mut changes);
+    let first = x.propose(preconditions, changes).await?.first;
+    let bytes = splice_revision(&encoded.bytes, encoded.version_offset as usize, 0, first);
+    Ok(Some(answer(x, bytes)?.warn(warnings)))
+}
+
+/// The answer that shows the object as the path's subresource does.
+fn answer(x: &Exchange<'_>, stored: bytes::Bytes) -> Result<Answer, Box<Status>> {
+    if own_form(x) {
+        return Ok(Answer::ok(Content::Object(x.kind.clone(), stored)).code(StatusCode::OK));
+    }
+    let object = shown(x.kind, &stored);
+    let form = subresource::read(x.kind, x.subresource(), &object)?;
+    Ok(Answer::ok(Content::Value(form)))
+}
+
+/// The main object that the client asks for, before anything of the server's is kept.
+fn computed(
+    x: &Exchange<'_>,
+    change: &Change,
+    options: WriteOptions,
+    old: &Value,
+) -> Result<(Value, Vec<String>), Box<Status>> {
+    let sub = x.subresource();
+    let through_form = !matches!(sub, "" | "status");
+    match change {
+        Change::Put(object) if through_form => {
+            check_form_version(x, object, old)?;
+            Ok((subresource::write(x.kind, sub, object, old)?, Vec::new()))
+        }
+        Change::Put(object) => Ok((object.clone(), Vec::new())),
+        Change::Patch(patch_type) if through_form && !own_form(x) => {
+            let form = subresource::read(x.kind, sub, old)?;
+            let patched = patch::apply(x.kind, *patch_type, &form, x.body)?;
+            check_form_version(x, &patched, old)?;
+            Ok((subresource::write(x.kind, sub, &patched, old)?, Vec::new()))
+        }
+        Change::Patch(patch_type) => {
+            let patched = patch::apply(x.kind, *patch_type, old, x.body)?;
+            let mut decoded = normalize(x.kind, patched, options.validation)?;
+            (x.kind.hooks.default)(&mut decoded.object);
+            named_as_path(x, &decoded.object)?;
+            namespace_of_path(x, &mut decoded.object)?;
+            if through_form {
+                decoded.object = subresource::write(x.kind, sub, &decoded.object, old)?;
+            }
+            Ok((decoded.object, decoded.warnings))
+        }
+    }
+}
+
+/// The version that a form such as a `Scale` names must be the object's.
+fn check_form_version(x: &Exchange<'_>, form: &Value, old: &Value) -> Result<(), Box<Status>> {
+    let asked = body_version(meta(form, "resourceVersion"))?;
+    match asked {
+        Some(revision) if revision.to_string() != meta(old, "resourceVersion") => {
+            Err(conflict(x.kind, x.name(), MODIFIED))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Compares uid and version with those stored, and puts in what the client left out.
+fn check_identity(
+    x: &Exchange<'_>,
+    change: &Change,
+    new: &mut Value,
+    old: &Value,
+) -> Result<(), Box<Status>> {
+    let through_form = !matches!(x.subresource(), "" | "status");
+    let given = uid(new);
+    if given.is_empty() {
+        set_meta(new, "uid", Some(uid(old).into()));
+    } else if given != uid(old) && matches!(change, Change::Put(_)) {
+        return Err(conflict(x.kind, x.name(), &uid_mismatch(x, given, uid(old))));
+    }
+    let stored_version = meta(old, "resourceVersion").to_owned();
+    let asked = body_version(meta(new, "resourceVersion"))?;
+    match asked {
+        _ if through_form => {}
+        None if !x.kind.strategy.unconditional_update => {
+            return Err(version_required(x.kind, x.name()));
+        }
+        Some(revision) if revision.to_string() != stored_version => {
+            return Err(conflict(x.kind, x.name(), MODIFIED));
+        }
+        _ => {}
+    }
+    set_meta(new, "resourceVersion", Some(stored_version.into()));
+    Ok(())
+}
+
+fn uid_mismatch(x: &Exchange<'_>, given: &str, stored: &str) -> String {
+    let group = if x.kind.group.is_empty() { "" } else { &x.kind.group };
+    let separator = if group.is_empty() { "" } else { "/" };
+    let namespace = match x.namespace() {
+        "" => String::new(),
+        namespace => format!("{namespace}/"),
+    };
+    format!(
+        "StorageError: invalid object, Code: 4, Key: /registry/{group}{separator}{}/{namespace}{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {given}, UID in object meta: {stored}",
+        x.kind.plural,
+        x.name()
+    )
+}
+
+/// Puts back what an update may leave out but not change.
+fn keep_server_owned(new: &mut Value, old: &Value) {
+    new["kind"] = old["kind"].clone();
+    new["apiVersion"] = old["apiVersion"].clone();
+    for field in ["generation", "managedFields", "selfLink"] {
+        set_meta(new, field, old["metadata"].get(field).cloned());
+    }
+    for field in ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+        if new["metadata"].get(field).is_none_or(Value::is_null) {
+            set_meta(new, field, old["metadata"].get(field).cloned());
+        }
+    }
+}
+
+/// An update of the main resource (or of a subresource that changes it).
+fn prepare(x: &Exchange<'_>, new: &mut Value, old: &Value) {
+    let kind = x.kind;
+    if kind.strategy.status && matches!(x.subresource(), "") {
+        set_top(new, "status", old.get("status"));
+    }
+    if x.subresource().is_empty() {
+        (kind.hooks.prepare_update)(new, old);
+    }
+    if kind.strategy.generation.moves(new, old) {
+        set_meta(new, "generation", Some(json!(generation(old) + 1)));
+    }
+}
+
+/// An update of `/status`: metadata and status are the client's, the rest stays.
+fn only_status(x: &Exchange<'_>, new: &mut Value, old: &Value) {
+    let mut kept = old.clone();
+    kept["metadata"] = new["metadata"].take();
+    set_top(&mut kept, "status", new.get("status"));
+    if !new.as_object().is_some_and(|o| o.contains_key("status")) {
+        x.server.clear_status(x.kind, &mut kept);
+    }
+    *new = kept;
+}
+
+fn set_top(object: &mut Value, field: &str, value: Option<&Value>) {
+    let Some(map) = object.as_object_mut() else { return };
+    match value {
+        Some(value) => {
+            map.insert(field.to_owned(), value.clone());
+        }
+        None => {
+            map.shift_remove(field);
+        }
+    }
+}
+
+/// Whether the update lets go of an object that only its finalizers kept.
+fn released(x: &Exchange<'_>, new: &Value, old: &Value) -> bool {
+    let held_by_spec = super::removal::is_namespace(x.kind)
+        && new.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|f| !f.is_empty());
+    terminating(old)
+        && finalizers(new).is_empty()
+        && !held_by_spec
+        && deletion_grace_seconds(old).is_none_or(|s| s == 0)
+}

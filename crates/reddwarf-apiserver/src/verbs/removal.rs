@@ -1,0 +1,216 @@
+//! What a deletion does to an object: marks it, or removes it.
+
+use super::Exchange;
+use super::attempt::Failure;
+use super::exchange::{still_at, time_after};
+use crate::allocation;
+use crate::object::{deletion_grace_seconds, finalizers, generation, set_meta, terminating};
+use crate::options::{DeleteOptions, Propagation};
+use crate::registry::Kind;
+use crate::representation::shown;
+use jiff::Timestamp;
+use reddwarf_core::{Change, Precondition, Revision, StoredObject, View};
+use serde_json::{Value, json};
+
+const ORPHAN: &str = "orphan";
+const FOREGROUND: &str = "foregroundDeletion";
+
+/// Whether the kind is `Namespace`, whose deletion its own finalizers hold.
+pub fn is_namespace(kind: &Kind) -> bool {
+    kind.group.is_empty() && kind.plural == "namespaces"
+}
+
+/// Kinds whose deletion answers with the object rather than with a `Status`.
+pub fn returns_deleted(kind: &Kind) -> bool {
+    const KINDS: [(&str, &str); 19] = [
+        ("", "namespaces"),
+        ("", "persistentvolumeclaims"),
+        ("", "persistentvolumes"),
+        ("", "pods"),
+        ("", "podtemplates"),
+        ("", "resourcequotas"),
+        ("", "serviceaccounts"),
+        ("", "services"),
+        ("resource.k8s.io", "deviceclasses"),
+        ("resource.k8s.io", "resourceclaims"),
+        ("resource.k8s.io", "resourceclaimtemplates"),
+        ("resource.k8s.io", "resourceslices"),
+        ("storage.k8s.io", "csidrivers"),
+        ("storage.k8s.io", "csinodes"),
+        ("storage.k8s.io", "storageclasses"),
+        ("storage.k8s.io", "volumeattachments"),
+        ("storage.k8s.io", "volumeattributesclasses"),
+        ("certificates.k8s.io", "podcertificaterequests"),
+        ("certificates.k8s.io", "clustertrustbundles"),
+    ];
+    KINDS.contains(&(kind.group.as_ref(), kind.plural.as_ref()))
+}
+
+/// Kinds whose dependents outlive them unless the request says otherwise.
+fn orphans_by_default(kind: &Kind) -> bool {
+    matches!(
+        (kind.group.as_ref(), kind.plural.as_ref()),
+        ("", "replicationcontrollers") | ("batch", "jobs")
+    )
+}
+
+/// What a deletion comes to.
+pub enum Fate {
+    /// The object stays as it is.
+    Unchanged,
+    /// It is marked, and waits for a node or for finalizers.
+    Marked(Value),
+    /// It is removed; a value is what it looks like in its last moment, which is stored first.
+    Removed(Option<Value>),
+}
+
+/// Decides what becomes of `old`.
+pub fn decide(kind: &Kind, old: &Value, options: &DeleteOptions) -> Fate {
+    if is_namespace(kind) {
+        return of_namespace(old, options);
+    }
+    let (graceful, pending, mut object) = match kind.strategy.grace_seconds {
+        None => (false, false, old.clone()),
+        Some(default_seconds) => gracefully(old, default_seconds, options),
+    };
+    let wanted = wanted_finalizers(kind, old, options);
+    let held = !wanted.is_empty();
+    set_finalizers(&mut object, &wanted);
+    if held && !terminating(&object) {
+        mark(&mut object, 0);
+    } else if held && !graceful && !pending && deletion_grace_seconds(&object).is_none() {
+        set_meta(&mut object, "deletionGracePeriodSeconds", Some(json!(0)));
+    }
+    let seconds = deletion_grace_seconds(&object).unwrap_or(0);
+    if held || (graceful || pending) && seconds > 0 {
+        return if object == *old { Fate::Unchanged } else { Fate::Marked(object) };
+    }
+    Fate::Removed((graceful && object != *old).then_some(object))
+}
+
+/// The object with its grace: (changed, already on its way, object).
+fn gracefully(
+    old: &Value,
+    default_seconds: fn(&Value) -> u64,
+    options: &DeleteOptions,
+) -> (bool, bool, Value) {
+    let mut object = old.clone();
+    if terminating(old) {
+        let Some(left) = deletion_grace_seconds(old) else { return (false, false, object) };
+        return match options.grace_seconds.map(|s| if s < 0 { 1 } else { s }) {
+            Some(asked) if asked < left => {
+                shorten(&mut object, left - asked);
+                set_meta(&mut object, "deletionGracePeriodSeconds", Some(json!(asked)));
+                (true, false, object)
+            }
+            _ => (false, true, object),
+        };
+    }
+    let usual = i64::try_from(default_seconds(old)).unwrap_or(i64::MAX);
+    let seconds = match options.grace_seconds {
+        Some(asked) if usual > 0 => {
+            if asked < 0 {
+                1
+            } else {
+                asked
+            }
+        }
+        _ => usual,
+    };
+    mark(&mut object, seconds);
+    (true, false, object)
+}
+
+fn shorten(object: &mut Value, by_seconds: i64) {
+    let at: Option<Timestamp> = object
+        .pointer("/metadata/deletionTimestamp")
+        .and_then(Value::as_str)
+        .and_then(|t| t.parse().ok());
+    let earlier = at.and_then(|t| Timestamp::from_second(t.as_second() - by_seconds).ok());
+    if let Some(earlier) = earlier {
+        set_meta(object, "deletionTimestamp", Some(earlier.to_string().into()));
+    }
+}
+
+fn mark(object: &mut Value, seconds: i64) {
+    set_meta(object, "deletionTimestamp", Some(time_after(seconds)));
+    set_meta(object, "deletionGracePeriodSeconds", Some(json!(seconds)));
+    let generation = generation(object);
+    if generation > 0 {
+        set_meta(object, "generation", Some(json!(generation + 1)));
+    }
+}
+
+fn of_namespace(old: &Value, options: &DeleteOptions) -> Fate {
+    let mut object = old.clone();
+    if !terminating(old) {
+        set_meta(&mut object, "deletionTimestamp", Some(time_after(0)));
+        object["status"]["phase"] = "Terminating".into();
+        if options.propagation == Some(Propagation::Orphan) {
+            set_finalizers(&mut object, &[&finalizers(old)[..], &[ORPHAN]].concat());
+        }
+    }
+    let spec = old.pointer("/spec/finalizers").and_then(Value::as_array);
+    let held = spec.is_some_and(|f| !f.is_empty()) || !finalizers(&object).is_empty();
+    match (held, terminating(old)) {
+        (true, true) => Fate::Unchanged,
+        (true, false) => Fate::Marked(object),
+        (false, _) => Fate::Removed(None),
+    }
+}
+
+fn wanted_finalizers<'a>(kind: &Kind, old: &'a Value, options: &DeleteOptions) -> Vec<&'a str> {
+    let stored = finalizers(old);
+    let has = |name: &str| stored.contains(&name);
+    let orphan = match options.propagation {
+        Some(propagation) => propagation == Propagation::Orphan,
+        None => has(ORPHAN) || (!has(FOREGROUND) && orphans_by_default(kind)),
+    };
+    let foreground = match options.propagation {
+        Some(propagation) => propagation == Propagation::Foreground,
+        None => has(FOREGROUND) && !orphan,
+    };
+    let wanted = |name: &&str| match *name {
+        ORPHAN => orphan,
+        FOREGROUND => foreground,
+        _ => true,
+    };
+    let mut kept: Vec<&str> = stored.iter().copied().filter(wanted).collect();
+    for (name, wanted) in [(ORPHAN, orphan), (FOREGROUND, foreground)] {
+        if wanted && !kept.contains(&name) {
+            kept.push(name);
+        }
+    }
+    kept
+}
+
+fn set_finalizers(object: &mut Value, wanted: &[&str]) {
+    let value = (!wanted.is_empty()).then(|| json!(wanted));
+    if finalizers(object) != wanted {
+        match value {
+            Some(value) => set_meta(object, "finalizers", Some(value)),
+            None => set_meta(object, "finalizers", None),
+        }
+    }
+}
+
+/// Removes a stored object, and what it holds, in one commit; answers the deletion's revision.
+///
+/// # Errors
+/// The proposal's.
+pub async fn remove(
+    x: &Exchange<'_>,
+    stored: &StoredObject,
+    view: &View,
+    also: Vec<(Precondition, Change)>,
+) -> Result<Revision, Failure> {
+    let mut preconditions = vec![still_at(&stored.key, stored.revision)];
+    let mut changes = vec![Change::Delete { key: stored.key.clone() }];
+    let object = shown(x.kind, &stored.bytes);
+    x.extend(allocation::on_remove(x.kind, &object, view), &mut preconditions, &mut changes);
+    for (precondition, change) in also {
+        preconditions.push(precondition);
+        changes.push(change);
+    }
+    Ok(x.propose(preconditions, changes).await?.first)
+}

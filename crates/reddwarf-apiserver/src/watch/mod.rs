@@ -1,0 +1,238 @@
+//! Open watches: from changes of a collection to the frames of one watcher.
+//!
+//! The body pulls: nothing is taken from the window of recent changes before the connection can
+//! send it, so a watcher that does not read holds only its cursor, and is told to list again
+//! once the window has moved past it.
+
+mod framing;
+
+pub use framing::Framing;
+
+use crate::list::ReadOptions;
+use crate::metrics::WatcherGuard;
+use crate::selection::Selection;
+use crate::verbs::Exchange;
+use bytes::{Bytes, BytesMut};
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
+use rand::Rng;
+use reddwarf_core::{ChangeEvent, Status, View, WatchBatch, WatchClosed, WatchStream};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// Frames that are ready together are sent as one piece up to this size.
+const COALESCED_BYTES: usize = 64 * 1024;
+/// The usual time between two bookmarks, before jitter.
+const BOOKMARK_SECONDS: u64 = 60;
+/// A last bookmark goes out so long before a watch times out.
+const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
+
+/// What a watch begins with.
+pub enum Start {
+    /// The objects that there are, then changes; `marked` ends the former with a bookmark.
+    State {
+        /// That state.
+        view: View,
+        /// Changes after it.
+        stream: Box<dyn WatchStream>,
+        /// Whether a bookmark says that the state is complete.
+        marked: bool,
+    },
+    /// Changes only.
+    Changes {
+        /// The changes.
+        stream: Box<dyn WatchStream>,
+    },
+    /// An `ERROR` event, then the end.
+    Failed(Box<Status>),
+    /// The timeout passed before the version was reached.
+    Ended,
+}
+
+/// One open watch.
+pub struct Watcher {
+    selection: Selection,
+    framing: Framing,
+    stream: Option<Box<dyn WatchStream>>,
+    first: Vec<Bytes>,
+    bookmarks: bool,
+    next_bookmark: Instant,
+    deadline: Instant,
+    stopping: watch::Receiver<bool>,
+    _counted: WatcherGuard,
+}
+
+impl Watcher {
+    /// Opens a watch.
+    pub fn new(
+        x: &Exchange<'_>,
+        selection: Selection,
+        framing: Framing,
+        options: &ReadOptions,
+        start: Start,
+        deadline: Instant,
+    ) -> Self {
+        let mut watcher = Watcher {
+            selection,
+            framing,
+            stream: None,
+            first: Vec::new(),
+            bookmarks: options.bookmarks,
+            next_bookmark: next_bookmark(deadline),
+            deadline,
+            stopping: x.server.stopping(),
+            _counted: x.server.metrics().watcher(&x.kind.group, &x.kind.plural),
+        };
+        watcher.begin(x, start);
+        watcher
+    }
+
+    fn begin(&mut self, x: &Exchange<'_>, start: Start) {
+        match start {
+            Start::Ended => {}
+            Start::Failed(status) => self.first.push(framing::error(&status)),
+            Start::Changes { stream } => self.stream = Some(stream),
+            Start::State { view, stream, marked } => {
+                let namespace = self.selection.namespace.clone();
+                let objects = view.list(&x.kind.storage.collection, namespace.as_deref(), None);
+                for object in objects.filter(|o| self.selection.matches(o)) {
+                    self.first.push(self.framing.existing(object));
+                }
+                if marked && self.bookmarks {
+                    self.first.push(self.framing.bookmark(view.revision, true));
+                }
+                self.stream = Some(stream);
+            }
+        }
+        self.first.reverse();
+    }
+
+    /// The frames as a body.
+    pub fn into_stream(self) -> BoxStream<'static, Bytes> {
+        futures::stream::unfold(self, |mut watcher| async move {
+            let chunk = watcher.next_chunk().await?;
+            Some((chunk, watcher))
+        })
+        .boxed()
+    }
+
+    async fn next_chunk(&mut self) -> Option<Bytes> {
+        if !self.first.is_empty() {
+            return Some(self.first_chunk());
+        }
+        loop {
+            let stream = self.stream.as_mut()?;
+            let alarm = match self.bookmarks {
+                true => self.next_bookmark.min(self.deadline),
+                false => self.deadline,
+            };
+            let batch = tokio::select! {
+                biased;
+                batch = stream.next() => Some(batch),
+                _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+                () = tokio::time::sleep_until(alarm) => None,
+            };
+            let chunk = match batch {
+                Some(Ok(batch)) => self.frames(batch),
+                Some(Err(closed)) => return self.closed(closed),
+                None if Instant::now() >= self.deadline => return None,
+                None => Some(self.timely_bookmark()?),
+            };
+            if chunk.is_some() {
+                return chunk;
+            }
+            if Instant::now() >= self.deadline {
+                return None;
+            }
+        }
+    }
+
+    fn first_chunk(&mut self) -> Bytes {
+        let mut out = Joined::default();
+        while out.bytes < COALESCED_BYTES
+            && let Some(frame) = self.first.pop()
+        {
+            out.push(frame);
+        }
+        out.finish().unwrap_or_default()
+    }
+
+    /// The frames of a batch and of those that are ready behind it.
+    fn frames(&mut self, batch: WatchBatch) -> Option<Bytes> {
+        let mut out = Joined::default();
+        let mut batch = batch;
+        loop {
+            for event in &batch.events {
+                if let Some(frame) = self.frame(event) {
+                    out.push(frame);
+                }
+            }
+            if out.bytes == 0 || out.bytes >= COALESCED_BYTES {
+                return out.finish();
+            }
+            match self.stream.as_mut()?.next().now_or_never() {
+                Some(Ok(next)) => batch = next,
+                // A closed stream says so again when it is next asked.
+                Some(Err(_)) | None => return out.finish(),
+            }
+        }
+    }
+
+    fn frame(&mut self, event: &ChangeEvent) -> Option<Bytes> {
+        let inside =
+            |o: &Option<std::sync::Arc<_>>| o.as_ref().is_some_and(|o| self.selection.matches(o));
+        let seen = event.event_type(inside(&event.before), inside(&event.after))?;
+        Some(self.framing.change(event, seen))
+    }
+
+    fn timely_bookmark(&mut self) -> Option<Bytes> {
+        self.next_bookmark = next_bookmark(self.deadline);
+        let revision = self.stream.as_mut()?.progress();
+        Some(self.framing.bookmark(revision, false))
+    }
+
+    fn closed(&mut self, closed: WatchClosed) -> Option<Bytes> {
+        let mut stream = self.stream.take()?;
+        match closed {
+            WatchClosed::Stopping => None,
+            WatchClosed::TooSlow => {
+                let reached = stream.progress();
+                Some(framing::error(&crate::errors::watch_too_old(reached.0, reached)))
+            }
+        }
+    }
+}
+
+fn next_bookmark(deadline: Instant) -> Instant {
+    let seconds = rand::rng().random_range(BOOKMARK_SECONDS * 3 / 4..BOOKMARK_SECONDS * 5 / 4);
+    let now = Instant::now();
+    let usual = now + Duration::from_secs(seconds);
+    let last = deadline.checked_sub(BOOKMARK_BEFORE_END).filter(|last| *last > now);
+    last.map_or(usual, |last| usual.min(last))
+}
+
+/// Frames sent together: a single one is shared, several are copied behind one another.
+#[derive(Default)]
+struct Joined {
+    frames: Vec<Bytes>,
+    bytes: usize,
+}
+
+impl Joined {
+    fn push(&mut self, frame: Bytes) {
+        self.bytes += frame.len();
+        self.frames.push(frame);
+    }
+
+    fn finish(mut self) -> Option<Bytes> {
+        match self.frames.len() {
+            0 | 1 => self.frames.pop(),
+            _ => {
+                let mut out = BytesMut::with_capacity(self.bytes);
+                self.frames.iter().for_each(|f| out.extend_from_slice(f));
+                Some(out.freeze())
+            }
+        }
+    }
+}

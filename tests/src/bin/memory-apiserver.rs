@@ -1,0 +1,91 @@
+//! The Kubernetes API over memory and plain HTTP, for replaying recorded exchanges.
+//!
+//! Everyone is a member of `system:masters`; nothing is kept. For tests only.
+
+use clap::Parser;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use reddwarf_apiserver::admission::builtin_chain;
+use reddwarf_apiserver::authn::PeerIdentity;
+use reddwarf_apiserver::background::{self, Background};
+use reddwarf_apiserver::bootstrap::{self, BootstrapConfig};
+use reddwarf_apiserver::registry::Registry;
+use reddwarf_apiserver::request::UserInfo;
+use reddwarf_apiserver::{ApiConfig, ApiServer, LocalClient};
+use reddwarf_core::Store;
+use reddwarf_core::api::ApiClient;
+use reddwarf_tests::memory_store::MemoryStore;
+use serde_json::json;
+use std::convert::Infallible;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Parser)]
+struct Arguments {
+    /// Port on 127.0.0.1; 0 takes any, which is printed.
+    #[arg(default_value_t = 0)]
+    port: u16,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().with_env_filter("info").with_writer(std::io::stderr).init();
+    let arguments = Arguments::parse();
+    let listener = TcpListener::bind(("127.0.0.1", arguments.port)).await?;
+    let address = listener.local_addr()?;
+    let store = MemoryStore::new();
+    let server = server(store.clone(), address.to_string());
+    let client = LocalClient::privileged(server.clone(), "system:apiserver");
+    bootstrap::run(&client, &BootstrapConfig::default()).await?;
+    // Dropping the sender would end the loop that follows it; nobody joins or leaves here.
+    let (_members, members) = watch::channel(vec![address]);
+    let term = store.leading_term().unwrap_or_default();
+    let loops = Background {
+        client: client.fenced(term),
+        store,
+        registry: server.config().registry.clone(),
+        term,
+        ca_pem: "none".into(),
+        members,
+    };
+    tokio::spawn(background::run(loops, CancellationToken::new()));
+    println!("http://{address}");
+    let groups = vec!["system:masters".to_owned(), "system:authenticated".to_owned()];
+    let peer = PeerIdentity(Arc::new(UserInfo { name: "kubernetes-admin".to_owned(), groups }));
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let (server, peer) = (server.clone(), peer.clone());
+        let service = hyper::service::service_fn(move |mut request: http::Request<_>| {
+            let server = server.clone();
+            request.extensions_mut().insert(peer.clone());
+            async move { Ok::<_, Infallible>(server.handle::<hyper::body::Incoming>(request).await) }
+        });
+        tokio::spawn(async move {
+            let connection = Builder::new(TokioExecutor::new());
+            if let Err(error) = connection.serve_connection(TokioIo::new(stream), service).await {
+                tracing::debug!(%error, "a connection ended");
+            }
+        });
+    }
+}
+
+fn server(store: Arc<dyn Store>, address: String) -> ApiServer {
+    ApiServer::new(ApiConfig {
+        store,
+        registry: Arc::new(Registry::builtin()),
+        chain: Arc::new(builtin_chain()),
+        checks: Vec::new(),
+        version: json!({
+            "major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36",
+            "minCompatibilityMajor": "1", "minCompatibilityMinor": "35",
+            "gitVersion": "v1.36.2", "gitCommit": "unknown", "gitTreeState": "clean",
+            "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none", "compiler": "rustc",
+            "platform": "linux/amd64",
+        }),
+        server_address: address,
+        routes: Vec::new(),
+    })
+}
