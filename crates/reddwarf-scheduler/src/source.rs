@@ -55,7 +55,7 @@ pub enum SourceError {
 
 /// A resource that is followed.
 pub trait Followed: DeserializeOwned + Send + 'static {
-    /// Path and fixed part of the query.
+    /// Path and the fixed part of the query, up to where the rest of it follows.
     const PATH: &'static str;
     /// Its `resourceVersion`.
     fn version(&mut self) -> String;
@@ -70,7 +70,7 @@ pub trait Followed: DeserializeOwned + Send + 'static {
 impl Followed for RawPod {
     /// Finished pods take no room.
     const PATH: &'static str =
-        "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed";
+        "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed&";
 
     fn version(&mut self) -> String {
         std::mem::take(&mut self.metadata.resource_version)
@@ -117,9 +117,8 @@ pub async fn list<T: Followed>(
     client: &dyn ApiClient,
     mut sink: impl FnMut(Update),
 ) -> Result<String, SourceError> {
-    let mut token = String::new();
+    let mut path = format!("{}limit={PAGE_ITEMS}", T::PATH);
     loop {
-        let path = format!("{}&limit={PAGE_ITEMS}&continue={}", T::PATH, escape(&token));
         let page = client
             .request("GET", &path, None, None)
             .await
@@ -130,7 +129,8 @@ pub async fn list<T: Followed>(
         if page.metadata.r#continue.is_empty() {
             return Ok(page.metadata.resource_version);
         }
-        token = page.metadata.r#continue;
+        let token = escape(&page.metadata.r#continue);
+        path = format!("{}limit={PAGE_ITEMS}&continue={token}", T::PATH);
     }
 }
 
@@ -149,7 +149,7 @@ pub async fn follow<T: Followed>(
     let mut failures = 0;
     let lost = loop {
         let path =
-            format!("{}&watch=true&allowWatchBookmarks=true&resourceVersion={version}", T::PATH);
+            format!("{}watch=true&allowWatchBookmarks=true&resourceVersion={version}", T::PATH);
         let mut watch = match client.watch(&path).await {
             Ok(watch) => watch,
             Err(status) if too_old(status.reason, status.code) => break status.message,

@@ -64,6 +64,7 @@ fn left(has: i64, taken: i64) -> Option<i64> {
     if has <= 0 {
         return None;
     }
-    let part = i128::from(has - taken.min(has)) * i128::from(SCORE_MAX) / i128::from(has);
-    i64::try_from(part).ok()
+    let free = has - taken.min(has);
+    // Only amounts near the largest overflow; they lose their last digits instead.
+    Some(free.checked_mul(SCORE_MAX).map_or_else(|| free / (has / SCORE_MAX), |part| part / has))
 }

@@ -21,13 +21,20 @@ pub struct HollowNode {
     /// Its name.
     pub name: String,
     at: u32,
+    /// Since when it is ready.
+    since: String,
     /// Which of its pod addresses are taken.
     addresses: Mutex<Addresses>,
 }
 
 impl HollowNode {
     pub fn new(prefix: &str, at: u32) -> Self {
-        HollowNode { name: format!("{prefix}{at}"), at, addresses: Mutex::default() }
+        HollowNode {
+            name: format!("{prefix}{at}"),
+            at,
+            since: now_seconds(),
+            addresses: Mutex::default(),
+        }
     }
 
     fn high_low(&self) -> (u8, u8) {
@@ -154,7 +161,7 @@ impl HollowNode {
         let condition = |kind: &str, status: &str, reason: &str, message: &str| {
             json!({
                 "type": kind, "status": status, "reason": reason, "message": message,
-                "lastHeartbeatTime": now, "lastTransitionTime": now,
+                "lastHeartbeatTime": now, "lastTransitionTime": self.since,
             })
         };
         json!({

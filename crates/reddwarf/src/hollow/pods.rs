@@ -93,11 +93,9 @@ impl Pods {
     async fn list(&self) -> Result<String, ClientError> {
         // Steps that failed are begun anew.
         self.known.lock().values_mut().for_each(|known| known.begun = None);
-        let mut token = String::new();
+        let mut path = format!("{BOUND}&limit={PAGE_ITEMS}");
         let mut listed = HashSet::new();
         loop {
-            let escaped = token.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
-            let path = format!("{BOUND}&limit={PAGE_ITEMS}&continue={escaped}");
             let answer = self.api.get(&path).await?;
             let page: List =
                 serde_json::from_slice(&answer.body).map_err(|_| ClientError::Refused {
@@ -114,7 +112,10 @@ impl Pods {
                 known.iter().filter(|uid| !listed.contains(*uid)).for_each(|uid| self.forget(uid));
                 return Ok(page.metadata.resource_version);
             }
-            token = page.metadata.r#continue;
+            // A token is base64.
+            let token = page.metadata.r#continue;
+            let token = token.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+            path = format!("{BOUND}&limit={PAGE_ITEMS}&continue={token}");
         }
     }
 
