@@ -3,13 +3,13 @@
 //! `cargo run --release -p reddwarf-storage --example write_cost -- [FOLDER] [WRITES] [KEYS]`
 
 use reddwarf_core::{
-    Author, Change, Collection, ObjectIndex, Proposal, ProposalKind, RequestId, Write,
+    Author, Change, Collection, ObjectIndex, Proposal, ProposalKind, RequestId, View, Write,
 };
 use reddwarf_storage::{
     Durable, KvStore, Persist, PersistBatch, Persister, PersisterLimits, RedbStore, StoreOptions,
     load, read_checkpoint,
 };
-use reddwarf_versioning::{EntryContext, State, WindowLimits};
+use reddwarf_versioning::{ChangeWindow, EntryContext, State, WindowLimits};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -68,6 +68,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut state = State::new();
     let (mut applying, mut index) = (Duration::ZERO, 0);
     let mut batches = Vec::new();
+    let mut window = ChangeWindow::new(state.revision(), WindowLimits::default());
+    let mut published = View::default();
     while index < writes {
         let round: Vec<_> = (index + 1..=index + BATCH).map(|i| (i, proposal(i, keys))).collect();
         let began = Instant::now();
@@ -76,12 +78,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             applied.push(state.apply(EntryContext { index: i, term: 1, leader: 1 }, proposal)?);
             index = i;
         }
-        let _view = state.view();
+        for commit in applied.iter().filter_map(|applied| applied.commit.as_ref()) {
+            window.push(&commit.events, |_| ());
+        }
+        published = state.view();
         let batch = PersistBatch { applied, checkpoint: state.checkpoint() };
         applying += began.elapsed();
         batches.push(batch);
     }
-    println!("apply    {}", per(applying, index));
+    println!("apply    {} (revision {})", per(applying, index), published.revision);
     let began = Instant::now();
     batches.into_iter().for_each(|batch| persister.submit(batch));
     persister.flush()?;

@@ -30,8 +30,8 @@ pub use kv::{KvError, KvRead, KvStore, Operation, Table, Visit, WriteBatch};
 pub use load::{LoadError, Loaded, load, read_checkpoint};
 pub use open::{OpenError, StoreOptions};
 pub use persister::{
-    Durable, InlinePersister, Persist, PersistBatch, PersistFailure, Persister, PersisterLimits,
-    ProgressHook,
+    Durable, InlinePersister, Persist, PersistBatch, PersistFailure, PersistStats, Persister,
+    PersisterLimits, ProgressHook,
 };
 pub use redb_store::RedbStore;
 pub use snapshot_reader::SnapshotReader;

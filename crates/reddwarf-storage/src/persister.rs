@@ -10,13 +10,14 @@
 //! has to wait. A full disk is waited out; any other failure is final and stops the node.
 
 use crate::transaction::transaction_of;
-use crate::{KvError, KvStore};
+use crate::{KvError, KvStore, Table};
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use reddwarf_core::Revision;
 use reddwarf_versioning::{Applied, Checkpoint, EntryContext};
 use std::collections::VecDeque;
 use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -101,6 +102,17 @@ impl From<&Checkpoint> for Durable {
 #[error("the durable state cannot be written")]
 pub struct PersistFailure(#[source] pub Arc<KvError>);
 
+/// What persisting has cost since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PersistStats {
+    /// Transactions written.
+    pub transactions: u64,
+    /// Time spent on them together, waiting for the disk included.
+    pub busy: Duration,
+    /// Time spent on the newest one.
+    pub last: Duration,
+}
+
 /// Called, on the persister's thread, after each transaction, when a full disk is met and when
 /// it fails. Must not block: it sets a flag or wakes a task.
 pub type ProgressHook = Arc<dyn Fn() + Send + Sync>;
@@ -115,6 +127,9 @@ pub trait Persist: Send + Sync + Debug {
 
     /// Bytes that wait to be written.
     fn backlog_bytes(&self) -> usize;
+
+    /// What persisting has cost since the start.
+    fn stats(&self) -> PersistStats;
 
     /// Whether `apply` must pause until the [`ProgressHook`] was called and this is `false`.
     fn is_behind(&self) -> bool;
@@ -153,6 +168,7 @@ struct Queue {
     bytes: usize,
     submitted: u64,
     durable: Arc<Durable>,
+    stats: PersistStats,
     failure: Option<PersistFailure>,
     full: bool,
     hurry: bool,
@@ -191,6 +207,7 @@ impl Shared {
             bytes: 0,
             submitted,
             durable: Arc::new(durable),
+            stats: PersistStats::default(),
             failure: None,
             full: false,
             hurry: false,
@@ -227,16 +244,22 @@ impl Shared {
             (batches, bytes, queue.durable.applied.index)
         };
         let Some(last) = batches.last() else { return false };
+        let began = Instant::now();
         let written = self.write_until_room(&batches, durable);
         let mut queue = self.queue.lock();
         queue.bytes -= bytes;
         match written {
-            Ok(true) => queue.durable = Arc::new(Durable::from(&last.checkpoint)),
+            Ok(true) => {
+                queue.durable = Arc::new(Durable::from(&last.checkpoint));
+                queue.stats.transactions += 1;
+                queue.stats.busy += began.elapsed();
+                queue.stats.last = began.elapsed();
+            }
             Ok(false) => queue.waiting.clear(),
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "persisting failed");
-                queue.failure = Some(PersistFailure(Arc::new(error)));
-                queue.waiting.clear();
+                drop(queue);
+                self.fail(error);
+                return true;
             }
         }
         drop(queue);
@@ -332,8 +355,22 @@ impl Shared {
             }
             drop(queue);
             begun = Some(Instant::now());
-            self.write_some();
+            // redb may panic on pages that something else has written to.
+            if catch_unwind(AssertUnwindSafe(|| self.write_some())).is_err() {
+                self.fail(KvError::row(Table::Meta, b"", "the data file's pages make no sense"));
+            }
         }
+    }
+
+    fn fail(&self, error: KvError) {
+        tracing::error!(error = &error as &dyn std::error::Error, "persisting failed");
+        let mut queue = self.queue.lock();
+        queue.failure = Some(PersistFailure(Arc::new(error)));
+        queue.waiting.clear();
+        queue.bytes = 0;
+        drop(queue);
+        self.ended.notify_all();
+        (self.hook)();
     }
 
     fn gather(&self, queue: &mut MutexGuard<'_, Queue>, until: Instant) {
@@ -367,6 +404,10 @@ macro_rules! shared_parts {
 
         fn backlog_bytes(&self) -> usize {
             self.shared.queue.lock().bytes
+        }
+
+        fn stats(&self) -> PersistStats {
+            self.shared.queue.lock().stats
         }
 
         fn is_behind(&self) -> bool {

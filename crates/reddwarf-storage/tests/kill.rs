@@ -97,7 +97,7 @@ fn a_killed_writer_loses_nothing_durable() {
         let store = open(&path);
         let checkpoint = read_checkpoint(&store).expect("reads");
         let took = began.elapsed();
-        assert!(took < Duration::from_millis(500), "opening took {took:?}");
+        assert!(took < Duration::from_secs(1), "opening took {took:?}");
         let found = checkpoint.applied.index;
         assert!(found >= reported, "{found} found, {reported} reported durable");
         for index in expected.applied().index + 1..=found {

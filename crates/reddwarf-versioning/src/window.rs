@@ -5,7 +5,7 @@
 //! that revision is here. A floor is a commit's end: a commit is dropped whole or not at all.
 
 use reddwarf_core::{ChangeEvent, Collection, ReadError, Revision, View};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,13 +14,14 @@ use std::sync::Arc;
 pub struct WindowLimits {
     /// Changes of one collection.
     pub collection_events_max: usize,
-    /// Bytes of all changes, counting each new version once and a fixed cost for each change.
+    /// Bytes of all changes: a fixed cost for each, its version, and the frame that watchers
+    /// share.
     pub bytes_max: usize,
 }
 
 impl Default for WindowLimits {
     fn default() -> Self {
-        WindowLimits { collection_events_max: 16_384, bytes_max: 32 * 1024 * 1024 }
+        WindowLimits { collection_events_max: 16_384, bytes_max: 64 * 1024 * 1024 }
     }
 }
 
@@ -37,9 +38,8 @@ pub struct ChangeWindow {
     end: Revision,
     /// Looked up by name only, never iterated where the order could matter.
     collections: HashMap<Collection, Changes>,
-    /// The parts of commits in the order in which they came, for dropping the oldest first. One
-    /// whose collection has dropped it already is skipped.
-    ages: VecDeque<(Collection, Revision)>,
+    /// The oldest change of each collection that has any, for dropping the oldest of all.
+    oldest: BTreeMap<Revision, Collection>,
     bytes: usize,
 }
 
@@ -88,7 +88,8 @@ impl Changes {
 }
 
 fn cost(event: &ChangeEvent) -> usize {
-    EVENT_OVERHEAD_BYTES + event.after.as_ref().map_or(0, |after| after.bytes.len())
+    let object = event.after.as_ref().or(event.before.as_ref());
+    EVENT_OVERHEAD_BYTES + object.map_or(0, |object| 2 * object.bytes.len())
 }
 
 impl ChangeWindow {
@@ -99,7 +100,7 @@ impl ChangeWindow {
             base,
             end: base,
             collections: HashMap::new(),
-            ages: VecDeque::new(),
+            oldest: BTreeMap::new(),
             bytes: 0,
         }
     }
@@ -144,10 +145,7 @@ impl ChangeWindow {
             }
         }
         self.end = end;
-        for collection in fresh {
-            self.ages.push_back((collection.clone(), end));
-            self.drop_beyond_count(&collection);
-        }
+        fresh.iter().for_each(|collection| self.drop_beyond_count(collection));
         self.drop_beyond_bytes();
     }
 
@@ -155,43 +153,44 @@ impl ChangeWindow {
     fn keep(&mut self, event: &Arc<ChangeEvent>, commit_first: Revision) -> Option<Collection> {
         self.bytes += cost(event);
         let kept = Kept { event: event.clone(), commit_first };
-        let name = event.key.collection();
-        if let Some(changes) = self.collections.get_mut(name) {
-            let continues =
-                changes.events.back().is_some_and(|b| b.event.commit_end == event.commit_end);
+        if let Some(changes) = self.collections.get_mut(event.key.collection()) {
+            let newest = changes.events.back().map(|kept| kept.event.commit_end);
             changes.events.push_back(kept);
-            return (!continues).then(|| collection_of(event));
+            if newest.is_none() {
+                self.oldest.insert(event.revision, collection_of(event));
+            }
+            return (newest != Some(event.commit_end)).then(|| collection_of(event));
         }
+        let collection = collection_of(event);
+        self.oldest.insert(event.revision, collection.clone());
         let changes = Changes { floor: self.base, events: VecDeque::from([kept]) };
-        self.collections.insert(collection_of(event), changes);
-        Some(collection_of(event))
+        self.collections.insert(collection.clone(), changes);
+        Some(collection)
     }
 
     fn drop_beyond_count(&mut self, collection: &Collection) {
-        let Some(changes) = self.collections.get_mut(collection) else { return };
-        while changes.events.len() > self.limits.collection_events_max {
-            self.bytes -= changes.drop_oldest();
+        let limit = self.limits.collection_events_max;
+        while self.collections.get(collection).is_some_and(|held| held.events.len() > limit) {
+            self.drop_oldest(collection);
         }
     }
 
     fn drop_beyond_bytes(&mut self) {
         while self.bytes > self.limits.bytes_max {
-            let Some((collection, end)) = self.ages.pop_front() else { return };
-            self.drop_through(&collection, end);
-        }
-        // Parts that their collection has dropped already would only pile up here.
-        while let Some((collection, end)) = self.ages.front() {
-            if self.floor(collection) < *end {
-                return;
-            }
-            self.ages.pop_front();
+            let Some((_, collection)) = self.oldest.first_key_value() else { return };
+            let collection = collection.clone();
+            self.drop_oldest(&collection);
         }
     }
 
-    fn drop_through(&mut self, collection: &Collection, end: Revision) {
+    fn drop_oldest(&mut self, collection: &Collection) {
         let Some(changes) = self.collections.get_mut(collection) else { return };
-        while changes.floor < end && !changes.events.is_empty() {
-            self.bytes -= changes.drop_oldest();
+        if let Some(oldest) = changes.events.front() {
+            self.oldest.remove(&oldest.event.revision);
+        }
+        self.bytes -= changes.drop_oldest();
+        if let Some(oldest) = changes.events.front() {
+            self.oldest.insert(oldest.event.revision, collection.clone());
         }
     }
 

@@ -52,7 +52,7 @@ proptest! {
     fn agrees_with_the_full_record(
         commits in commits(),
         collection_events_max in 1usize..20,
-        bytes_max in 500usize..20_000,
+        bytes_max in 500usize..30_000,
         batch in 1usize..6,
     ) {
         let mut state = State::new();
