@@ -8,9 +8,11 @@ use crate::plan::Planner;
 use crate::queue::{Change, Queue};
 use crate::source::{self, SourceError, Update};
 use bytes::Bytes;
-use reddwarf_core::Status;
+use futures::FutureExt;
 use reddwarf_core::api::ApiClient;
+use reddwarf_core::{Reason, Status};
 use serde_json::json;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -231,6 +233,10 @@ async fn bind(client: Arc<dyn ApiClient>, pod: Arc<PodInfo>, node: Arc<str>) -> 
         "target": {"kind": "Node", "apiVersion": "v1", "name": *node},
     });
     let body = Bytes::from(body.to_string());
-    let answer = client.request("POST", &path, None, Some(body)).await;
+    // A pod whose binding has no answer would keep its place for ever.
+    let request = AssertUnwindSafe(client.request("POST", &path, None, Some(body)));
+    let answer = request.catch_unwind().await.unwrap_or_else(|_| {
+        Err(Box::new(Status::failure(Reason::InternalError, "the request panicked")))
+    });
     Bound { pod, node, popped, answer: answer.map(drop) }
 }

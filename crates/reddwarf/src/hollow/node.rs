@@ -128,7 +128,8 @@ impl HollowNode {
         Ok(answer.status.is_success())
     }
 
-    fn object(&self) -> Value {
+    /// The Node as it is made.
+    pub fn object(&self) -> Value {
         let (high, low) = self.high_low();
         let range = format!("10.{}.{low}.0/24", 128 + high);
         json!({
@@ -152,7 +153,8 @@ impl HollowNode {
         })
     }
 
-    fn status(&self) -> Value {
+    /// The status as it stands.
+    pub fn status(&self) -> Value {
         let capacity = json!({
             "cpu": "32", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "110",
             "hugepages-1Gi": "0", "hugepages-2Mi": "0",

@@ -119,3 +119,75 @@ fn init_container(pod: &Pod, of: &Container, now: &str) -> Value {
     status["started"] = false.into();
     status
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hollow::node::HollowNode;
+    use k8s_openapi::api::core::v1;
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+
+    /// Whether a type of the API has every field that is written, under that name.
+    fn assert_known<T: Serialize + DeserializeOwned>(written: &Value) {
+        let typed: T = serde_json::from_value(written.clone()).expect("of the type");
+        let back = serde_json::to_value(typed).expect("JSON");
+        assert_within(written, &back, "");
+    }
+
+    fn assert_within(written: &Value, known: &Value, path: &str) {
+        match written {
+            Value::Null => {}
+            Value::Object(map) => {
+                for (key, value) in map {
+                    assert_within(value, &known[key], &format!("{path}.{key}"));
+                }
+            }
+            Value::Array(list) => {
+                for (at, value) in list.iter().enumerate() {
+                    assert_within(value, &known[at], &format!("{path}[{at}]"));
+                }
+            }
+            // Times are written back with or without fractions.
+            Value::String(_) => assert!(known.is_string(), "{path} is not known"),
+            other => assert_eq!(other, known, "{path}"),
+        }
+    }
+
+    fn pod() -> Pod {
+        serde_json::from_value(json!({
+            "metadata": {"name": "p", "namespace": "default", "uid": "u", "generation": 3},
+            "spec": {
+                "nodeName": "hollow-node-0",
+                "containers": [{"name": "c", "image": "i"}],
+                "initContainers": [
+                    {"name": "init", "image": "i"},
+                    {"name": "sidecar", "image": "i", "restartPolicy": "Always"},
+                ],
+            },
+        }))
+        .expect("a pod")
+    }
+
+    #[test]
+    fn statuses_are_of_the_api() {
+        let (host, address) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 128, 0, 2));
+        let running = running(&pod(), host, address, &now_seconds());
+        assert_known::<v1::PodStatus>(&running["status"]);
+        let init = &running["status"]["initContainerStatuses"];
+        assert_eq!(init[0]["state"]["terminated"]["exitCode"], 0);
+        assert!(init[1]["state"]["running"].is_object());
+        let succeeded = succeeded(&pod(), &now_seconds());
+        assert_known::<v1::PodStatus>(&succeeded["status"]);
+        assert_eq!(succeeded["metadata"]["uid"], "u");
+    }
+
+    #[test]
+    fn nodes_are_of_the_api() {
+        let node = HollowNode::new("hollow-node-", 7);
+        assert_known::<v1::Node>(&node.object());
+        assert_known::<v1::NodeStatus>(&node.status());
+        let lease = node.lease(&now_micros());
+        assert_known::<k8s_openapi::api::coordination::v1::Lease>(&lease);
+    }
+}
