@@ -99,11 +99,34 @@ fn text(out: &mut String, s: &str, indent: usize) {
             }
         }
     } else if plain(s) {
-        out.push_str(s);
+        folded(out, s, indent);
     } else if reads_as_another_type(s) || s.chars().any(|c| c.is_control()) || s.is_empty() {
         let _ = write!(out, "{}", Value::from(s));
     } else {
-        let _ = write!(out, "'{}'", s.replace('\'', "''"));
+        out.push('\'');
+        folded(out, &s.replace('\'', "''"), indent);
+        out.push('\'');
+    }
+}
+
+/// Lines are broken at the first space behind this column.
+const WIDTH: usize = 80;
+
+fn folded(out: &mut String, s: &str, indent: usize) {
+    let mut column = out.len() - out.rfind('\n').map_or(0, |at| at + 1);
+    let mut chars = s.chars().peekable();
+    let mut before = ' ';
+    while let Some(c) = chars.next() {
+        let breaks = c == ' ' && column > WIDTH && before != ' ';
+        if breaks && chars.peek().is_some_and(|next| *next != ' ') {
+            out.push('\n');
+            pad(out, indent);
+            column = indent;
+        } else {
+            out.push(c);
+            column += 1;
+        }
+        before = c;
     }
 }
 

@@ -57,7 +57,10 @@ impl ReadOptions {
                 Some("NotOlderThan") => Some(Match::NotOlderThan),
                 _ => None,
             },
-            limit: limit.and_then(|l| usize::try_from(l).ok()).filter(|l| *l > 0),
+            // A list of any state is answered whole, as upstream answers it from its cache.
+            limit: limit
+                .and_then(|l| usize::try_from(l).ok())
+                .filter(|l| *l > 0 && revision != Some(Revision::ZERO)),
             token: query.text("continue").map(str::to_owned),
             initial_events: query.flag("sendInitialEvents"),
             bookmarks: query.flag("allowWatchBookmarks").unwrap_or(false),

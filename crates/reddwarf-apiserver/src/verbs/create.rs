@@ -39,7 +39,7 @@ const SERVER_OWNED: [&str; 6] = [
 pub async fn create(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     let options = WriteOptions::read(x.query, "CreateOptions")?;
     let decoded = x.decode(options.validation)?;
-    if !meta(&decoded.object, "resourceVersion").is_empty() {
+    if !matches!(meta(&decoded.object, "resourceVersion"), "" | "0") {
         return Err(unclassified("resourceVersion should not be set on objects to be created"));
     }
     let mut answer = store_new(x, decoded.object, options).await?;
