@@ -65,7 +65,10 @@ pub fn shown(kind: &Kind, bytes: &[u8]) -> Value {
 pub fn one(kind: &Kind, object: Value, form: Representation, options: &TableOptions) -> Value {
     match form {
         Representation::Table(newest) => {
-            let meta = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
+            let meta = match &object["metadata"]["resourceVersion"] {
+                Value::Null => json!({}),
+                version => json!({"resourceVersion": version}),
+            };
             table_of(kind, vec![object], meta, newest, options)
         }
         Representation::Partial(newest) => partial(object, newest),
@@ -127,12 +130,18 @@ pub fn table_of(
         .into_iter()
         .map(|object| {
             let cells = table::cells(kind, &object, &context);
+            let conditions = table::conditions(kind, &object);
             let object = match options.include {
                 IncludeObject::None => Value::Null,
                 IncludeObject::Metadata => partial(object, newest),
                 IncludeObject::Object => object,
             };
-            json!({"cells": cells, "object": object})
+            match conditions {
+                Some(conditions) => {
+                    json!({"cells": cells, "conditions": conditions, "object": object})
+                }
+                None => json!({"cells": cells, "object": object}),
+            }
         })
         .collect();
     let columns = match options.no_headers {

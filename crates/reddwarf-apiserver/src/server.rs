@@ -5,7 +5,7 @@ use crate::authn::PeerIdentity;
 use crate::authz;
 use crate::errors::no_such_resource;
 use crate::http::accept::{Offer, negotiate};
-use crate::http::answer::{Answer, Content, Form, render, wants_pretty};
+use crate::http::answer::{Answer, Content, Form, render, wants_pretty, warn};
 use crate::http::{Accept, ApiBody, Place, Query, RequestInfo, body};
 use crate::metrics::{Counted, Metrics};
 use crate::nonresource::{self, Check, Route};
@@ -184,6 +184,17 @@ fn counted<'a>(place: &'a Place, verb: Cow<'static, str>) -> Counted<'a> {
     }
 }
 
+/// What every answer about a kind that is on its way out warns of.
+fn deprecation(kind: &Kind) -> Option<&'static str> {
+    match (kind.group.as_ref(), kind.kind.as_ref()) {
+        ("", "Endpoints") => {
+            Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice")
+        }
+        ("", "ComponentStatus") => Some("v1 ComponentStatus is deprecated in v1.19+"),
+        _ => None,
+    }
+}
+
 fn address(kind: &Kind) -> String {
     format!("{}/{}/{}", kind.group, kind.version, kind.plural)
 }
@@ -263,10 +274,13 @@ impl Incoming<'_> {
             Ok(accept) => accept,
             Err(status) => return (self.fail(status, Accept::default()), Some(verb)),
         };
-        let response = match self.exchange(info, kind, verb, accept, user).await {
+        let mut response = match self.exchange(info, kind, verb, accept, user).await {
             Ok((answer, table)) => render(answer, &self.form(accept, table)),
             Err(status) => self.fail(status, accept),
         };
+        if let Some(text) = deprecation(kind) {
+            warn(response.headers_mut(), text);
+        }
         (response, Some(verb))
     }
 

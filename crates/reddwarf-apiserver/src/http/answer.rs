@@ -113,13 +113,16 @@ pub fn render(answer: Answer, form: &Form<'_>) -> Response<ApiBody> {
     if retry_after > 0 {
         headers.insert(RETRY_AFTER, HeaderValue::from(retry_after));
     }
-    for text in warnings {
-        let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
-        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
-            headers.append(WARNING, value);
-        }
-    }
+    warnings.iter().for_each(|text| warn(headers, text));
     compress(response, form.headers)
+}
+
+/// Adds a `Warning` header.
+pub fn warn(headers: &mut HeaderMap, text: &str) {
+    let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+    if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+        headers.append(WARNING, value);
+    }
 }
 
 const JSON: &str = "application/json";

@@ -26,12 +26,11 @@ const SUFFIX_LENGTH: usize = 5;
 const NAMES_TRIED_MAX: u32 = 8;
 
 /// What the server alone decides of a new object.
-const SERVER_OWNED: [&str; 6] = [
+const SERVER_OWNED: [&str; 5] = [
     "selfLink",
     "deletionTimestamp",
     "deletionGracePeriodSeconds",
     "managedFields",
-    "generation",
     "resourceVersion",
 ];
 

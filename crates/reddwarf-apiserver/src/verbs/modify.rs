@@ -21,10 +21,10 @@ use crate::patch::{self, PatchType};
 use crate::representation::shown;
 use crate::schema::normalize;
 use crate::subresource;
-use crate::validation;
+use crate::validation::{self, FieldError, FieldPath, invalid};
 use http::StatusCode;
 use reddwarf_core::object::splice_revision;
-use reddwarf_core::{Status, StoredObject, View};
+use reddwarf_core::{Reason, Status, StoredObject, View};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -128,6 +128,9 @@ async fn create_by_put(
     match change {
         Change::Put(object) if x.kind.strategy.create_on_update && x.subresource().is_empty() => {
             body_version(meta(&object, "resourceVersion"))?;
+            if !uid(&object).is_empty() {
+                return Err(conflict(x.kind, x.name(), &uid_mismatch(x, uid(&object), "")));
+            }
             store_new(x, object, options).await
         }
         _ => Err(not_found(x.kind, x.name())),
@@ -179,10 +182,10 @@ async fn attempt(
         return Ok(Some(answer(x, unversioned(x, new))?.warn(warnings)));
     }
     if released(x, &new, &old) {
-        let revision = remove(x, stored, view, Vec::new()).await?;
-        let encoded = crate::object::to_change(kind, stored.key.clone(), &new).1;
+        remove(x, stored, view, Vec::new()).await?;
+        let encoded = to_change(kind, stored.key.clone(), &new).1;
         let at = encoded.version_offset as usize;
-        let bytes = splice_revision(&encoded.bytes, at, 0, revision);
+        let bytes = splice_revision(&encoded.bytes, at, 0, stored.revision);
         return Ok(Some(answer(x, bytes)?.warn(warnings)));
     }
     if new == old && extra.changes.is_empty() {
@@ -233,7 +236,9 @@ fn computed(
         }
         Change::Patch(patch_type) => {
             let patched = patch::apply(x.kind, *patch_type, old, x.body)?;
-            let mut decoded = normalize(x.kind, patched, options.validation)?;
+            let shown = patched.to_string();
+            let mut decoded = normalize(x.kind, patched, options.validation)
+                .map_err(|status| undecodable(status, &shown))?;
             (x.kind.hooks.default)(&mut decoded.object);
             named_as_path(x, &decoded.object)?;
             namespace_of_path(x, &mut decoded.object)?;
@@ -243,6 +248,15 @@ fn computed(
             Ok((decoded.object, decoded.warnings))
         }
     }
+}
+
+/// A patched object that is none of its kind: upstream's 422, which names no kind.
+fn undecodable(status: Box<Status>, patched: &str) -> Box<Status> {
+    if !status.is(Reason::BadRequest) {
+        return status;
+    }
+    let field = FieldPath::new("patch");
+    Box::new(invalid("", "", "", &[FieldError::invalid(field, patched, status.message)]))
 }
 
 /// The version that a form such as a `Scale` names must be the object's.
