@@ -234,7 +234,8 @@ async fn bind(client: Arc<dyn ApiClient>, pod: Arc<PodInfo>, node: Arc<str>) -> 
     });
     let body = Bytes::from(body.to_string());
     // A pod whose binding has no answer would keep its place for ever.
-    let request = AssertUnwindSafe(client.request("POST", &path, None, Some(body)));
+    let request =
+        AssertUnwindSafe(client.request("POST", &path, Some("application/json"), Some(body)));
     let answer = request.catch_unwind().await.unwrap_or_else(|_| {
         Err(Box::new(Status::failure(Reason::InternalError, "the request panicked")))
     });

@@ -164,7 +164,7 @@ async fn record(
     });
     let path = format!("/api/v1/namespaces/{}/events", pod.namespace);
     let body = Bytes::from(event.to_string());
-    if let Err(status) = client.request("POST", &path, None, Some(body)).await {
+    if let Err(status) = client.request("POST", &path, Some("application/json"), Some(body)).await {
         tracing::debug!(pod = pod.full_name(), reason, %status, "event not written");
     }
 }

@@ -51,6 +51,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         members,
     };
     tokio::spawn(background::run(loops, CancellationToken::new()));
+    let metrics = reddwarf_scheduler::Metrics::default();
+    tokio::spawn(reddwarf_scheduler::run(client.fenced(term), CancellationToken::new(), metrics));
     println!("http://{address}");
     let groups = vec!["system:masters".to_owned(), "system:authenticated".to_owned()];
     let peer = PeerIdentity(Arc::new(UserInfo { name: "kubernetes-admin".to_owned(), groups }));
