@@ -182,12 +182,14 @@ pub enum Generation {
     OnSpecOrLabelChange,
     /// 1 at creation, and never moved by an update.
     Fixed,
+    /// None at creation, then as [`Generation::OnSpecChange`].
+    AfterSpecChange,
 }
 
 impl Generation {
-    /// Whether the kind has a generation.
+    /// Whether new objects have generation 1.
     pub fn kept(self) -> bool {
-        self != Generation::None
+        !matches!(self, Generation::None | Generation::AfterSpecChange)
     }
 
     /// Whether an update of the main resource from `old` to `new` counts; by then the status of
@@ -195,7 +197,7 @@ impl Generation {
     pub fn moves(self, new: &Value, old: &Value) -> bool {
         match self {
             Generation::None | Generation::Fixed => false,
-            Generation::OnSpecChange => content_differs(new, old),
+            Generation::OnSpecChange | Generation::AfterSpecChange => content_differs(new, old),
             Generation::OnSpecOrAnnotationChange => {
                 content_differs(new, old) || metadata_differs(new, old, "annotations")
             }

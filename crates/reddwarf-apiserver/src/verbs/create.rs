@@ -153,7 +153,7 @@ fn prepare(x: &Exchange<'_>, object: &mut Value) {
     if name(object).is_empty() && !prefix.is_empty() {
         set_meta(object, "name", Some(generate(&prefix).into()));
     }
-    if x.kind.strategy.status {
+    if x.kind.strategy.status && !x.kind.strategy.status_at_creation {
         x.server.clear_status(x.kind, object);
     }
     (x.kind.hooks.prepare_create)(object);

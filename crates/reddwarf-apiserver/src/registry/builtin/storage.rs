@@ -2,6 +2,7 @@
 
 use crate::defaults::storage;
 use crate::registry::builder::GroupVersion;
+use crate::registry::kind::Generation;
 use crate::registry::{Registry, prepare};
 use crate::table::columns;
 
@@ -12,6 +13,7 @@ pub(super) fn add(registry: &mut Registry) {
         V1.cluster("CSIDriver", "csidrivers")
             .table(columns::CSI_DRIVER)
             .conditional_update()
+            .generation_as(Generation::AfterSpecChange)
             .defaults(storage::csi_driver),
     );
     registry.add(V1.cluster("CSINode", "csinodes").table(columns::CSI_NODE).conditional_update());

@@ -22,10 +22,12 @@ pub fn pod_create(pod: &mut Value) {
     each(pod, "spec.topologySpreadConstraints", |constraint| label_keys(constraint, &labels));
 }
 
-/// A pod's `/status` cannot change its owners or its class of service.
+/// A pod's `/status` cannot change its owners, nor leave out its class of service.
 pub fn pod_status_update(new: &mut Value, old: &Value) {
     keep(new, old, "metadata.ownerReferences");
-    keep(new, old, "status.qosClass");
+    if text(new, "status.qosClass").is_empty() {
+        keep(new, old, "status.qosClass");
+    }
 }
 
 fn affinity_labels(affinity: &mut Value, labels: &Value) {
