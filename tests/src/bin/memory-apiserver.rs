@@ -5,17 +5,15 @@
 use clap::Parser;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use reddwarf_apiserver::admission::builtin_chain;
+use reddwarf_apiserver::LocalClient;
 use reddwarf_apiserver::authn::PeerIdentity;
 use reddwarf_apiserver::background::{self, Background};
 use reddwarf_apiserver::bootstrap::{self, BootstrapConfig};
-use reddwarf_apiserver::registry::Registry;
 use reddwarf_apiserver::request::UserInfo;
-use reddwarf_apiserver::{ApiConfig, ApiServer, LocalClient};
 use reddwarf_core::Store;
 use reddwarf_core::api::ApiClient;
+use reddwarf_tests::memory_api::server;
 use reddwarf_tests::memory_store::MemoryStore;
-use serde_json::json;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -72,22 +70,4 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         });
     }
-}
-
-fn server(store: Arc<dyn Store>, address: String) -> ApiServer {
-    ApiServer::new(ApiConfig {
-        store,
-        registry: Arc::new(Registry::builtin()),
-        chain: Arc::new(builtin_chain()),
-        checks: Vec::new(),
-        version: json!({
-            "major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36",
-            "minCompatibilityMajor": "1", "minCompatibilityMinor": "35",
-            "gitVersion": "v1.36.2", "gitCommit": "unknown", "gitTreeState": "clean",
-            "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none", "compiler": "rustc",
-            "platform": "linux/amd64",
-        }),
-        server_address: address,
-        routes: Vec::new(),
-    })
 }

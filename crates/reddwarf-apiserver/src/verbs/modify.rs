@@ -8,7 +8,8 @@ use super::removal::remove;
 use crate::admission::Operation;
 use crate::allocation;
 use crate::errors::{
-    MODIFIED, bad_request, conflict, invalid_object, not_found, unknown_patch, version_required,
+    MODIFIED, bad_request, conflict, invalid_object, invalid_options, not_found, unknown_patch,
+    version_required,
 };
 use crate::http::Answer;
 use crate::http::answer::Content;
@@ -53,8 +54,26 @@ pub async fn update(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     Ok(answer)
 }
 
+const APPLY: &str = "application/apply-patch+yaml";
+
+/// What patches take besides the options of all writes.
+fn check_patch_options(x: &Exchange<'_>) -> Result<(), Box<Status>> {
+    let (at, detail) = match x.media_type() {
+        APPLY if x.query.text("fieldManager").is_none() => {
+            let at = FieldPath::new("fieldManager");
+            let error = FieldError::required(at, "is required for apply patch");
+            return Err(invalid_options("PatchOptions", &[error]));
+        }
+        APPLY => return Ok(()),
+        _ if x.query.first("force").is_none() => return Ok(()),
+        _ => (FieldPath::new("force"), "may not be specified for non-apply patch"),
+    };
+    Err(invalid_options("PatchOptions", &[FieldError::forbidden(at, detail)]))
+}
+
 /// PATCH.
 pub async fn patch(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
+    check_patch_options(x)?;
     let patch_type = match x.media_type() {
         "application/json-patch+json" => PatchType::Json,
         "application/merge-patch+json" => PatchType::Merge,
@@ -318,10 +337,10 @@ fn uid_mismatch(x: &Exchange<'_>, given: &str, stored: &str) -> String {
 fn keep_server_owned(new: &mut Value, old: &Value) {
     new["kind"] = old["kind"].clone();
     new["apiVersion"] = old["apiVersion"].clone();
-    for field in ["generation", "managedFields", "selfLink"] {
+    for field in ["generation", "managedFields", "selfLink", "creationTimestamp"] {
         set_meta(new, field, old["metadata"].get(field).cloned());
     }
-    for field in ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
         if new["metadata"].get(field).is_none_or(Value::is_null) {
             set_meta(new, field, old["metadata"].get(field).cloned());
         }

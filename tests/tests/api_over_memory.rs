@@ -1,0 +1,182 @@
+//! The verbs over a store in memory: what a client may rely on.
+
+use bytes::Bytes;
+use reddwarf_apiserver::request::UserInfo;
+use reddwarf_apiserver::{ApiServer, LocalClient};
+use reddwarf_core::api::{ApiClient, ApiWatch};
+use reddwarf_core::{Reason, Status};
+use reddwarf_tests::memory_api::server;
+use reddwarf_tests::memory_store::MemoryStore;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+const MERGE: &str = "application/merge-patch+json";
+
+struct Api {
+    server: ApiServer,
+    client: LocalClient,
+}
+
+impl Api {
+    async fn new() -> Self {
+        let server = server(MemoryStore::new(), "127.0.0.1:6443".into());
+        let client = LocalClient::privileged(server.clone(), "test");
+        let api = Api { server, client };
+        api.send("POST", "/api/v1/namespaces", json!({"metadata": {"name": "default"}}))
+            .await
+            .expect("a namespace");
+        api
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Value) -> Result<Value, Box<Status>> {
+        let body = (!body.is_null()).then(|| Bytes::from(body.to_string()));
+        let kind = (method == "PATCH").then_some(MERGE);
+        let answer = self.client.request(method, path, kind, body).await?;
+        Ok(serde_json::from_slice(&answer).expect("JSON"))
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.send("GET", path, Value::Null).await.expect("readable")
+    }
+
+    async fn map(&self, name: &str, labels: Value) -> Value {
+        let body = json!({"metadata": {"name": name, "labels": labels}, "data": {"n": "0"}});
+        self.send("POST", MAPS, body).await.expect("created")
+    }
+}
+
+fn version(object: &Value) -> &str {
+    object["metadata"]["resourceVersion"].as_str().expect("a version")
+}
+
+fn names(list: &Value) -> Vec<&str> {
+    let items = list["items"].as_array().expect("items");
+    items.iter().filter_map(|i| i["metadata"]["name"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn an_update_names_the_version_that_it_replaces() {
+    let api = Api::new().await;
+    let made = api.map("a", json!({})).await;
+    let path = format!("{MAPS}/a");
+    let put = |version: &str, n: &str| json!({"metadata": {"name": "a", "resourceVersion": version}, "data": {"n": n}});
+    let changed = api.send("PUT", &path, put(version(&made), "1")).await.expect("replaced");
+    assert_eq!(changed["metadata"]["uid"], made["metadata"]["uid"]);
+    let stale = api.send("PUT", &path, put(version(&made), "2")).await.expect_err("stale");
+    assert!(stale.is(Reason::Conflict));
+    assert_eq!(
+        stale.message,
+        "Operation cannot be fulfilled on configmaps \"a\": the object has been modified; please apply your changes to the latest version and try again"
+    );
+    let same = api.send("PUT", &path, put(version(&changed), "1")).await.expect("no change");
+    assert_eq!(version(&same), version(&changed), "what changes nothing is not written");
+    assert_eq!(api.get(&path).await["data"]["n"], "1");
+}
+
+#[tokio::test]
+async fn concurrent_patches_all_land() {
+    let api = Arc::new(Api::new().await);
+    api.map("a", json!({})).await;
+    let patches = (0..40).map(|n| {
+        let api = api.clone();
+        tokio::spawn(async move {
+            let body = json!({"data": {format!("k{n}"): "v"}});
+            api.send("PATCH", &format!("{MAPS}/a"), body).await.expect("patched");
+        })
+    });
+    for patch in patches.collect::<Vec<_>>() {
+        patch.await.expect("no panic");
+    }
+    let data = &api.get(&format!("{MAPS}/a")).await["data"];
+    assert_eq!(data.as_object().expect("data").len(), 41);
+}
+
+#[tokio::test]
+async fn pages_show_one_state() {
+    let api = Api::new().await;
+    for name in ["a", "b", "c", "d"] {
+        api.map(name, json!({})).await;
+    }
+    let first = api.get(&format!("{MAPS}?limit=2")).await;
+    assert_eq!(names(&first), ["a", "b"]);
+    assert_eq!(first["metadata"]["remainingItemCount"], 2);
+    assert!(first["items"][0].get("kind").is_none(), "items of built-in lists have no kind");
+    api.map("bb", json!({})).await;
+    api.send("DELETE", &format!("{MAPS}/d"), Value::Null).await.expect("deleted");
+    let token = first["metadata"]["continue"].as_str().expect("a token");
+    let second = api.get(&format!("{MAPS}?limit=5&continue={token}")).await;
+    assert_eq!(names(&second), ["c", "d"]);
+    assert_eq!(version(&second), version(&first));
+    assert_eq!(names(&api.get(MAPS).await), ["a", "b", "bb", "c"]);
+}
+
+#[tokio::test]
+async fn a_dry_run_stores_nothing() {
+    let api = Api::new().await;
+    let body = json!({"metadata": {"generateName": "x-"}});
+    let made = api.send("POST", &format!("{MAPS}?dryRun=All"), body).await.expect("accepted");
+    assert_eq!(made["metadata"]["name"].as_str().map(str::len), Some(7));
+    assert!(names(&api.get(MAPS).await).is_empty());
+}
+
+#[tokio::test]
+async fn a_finalizer_holds_a_deletion() {
+    let api = Api::new().await;
+    let path = format!("{MAPS}/a");
+    let body = json!({"metadata": {"name": "a", "finalizers": ["example.com/hold"]}});
+    api.send("POST", MAPS, body).await.expect("created");
+    let marked = api.send("DELETE", &path, Value::Null).await.expect("marked");
+    assert!(marked["metadata"]["deletionTimestamp"].is_string());
+    let again = json!({"metadata": {"name": "a"}});
+    let exists = api.send("POST", MAPS, again).await.expect_err("still there");
+    assert_eq!(exists.message, "object is being deleted: configmaps \"a\" already exists");
+    let release = json!({"metadata": {"finalizers": null}});
+    api.send("PATCH", &path, release).await.expect("released");
+    let gone = api.send("GET", &path, Value::Null).await.expect_err("gone");
+    assert!(gone.is(Reason::NotFound));
+}
+
+async fn next(watch: &mut Box<dyn ApiWatch>) -> (String, String) {
+    let frame = tokio::time::timeout(Duration::from_secs(5), watch.next()).await;
+    let frame = frame.expect("an event in time").expect("an open watch");
+    let event: Value = serde_json::from_slice(&frame).expect("JSON");
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    (text(&event["type"]), text(&event["object"]["metadata"]["name"]))
+}
+
+#[tokio::test]
+async fn a_watch_sees_objects_enter_and_leave_its_selector_and_ends_with_the_server() {
+    let api = Api::new().await;
+    api.map("a", json!({"s": "y"})).await;
+    let mut watch =
+        api.client.watch(&format!("{MAPS}?watch=true&labelSelector=s%3Dy")).await.expect("open");
+    assert_eq!(next(&mut watch).await, ("ADDED".into(), "a".into()));
+    for (label, seen) in [("y2", "DELETED"), ("y", "ADDED")] {
+        let body = json!({"metadata": {"labels": {"s": label}}});
+        api.send("PATCH", &format!("{MAPS}/a"), body).await.expect("patched");
+        assert_eq!(next(&mut watch).await, (seen.into(), "a".into()));
+    }
+    api.server.stop();
+    let end = tokio::time::timeout(Duration::from_secs(5), watch.next()).await;
+    assert_eq!(end.expect("ends in time"), None);
+}
+
+#[tokio::test]
+async fn only_masters_and_nodes_get_in() {
+    let api = Api::new().await;
+    let bob = UserInfo { name: "bob".into(), groups: vec!["system:authenticated".into()] };
+    let client = LocalClient::new(api.server.clone(), bob, "test");
+    let refused = client.request("GET", MAPS, None, None).await.expect_err("refused");
+    assert_eq!(refused.code, 403);
+    assert_eq!(
+        refused.message,
+        "configmaps is forbidden: User \"bob\" cannot list resource \"configmaps\" in API group \"\" in the namespace \"default\""
+    );
+    let request = http::Request::get(MAPS).body(http_body_util::Empty::<Bytes>::new());
+    let anonymous = api.server.handle(request.expect("a request")).await;
+    assert_eq!(anonymous.status(), 401);
+    let request = http::Request::get("/readyz").body(http_body_util::Empty::<Bytes>::new());
+    assert_eq!(api.server.handle(request.expect("a request")).await.status(), 200);
+}
