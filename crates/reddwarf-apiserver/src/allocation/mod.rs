@@ -8,6 +8,8 @@ mod addresses;
 mod ports;
 mod range;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use range::ServiceRange;
 
