@@ -132,7 +132,9 @@ fn node_ports_follow_the_type() {
     assert_eq!(held(&view, "nodeports"), 0);
     let spec = &plain["spec"];
     assert!(spec["ports"][0].get("nodePort").is_none());
-    assert!(spec.get("healthCheckNodePort").is_none() && spec.get("externalTrafficPolicy").is_none());
+    assert!(
+        spec.get("healthCheckNodePort").is_none() && spec.get("externalTrafficPolicy").is_none()
+    );
 }
 
 #[test]
@@ -153,7 +155,8 @@ fn an_external_name_gives_its_address_back() {
     let mut old = service_of(json!({"type": "ClusterIP", "ports": [{"port": 80}]}));
     let extra = service::create(&mut old, &view).expect("made");
     apply(&mut view, &extra);
-    let mut external = service_of(json!({"type": "ExternalName", "externalName": "a.b", "ports": [{"port": 80}]}));
+    let mut external =
+        service_of(json!({"type": "ExternalName", "externalName": "a.b", "ports": [{"port": 80}]}));
     for field in ["ipFamilies", "ipFamilyPolicy"] {
         external["spec"][field] = old["spec"][field].clone();
     }
@@ -169,7 +172,8 @@ fn an_external_name_gives_its_address_back() {
 #[test]
 fn a_cluster_without_ipv6() {
     let view = cidr("10.0.0.0/24");
-    let refused = |spec: Value| service::create(&mut service_of(spec), &view).expect_err("refused").message;
+    let refused =
+        |spec: Value| service::create(&mut service_of(spec), &view).expect_err("refused").message;
     assert!(refused(json!({"ipFamilies": ["IPv6"]})).ends_with("not configured on this cluster"));
     assert!(
         refused(json!({"ipFamilyPolicy": "RequireDualStack"}))

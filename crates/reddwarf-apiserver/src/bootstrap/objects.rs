@@ -3,7 +3,8 @@
 use super::{BootstrapConfig, BootstrapError};
 use crate::allocation::ServiceRange;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 
 /// Namespaces that every cluster has.
 pub const SYSTEM_NAMESPACES: [&str; 4] =
@@ -95,40 +96,43 @@ pub fn root_ca(ca_pem: &str) -> Value {
     })
 }
 
-/// The `Endpoints` and the `EndpointSlice` of the `kubernetes` service for these live members,
-/// sorted by address. Members that share one address, as on one machine, differ by port; the
-/// two kinds have one list of ports for all addresses, so only those at the first port count.
-pub fn kubernetes_endpoints(members: &[SocketAddr]) -> (Value, Value) {
-    let mut members = members.to_vec();
-    members.sort();
-    let port = members.first().map_or(0, SocketAddr::port);
-    members.retain(|m| m.port() == port);
-    members.dedup();
-    let addresses: Vec<String> = members.iter().map(|m| m.ip().to_string()).collect();
-    let port = json!({"name": "https", "port": port, "protocol": "TCP"});
-    let subsets = if addresses.is_empty() {
-        json!([])
-    } else {
-        let addresses: Vec<Value> = addresses.iter().map(|ip| json!({"ip": ip})).collect();
-        json!([{"addresses": addresses, "ports": [port]}])
-    };
+/// The `Endpoints` of the `kubernetes` service and its slices for these live members.
+///
+/// A subset, and a slice, has one list of ports for all its addresses, so members that serve
+/// at different ports are in different ones.
+pub fn kubernetes_endpoints(members: &[SocketAddr]) -> (Value, Vec<Value>) {
+    let mut by_port: BTreeMap<u16, BTreeSet<IpAddr>> = BTreeMap::new();
+    for member in members {
+        by_port.entry(member.port()).or_default().insert(member.ip());
+    }
+    let port = |port: &u16| json!({"name": "https", "port": port, "protocol": "TCP"});
+    let subsets: Vec<Value> = by_port
+        .iter()
+        .map(|(number, ips)| {
+            let addresses: Vec<Value> = ips.iter().map(|ip| json!({ "ip": ip })).collect();
+            json!({"addresses": addresses, "ports": [port(number)]})
+        })
+        .collect();
     let endpoints = json!({
         "apiVersion": "v1", "kind": "Endpoints",
         "metadata": {"name": "kubernetes", "namespace": "default",
             "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
         "subsets": subsets,
     });
-    let items: Vec<Value> = addresses
-        .iter()
-        .map(|ip| json!({"addresses": [ip], "conditions": {"ready": true}}))
-        .collect();
-    let slice = json!({
-        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-        "metadata": {"name": "kubernetes", "namespace": "default",
-            "labels": {"kubernetes.io/service-name": "kubernetes"}},
-        "addressType": "IPv4", "endpoints": items, "ports": [port],
+    let slices = by_port.iter().enumerate().map(|(at, (number, ips))| {
+        let name = if at == 0 { "kubernetes".to_owned() } else { format!("kubernetes-{number}") };
+        let items: Vec<Value> = ips
+            .iter()
+            .map(|ip| json!({"addresses": [ip], "conditions": {"ready": true}}))
+            .collect();
+        json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "metadata": {"name": name, "namespace": "default",
+                "labels": {"kubernetes.io/service-name": "kubernetes"}},
+            "addressType": "IPv4", "endpoints": items, "ports": [port(number)],
+        })
     });
-    (endpoints, slice)
+    (endpoints, slices.collect())
 }
 
 #[cfg(test)]
@@ -158,12 +162,17 @@ mod tests {
     fn endpoints_follow_members() {
         let at = |text: &str| text.parse::<SocketAddr>().expect("an address");
         let members = [at("10.0.0.2:6443"), at("10.0.0.1:6443"), at("10.0.0.2:6443")];
-        let (endpoints, slice) = kubernetes_endpoints(&members);
+        let (endpoints, slices) = kubernetes_endpoints(&members);
         assert_eq!(
             endpoints["subsets"][0]["addresses"],
             json!([{"ip": "10.0.0.1"}, {"ip": "10.0.0.2"}])
         );
-        assert_eq!(slice["endpoints"].as_array().map(Vec::len), Some(2));
+        assert_eq!(slices.len(), 1);
+        assert_eq!(slices[0]["endpoints"].as_array().map(Vec::len), Some(2));
+        let one_machine = [at("127.0.0.1:6443"), at("127.0.0.1:6444")];
+        let (endpoints, slices) = kubernetes_endpoints(&one_machine);
+        assert_eq!(endpoints["subsets"].as_array().map(Vec::len), Some(2));
+        assert_eq!(slices[1]["metadata"]["name"], "kubernetes-6444");
         assert_eq!(kubernetes_endpoints(&[]).0["subsets"], json!([]));
     }
 }

@@ -28,7 +28,8 @@ pub fn config_map(object: &Value) -> ErrorList {
         bytes += decoded_len(value);
     }
     if bytes > DATA_BYTES_MAX {
-        errors.push(FieldError::too_long(FieldPath::new(""), DATA_BYTES_MAX));
+        // Upstream shows the path of the whole object so.
+        errors.push(FieldError::too_long(FieldPath::new("[]"), DATA_BYTES_MAX));
     }
     errors
 }

@@ -263,6 +263,9 @@ pub fn endpoint_slice(object: &Value) -> ErrorList {
         let at = FieldPath::new("endpoints").index(at);
         errors.extend(slice_endpoint(endpoint, text(object, "addressType"), &at));
     }
+    if service::is_of_the_api(object) {
+        errors.retain(|error| !error.detail.contains("loopback"));
+    }
     errors
 }
 
