@@ -20,5 +20,5 @@ pub(super) fn run(command: &ServerCommand) -> Result<()> {
         return Ok(());
     }
     crate::logging::start(&config.log)?;
-    Ok(())
+    Ok(crate::server::run(config)?)
 }

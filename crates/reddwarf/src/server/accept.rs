@@ -10,7 +10,6 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 /// How long a client may take for its TLS handshake.
@@ -37,11 +36,10 @@ impl Accepted {
     }
 }
 
-/// Accepts until `stop`; each connection runs as its own task of `tasks`.
+/// Accepts until `stop`; each connection runs as its own task.
 pub(super) async fn accept_loop<F>(
     listener: TcpListener,
     tls: Arc<ServerConfig>,
-    tasks: TaskTracker,
     stop: CancellationToken,
     handle: impl Fn(Accepted) -> F + Clone + Send + Sync + 'static,
 ) where
@@ -64,7 +62,7 @@ pub(super) async fn accept_loop<F>(
             }
         };
         let (acceptor, handle, place) = (acceptor.clone(), handle.clone(), accepted.0);
-        tasks.spawn(async move {
+        tokio::spawn(async move {
             let _place = place;
             if let Some(accepted) = handshake(acceptor, tcp, remote).await {
                 handle(accepted).await;

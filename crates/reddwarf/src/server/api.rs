@@ -1,0 +1,121 @@
+//! The API server of a member, with the paths and checks that the program adds.
+
+use crate::config::Config;
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::header::CONTENT_TYPE;
+use http::{Request, Response};
+use parking_lot::Mutex;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry as MetricRegistry;
+use reddwarf_apiserver::admission::builtin_chain;
+use reddwarf_apiserver::nonresource::{Check, Route};
+use reddwarf_apiserver::registry::Registry;
+use reddwarf_apiserver::{ApiConfig, ApiServer};
+use reddwarf_core::Collection;
+use reddwarf_raft::Node;
+use reddwarf_scheduler as scheduler;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// The Kubernetes version whose API is served.
+const KUBERNETES: &str = "1.36.2";
+
+/// Puts the API server together; also gives what the scheduler counts with.
+pub(super) fn server(
+    config: &Config,
+    node: &Arc<Node>,
+    stopping: CancellationToken,
+) -> (ApiServer, scheduler::Metrics) {
+    let mut metrics = MetricRegistry::default();
+    node.metrics().register(&mut metrics);
+    let scheduler_metrics = scheduler::Metrics::register(&mut metrics);
+    let metrics = Arc::new(Mutex::new(metrics));
+    let server = ApiServer::new(ApiConfig {
+        store: node.store(),
+        registry: Arc::new(Registry::builtin()),
+        chain: Arc::new(builtin_chain()),
+        checks: checks(node, stopping),
+        version: version(),
+        server_address: config.advertise.clone(),
+        routes: vec![metrics_route(metrics.clone()), status_route(node)],
+    });
+    server.metrics().register(&mut metrics.lock());
+    (server, scheduler_metrics)
+}
+
+fn checks(node: &Arc<Node>, stopping: CancellationToken) -> Vec<Check> {
+    let shutdown = move || {
+        let stopping = stopping.is_cancelled();
+        async move { if stopping { Err("the member is stopping".to_owned()) } else { Ok(()) } }
+            .boxed()
+    };
+    let barrier = {
+        let node = node.clone();
+        move || -> BoxFuture<'static, Result<(), String>> {
+            let node = node.clone();
+            async move { node.ready().await.map_err(|error| error.to_string()) }.boxed()
+        }
+    };
+    let first_objects = {
+        let (store, key) = (node.store(), Collection::new("", "namespaces").key("", "default"));
+        move || {
+            let there = store.view().get(&key).is_some();
+            async move {
+                if there { Ok(()) } else { Err("the first objects are not there yet".to_owned()) }
+            }
+            .boxed()
+        }
+    };
+    vec![
+        Check::ready("shutdown", shutdown),
+        Check::ready("read-index", barrier),
+        Check::ready("poststarthook/bootstrap", first_objects),
+    ]
+}
+
+fn version() -> Value {
+    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    let arch = match arch {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    json!({
+        "major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36",
+        "minCompatibilityMajor": "1", "minCompatibilityMinor": "35",
+        "gitVersion": format!("v{KUBERNETES}+reddwarf.{}", env!("CARGO_PKG_VERSION")),
+        "gitCommit": "unknown", "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "none", "compiler": "rustc", "platform": format!("{os}/{arch}"),
+    })
+}
+
+fn metrics_route(metrics: Arc<Mutex<MetricRegistry>>) -> Route {
+    Route::new("/metrics", move |_: Request<Bytes>| {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = encode(&mut text, &metrics.lock());
+        let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        async move { answer(kind, text.into()) }.boxed()
+    })
+}
+
+fn status_route(node: &Arc<Node>) -> Route {
+    let node = node.clone();
+    Route::new("/reddwarf/status", move |_: Request<Bytes>| {
+        let node = node.clone();
+        async move {
+            let status = serde_json::to_vec(&node.status().await);
+            answer("application/json", status.unwrap_or_default().into())
+        }
+        .boxed()
+    })
+}
+
+fn answer(kind: &'static str, body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
+    response
+}

@@ -1,0 +1,76 @@
+//! Why a member does not run.
+
+use super::tls::TlsError;
+use miette::Diagnostic;
+use reddwarf_raft::StartError;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why a member does not run, for the operator.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum ServerError {
+    /// The data directory cannot be made.
+    #[error("cannot create the data directory {}", path.display())]
+    #[diagnostic(
+        code(reddwarf::server::data_dir),
+        help("check its parent's owner, or give another --data-dir")
+    )]
+    DataDir {
+        /// Which directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another process holds the pid file, or it cannot be written.
+    #[error("cannot hold the pid file {}", path.display())]
+    #[diagnostic(code(reddwarf::server::pid_file), help("is this member running already?"))]
+    PidFile {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The port is taken.
+    #[error("cannot listen on {address}")]
+    #[diagnostic(
+        code(reddwarf::server::listen),
+        help("another process may use the port; give --listen ADDRESS:PORT (`up`: --base-port)")
+    )]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Its certificates cannot be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Tls(#[from] TlsError),
+    /// Its data or its part in the group cannot be used.
+    #[error("the member cannot start")]
+    #[diagnostic(
+        code(reddwarf::server::start),
+        help(
+            "a member whose data is damaged, or belongs to another group, does not vote: move its \
+             data directory away and let it join anew; nothing is lost while the others run"
+        )
+    )]
+    Start(#[from] StartError),
+    /// It cannot go on.
+    #[error("the member cannot go on: {reason}")]
+    #[diagnostic(
+        code(reddwarf::server::failed),
+        help("look at its log and at its disk, then start it again")
+    )]
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// The process cannot be set up.
+    #[error("the process cannot be set up")]
+    #[diagnostic(code(reddwarf::server::process))]
+    Process(#[source] std::io::Error),
+}

@@ -1,0 +1,176 @@
+//! A running member: starts its parts in order and stops them in order.
+
+use super::accept::{Accepted, accept_loop};
+use super::error::ServerError;
+use super::leader::Leader;
+use super::{api, connection, live, tls};
+use crate::config::Config;
+use crate::group::PidFile;
+use http::Request;
+use hyper::body::Incoming;
+use reddwarf_apiserver::authn::{PeerIdentity, user_from_certificate};
+use reddwarf_apiserver::bootstrap::BootstrapConfig;
+use reddwarf_apiserver::{ApiServer, LocalClient};
+use reddwarf_raft::{ALPN, Limits, Node, NodeConfig, Peer};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, info, warn};
+
+/// How long requests under way may take after the stop.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Runs the member until `stop`, then stops it cleanly.
+pub(super) async fn run(config: Config, stop: CancellationToken) -> Result<(), ServerError> {
+    let _pid_file = hold_pid_file(&config)?;
+    std::fs::create_dir_all(&config.data_dir)
+        .map_err(|source| ServerError::DataDir { path: config.data_dir.clone(), source })?;
+    let tls = tls::load(&config, &[b"h2", b"http/1.1", ALPN])?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|source| ServerError::Listen { address: config.listen, source })?;
+    let node = Node::start(node_config(&config, &tls)).await?;
+    let stopping = CancellationToken::new();
+    let (server, scheduler_metrics) = api::server(&config, &node, stopping.clone());
+    let member = Member::start(&node, server, listener, &tls);
+    let lead = Leader {
+        controller: Arc::new(LocalClient::privileged(member.server.clone(), "system:apiserver")),
+        scheduler: Arc::new(LocalClient::privileged(
+            member.server.clone(),
+            "system:kube-scheduler",
+        )),
+        store: node.store(),
+        registry: member.server.config().registry.clone(),
+        bootstrap: BootstrapConfig {
+            api_port: config.listen.port(),
+            ca_pem: tls.authority.clone(),
+            ..BootstrapConfig::default()
+        },
+        members: live::members(&node, stopping.clone()),
+        scheduler_metrics,
+    };
+    let leading = tokio::spawn(lead.run(node.leadership(), stopping.clone()));
+    info!(name = config.name, listen = %config.listen, "the member runs");
+    let failure = tokio::select! {
+        () = stop.cancelled() => None,
+        reason = node.failed() => Some(reason),
+    };
+    stopping.cancel();
+    if let Err(error) = leading.await {
+        warn!(%error, "the leader's loops did not end cleanly");
+    }
+    member.stop(&node).await;
+    match failure {
+        None => Ok(()),
+        Some(reason) => Err(ServerError::Failed { reason }),
+    }
+}
+
+fn hold_pid_file(config: &Config) -> Result<Option<PidFile>, ServerError> {
+    let Some(path) = &config.pid_file else { return Ok(None) };
+    let held = PidFile::hold(path);
+    held.map(Some).map_err(|source| ServerError::PidFile { path: path.clone(), source })
+}
+
+/// Members are numbered in the order of their names, which is the same on every member.
+fn node_config(config: &Config, tls: &tls::MemberTls) -> NodeConfig {
+    let peers: Vec<Peer> = (1..)
+        .zip(&config.members)
+        .map(|(id, member)| Peer { id, name: member.name.clone(), addr: member.address.clone() })
+        .collect();
+    let own = peers.iter().find(|peer| peer.name == config.name).map(|peer| peer.id);
+    NodeConfig {
+        node_id: own.expect("invariant: the members include this one"),
+        name: config.name.clone(),
+        data_dir: config.data_dir.clone(),
+        cluster_id: config.cluster.clone(),
+        peers,
+        tls: Some(tls.client.clone()),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        limits: Limits::default(),
+    }
+}
+
+struct Member {
+    server: ApiServer,
+    /// Ends accepting, then the clients' connections once they are idle.
+    closing: CancellationToken,
+    clients: TaskTracker,
+}
+
+impl Member {
+    fn start(
+        node: &Arc<Node>,
+        server: ApiServer,
+        listener: TcpListener,
+        tls: &tls::MemberTls,
+    ) -> Member {
+        let (closing, clients) = (CancellationToken::new(), TaskTracker::new());
+        let handle = {
+            let (node, server) = (Arc::clone(node), server.clone());
+            let (closing, clients) = (closing.clone(), clients.clone());
+            move |accepted: Accepted| {
+                let (node, server, closing) = (node.clone(), server.clone(), closing.clone());
+                let clients = clients.clone();
+                async move {
+                    if accepted.is_protocol(ALPN) {
+                        serve_peer(&node, accepted).await;
+                    } else {
+                        clients.track_future(serve_client(server, accepted, closing)).await;
+                    }
+                }
+            }
+        };
+        tokio::spawn(accept_loop(listener, tls.server.clone(), closing.clone(), handle));
+        Member { server, closing, clients }
+    }
+
+    /// Ends watches and leadership while requests are still served, then the clients'
+    /// connections, then the node.
+    async fn stop(self, node: &Node) {
+        self.server.stop();
+        let drained = async {
+            self.closing.cancel();
+            self.clients.close();
+            self.clients.wait().await;
+        };
+        // Requests under way may need the group; leadership moves only when they are answered.
+        if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
+            warn!(connections = self.clients.len(), "some clients did not go in time");
+        }
+        node.shutdown().await;
+        info!("stopped");
+    }
+}
+
+async fn serve_peer(node: &Node, accepted: Accepted) {
+    let certified = accepted.certificate.as_ref().is_some_and(|certificate| {
+        user_from_certificate(certificate)
+            .is_ok_and(|user| user.groups.iter().any(|g| g == crate::pki::MEMBERS_GROUP))
+    });
+    if certified {
+        node.serve_peer(accepted.stream).await;
+    } else {
+        warn!(remote = %accepted.remote, "refused a peer without a member's certificate");
+    }
+}
+
+async fn serve_client(server: ApiServer, accepted: Accepted, closing: CancellationToken) {
+    let remote = accepted.remote;
+    let identity = accepted.certificate.as_ref().and_then(|certificate| {
+        user_from_certificate(certificate)
+            .inspect_err(|error| debug!(%remote, %error, "certificate without a user"))
+            .ok()
+    });
+    let identity = identity.map(|user| PeerIdentity(Arc::new(user)));
+    let service = move |mut request: Request<Incoming>| {
+        let server = server.clone();
+        if let Some(identity) = &identity {
+            request.extensions_mut().insert(identity.clone());
+        }
+        async move { server.handle(request).await }
+    };
+    connection::serve(accepted.stream, service, closing).await;
+}
