@@ -19,6 +19,9 @@ use std::path::PathBuf;
 /// Port that is used when none is configured.
 pub const DEFAULT_PORT: u16 = 6443;
 
+/// What is logged unless configured; openraft tells its own story at every heartbeat.
+pub const DEFAULT_LOG_LEVEL: &str = "info,openraft=error";
+
 /// The settings of one member, complete and checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Config {

@@ -127,6 +127,8 @@ pub fn warn(headers: &mut HeaderMap, text: &str) {
 
 const JSON: &str = "application/json";
 const YAML: &str = "application/yaml";
+/// By its parameters clients tell aggregated discovery from the plain one.
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 fn body_of(content: Content, form: &Form<'_>) -> (ApiBody, &'static str) {
     let as_is = form.accept == Accept::default() && !form.pretty;
@@ -139,7 +141,12 @@ fn body_of(content: Content, form: &Form<'_>) -> (ApiBody, &'static str) {
             Ok(value) => document(&value, form),
             Err(_) => (ApiBody::full("{}"), JSON),
         },
-        Content::Value(value) => document(&value, form),
+        Content::Value(value) => {
+            let (body, media) = document(&value, form);
+            let aggregated = form.accept.representation == Representation::Aggregated;
+            let found = aggregated && value["kind"] == "APIGroupDiscoveryList";
+            (body, if found { AGGREGATED } else { media })
+        }
         Content::Object(kind, bytes) => {
             let plain = matches!(form.accept.representation, Representation::Full);
             if plain && !form.accept.yaml && !form.pretty && !kind.converts() {

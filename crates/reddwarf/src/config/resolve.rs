@@ -1,6 +1,8 @@
 //! Puts flags, environment, file and defaults together.
 
-use super::{Config, ConfigFile, DEFAULT_PORT, LogConfig, Member, ServerFlags, TlsFiles};
+use super::{
+    Config, ConfigFile, DEFAULT_LOG_LEVEL, DEFAULT_PORT, LogConfig, Member, ServerFlags, TlsFiles,
+};
 use crate::data_folder;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use std::collections::BTreeSet;
@@ -105,7 +107,11 @@ fn resolve(flags: &ServerFlags, file: ConfigFile) -> Result<Config, ConfigError>
             flags.key_file.clone().or(file.tls.key_file),
         )?,
         log: LogConfig {
-            level: flags.log_level.clone().or(file.log.level).unwrap_or_else(|| "info".into()),
+            level: flags
+                .log_level
+                .clone()
+                .or(file.log.level)
+                .unwrap_or_else(|| DEFAULT_LOG_LEVEL.into()),
             format: flags.log_format.or(file.log.format).unwrap_or_default(),
         },
         cluster: flags.cluster.clone().or(file.cluster).unwrap_or_else(|| "reddwarf".into()),

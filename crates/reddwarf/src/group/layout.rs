@@ -1,6 +1,6 @@
 //! The folder of a local group.
 
-use crate::config::{Config, LogConfig, LogFormat, Member, TlsFiles};
+use crate::config::{Config, DEFAULT_LOG_LEVEL, LogConfig, LogFormat, Member, TlsFiles};
 use crate::kubeconfig;
 use crate::pki::{self, Authority, PkiError, write_private};
 use miette::Diagnostic;
@@ -206,7 +206,7 @@ impl LocalGroup {
                 cert_file: folder.join("tls.crt"),
                 key_file: folder.join("tls.key"),
             }),
-            log: LogConfig { level: "info".into(), format: LogFormat::Human },
+            log: LogConfig { level: DEFAULT_LOG_LEVEL.into(), format: LogFormat::Human },
             members: (1..=self.plan.nodes).map(member).collect(),
         }
     }
