@@ -1,6 +1,6 @@
 //! Defaults of containers.
 
-use super::fill::{at, each, fill, fill_empty, text, within};
+use super::fill::{at, each, entries, fill, fill_empty, text, within};
 use serde_json::Value;
 
 /// Any kind of container.
@@ -28,9 +28,7 @@ pub(super) fn requests_from_limits(container: &mut Value) {
     let Some(Value::Object(limits)) = at(container, "resources.limits").cloned() else { return };
     for (name, limit) in limits {
         // A resource name may hold dots, so it is no path.
-        fill(container, "resources.requests", Value::Object(Default::default()));
-        let requests = container["resources"]["requests"].as_object_mut();
-        if let Some(requests) = requests {
+        if let Some(requests) = entries(container, "resources.requests") {
             requests.entry(name).or_insert(limit);
         }
     }

@@ -69,6 +69,15 @@ pub fn put(object: &mut Value, path: &str, value: impl Into<Value>) {
     }
 }
 
+/// The map at `path`, made when it is absent; `None` when something else is there.
+pub fn entries<'a>(object: &'a mut Value, path: &str) -> Option<&'a mut Map<String, Value>> {
+    let slot = slot(object, path)?;
+    if slot.is_null() {
+        *slot = Map::new().into();
+    }
+    slot.as_object_mut()
+}
+
 /// Removes the value at `path`.
 pub fn remove(object: &mut Value, path: &str) -> Option<Value> {
     let (parent, field) = match path.rsplit_once('.') {

@@ -27,13 +27,11 @@ pub fn service(object: &mut Value) {
     }
     if kind == "LoadBalancer" {
         fill(object, "spec.allocateLoadBalancerNodePorts", true);
-        for ingress in ["status.loadBalancer.ingress"] {
-            each(object, ingress, |i| {
-                if !text(i, "ip").is_empty() {
-                    fill(i, "ipMode", "VIP");
-                }
-            });
-        }
+        each(object, "status.loadBalancer.ingress", |ingress| {
+            if !text(ingress, "ip").is_empty() {
+                fill(ingress, "ipMode", "VIP");
+            }
+        });
     }
 }
 
@@ -67,7 +65,7 @@ pub fn ingress_class(object: &mut Value) {
 
 /// A network policy: it is about egress when it has egress rules.
 pub fn network_policy(object: &mut Value) {
-    for (rules, _) in [("spec.ingress", "from"), ("spec.egress", "to")] {
+    for rules in ["spec.ingress", "spec.egress"] {
         each(object, rules, |rule| {
             each(rule, "ports", |port| fill(port, "protocol", "TCP"));
         });

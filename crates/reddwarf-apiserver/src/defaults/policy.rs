@@ -1,7 +1,7 @@
 //! Defaults of access, limits, priorities, flow control and devices.
 
-use super::fill::{at, each, fill, fill_empty, put, remove, text, within};
-use serde_json::{Map, Value};
+use super::fill::{at, each, entries, fill, fill_empty, put, remove, text, within};
+use serde_json::Value;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -31,10 +31,9 @@ pub fn limit_range(object: &mut Value) {
 
 /// Entries of the map `from` that `to` does not have.
 fn inherit(limit: &mut Value, from: &str, to: &str) {
-    let Some(Value::Object(entries)) = at(limit, from).cloned() else { return };
-    fill(limit, to, Map::new());
-    if let Some(target) = limit[to].as_object_mut() {
-        for (name, quantity) in entries {
+    let Some(Value::Object(given)) = at(limit, from).cloned() else { return };
+    if let Some(target) = entries(limit, to) {
+        for (name, quantity) in given {
             target.entry(name).or_insert(quantity);
         }
     }
@@ -53,8 +52,9 @@ pub fn secret(object: &mut Value) {
         use base64::Engine as _;
         let Some(text) = text.as_str() else { continue };
         let bytes = base64::engine::general_purpose::STANDARD.encode(text);
-        fill(object, "data", Map::new());
-        object["data"][name] = bytes.into();
+        if let Some(data) = entries(object, "data") {
+            data.insert(name, bytes.into());
+        }
     }
 }
 
@@ -62,8 +62,7 @@ pub fn secret(object: &mut Value) {
 pub fn namespace(object: &mut Value) {
     let name = text(object, "metadata.name").to_owned();
     if !name.is_empty() {
-        fill(object, "metadata.labels", Map::new());
-        if let Some(labels) = object["metadata"]["labels"].as_object_mut() {
+        if let Some(labels) = entries(object, "metadata.labels") {
             labels.insert("kubernetes.io/metadata.name".to_owned(), name.into());
         }
     }
@@ -76,8 +75,7 @@ pub fn node(object: &mut Value) {
     if capacity.is_empty() {
         return;
     }
-    fill(object, "status.allocatable", Map::new());
-    if let Some(allocatable) = object["status"]["allocatable"].as_object_mut() {
+    if let Some(allocatable) = entries(object, "status.allocatable") {
         for (name, quantity) in capacity {
             allocatable.entry(name).or_insert(quantity);
         }

@@ -62,3 +62,27 @@ fn same_as_upstream() {
         assert_eq!(pairs(&ours).len(), pairs(&theirs).len());
     }
 }
+
+#[test]
+fn defaulting_is_idempotent_and_takes_any_object() {
+    let odd = serde_json::json!({
+        "metadata": {"name": "a", "labels": [], "annotations": 1},
+        "spec": {"template": [], "selector": 1, "limits": {}, "versions": 1, "ports": "x"},
+        "status": "text", "webhooks": {}, "subjects": 1, "template": {"spec": 1},
+    });
+    for kind in Registry::builtin().kinds() {
+        for start in [serde_json::json!({}), odd.clone(), Value::Null] {
+            let mut once = start;
+            (kind.hooks.default)(&mut once);
+            let mut twice = once.clone();
+            (kind.hooks.default)(&mut twice);
+            (kind.hooks.prepare_create)(&mut once.clone());
+            (kind.hooks.prepare_update)(&mut once.clone(), &twice);
+            (kind.hooks.to_storage)(&mut once.clone());
+            (kind.hooks.from_storage)(&mut once.clone());
+            let context = crate::registry::RowContext { now_ms: 0 };
+            crate::table::cells(kind, &once, &context);
+            assert_eq!(once, twice, "{}", kind.kind);
+        }
+    }
+}

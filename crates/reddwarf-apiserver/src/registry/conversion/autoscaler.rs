@@ -1,5 +1,6 @@
 //! Autoscalers: v1 knows one CPU target and carries everything else in annotations.
 
+use crate::defaults::fill::{entries, put, remove};
 use serde_json::{Map, Value, json};
 
 const METRICS: &str = "autoscaling.alpha.kubernetes.io/metrics";
@@ -9,15 +10,15 @@ const BEHAVIOR: &str = "autoscaling.alpha.kubernetes.io/behavior";
 
 /// v2 to v1.
 pub(super) fn v2_to_v1(object: &mut Value) {
-    object["apiVersion"] = json!("autoscaling/v1");
-    let metrics = take_list(&mut object["spec"], "metrics");
+    put(object, "apiVersion", "autoscaling/v1");
+    let metrics = take_list(object, "spec.metrics");
     let (cpu, others): (Vec<_>, Vec<_>) = metrics.into_iter().partition(is_cpu_utilization);
     if let Some(target) = cpu.first().map(|m| m["resource"]["target"]["averageUtilization"].clone())
     {
-        object["spec"]["targetCPUUtilizationPercentage"] = target;
+        put(object, "spec.targetCPUUtilizationPercentage", target);
     }
     annotate(object, METRICS, others.iter().map(metric_to_v1).collect());
-    let behavior = take(&mut object["spec"], "behavior");
+    let behavior = take(object, "spec.behavior");
     if let Some(behavior) = behavior {
         annotation(object, BEHAVIOR, behavior.to_string());
     }
@@ -28,14 +29,14 @@ fn status_to_v1(object: &mut Value) {
     if !object["status"].is_object() {
         return;
     }
-    let metrics = take_list(&mut object["status"], "currentMetrics");
+    let metrics = take_list(object, "status.currentMetrics");
     let (cpu, others): (Vec<_>, Vec<_>) = metrics.into_iter().partition(is_cpu_current);
     if let Some(current) = cpu.first() {
         object["status"]["currentCPUUtilizationPercentage"] =
             current["resource"]["current"]["averageUtilization"].clone();
     }
     annotate(object, CURRENT_METRICS, others);
-    let conditions = take_list(&mut object["status"], "conditions");
+    let conditions = take_list(object, "status.conditions");
     annotate(object, CONDITIONS, conditions);
     for field in ["currentReplicas", "desiredReplicas"] {
         if object["status"].get(field).is_none() {
@@ -46,9 +47,9 @@ fn status_to_v1(object: &mut Value) {
 
 /// v1 to v2.
 pub(super) fn v1_to_v2(object: &mut Value) {
-    object["apiVersion"] = json!("autoscaling/v2");
+    put(object, "apiVersion", "autoscaling/v2");
     let mut metrics: Vec<Value> = parsed(object, METRICS).iter().map(metric_to_v2).collect();
-    if let Some(target) = take(&mut object["spec"], "targetCPUUtilizationPercentage") {
+    if let Some(target) = take(object, "spec.targetCPUUtilizationPercentage") {
         let cpu = json!({
             "type": "Resource",
             "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": target}},
@@ -56,12 +57,12 @@ pub(super) fn v1_to_v2(object: &mut Value) {
         metrics.insert(0, cpu);
     }
     if !metrics.is_empty() {
-        object["spec"]["metrics"] = metrics.into();
+        put(object, "spec.metrics", metrics);
     }
     let behavior = take_annotation(object, BEHAVIOR);
     if let Some(behavior) = behavior.and_then(|text| serde_json::from_str(&text).ok()) {
         let behavior: Value = behavior;
-        object["spec"]["behavior"] = behavior;
+        put(object, "spec.behavior", behavior);
     }
     status_to_v2(object);
 }
@@ -72,7 +73,7 @@ fn status_to_v2(object: &mut Value) {
     if !object["status"].is_object() {
         return;
     }
-    if let Some(cpu) = take(&mut object["status"], "currentCPUUtilizationPercentage") {
+    if let Some(cpu) = take(object, "status.currentCPUUtilizationPercentage") {
         let metric = json!({
             "type": "Resource",
             "resource": {"name": "cpu", "current": {"averageUtilization": cpu}},
@@ -190,12 +191,12 @@ fn metric_to_v2(metric: &Value) -> Value {
     out
 }
 
-fn take(object: &mut Value, field: &str) -> Option<Value> {
-    object.as_object_mut()?.shift_remove(field).filter(|v| !v.is_null())
+fn take(object: &mut Value, path: &str) -> Option<Value> {
+    remove(object, path).filter(|v| !v.is_null())
 }
 
-fn take_list(object: &mut Value, field: &str) -> Vec<Value> {
-    match take(object, field) {
+fn take_list(object: &mut Value, path: &str) -> Vec<Value> {
+    match take(object, path) {
         Some(Value::Array(items)) => items,
         _ => Vec::new(),
     }
@@ -208,7 +209,9 @@ fn annotate(object: &mut Value, name: &str, items: Vec<Value>) {
 }
 
 fn annotation(object: &mut Value, name: &str, text: String) {
-    object["metadata"]["annotations"][name] = text.into();
+    if let Some(annotations) = entries(object, "metadata.annotations") {
+        annotations.insert(name.to_owned(), text.into());
+    }
 }
 
 fn take_annotation(object: &mut Value, name: &str) -> Option<String> {

@@ -1,6 +1,6 @@
 //! The kinds that make pods.
 
-use crate::defaults::fill::{at, fill, keep, put};
+use crate::defaults::fill::{at, entries, keep, put};
 use serde_json::{Map, Value};
 
 const CONTROLLER_UID: &str = "batch.kubernetes.io/controller-uid";
@@ -11,23 +11,19 @@ const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 pub fn job_create(job: &mut Value) {
     if at(job, "spec.manualSelector").and_then(Value::as_bool) != Some(true) {
         let (uid, name) = (crate::object::uid(job).to_owned(), crate::object::name(job).to_owned());
-        fill(job, "spec.template.metadata.labels", Map::new());
-        let labels = &mut job["spec"]["template"]["metadata"]["labels"];
-        for (label, value) in [
-            (CONTROLLER_UID, &uid),
-            (JOB_NAME, &name),
-            ("controller-uid", &uid),
-            ("job-name", &name),
-        ] {
-            // Upstream leaves a label that is there to validation.
-            if labels.get(label).is_none() {
-                labels[label] = value.as_str().into();
+        // Upstream leaves labels that are there to validation.
+        if let Some(labels) = entries(job, "spec.template.metadata.labels") {
+            for (label, value) in [
+                (CONTROLLER_UID, &uid),
+                (JOB_NAME, &name),
+                ("controller-uid", &uid),
+                ("job-name", &name),
+            ] {
+                labels.entry(label).or_insert_with(|| value.as_str().into());
             }
         }
-        fill(job, "spec.selector.matchLabels", Map::new());
-        let selected = &mut job["spec"]["selector"]["matchLabels"];
-        if selected.get(CONTROLLER_UID).is_none() {
-            selected[CONTROLLER_UID] = uid.into();
+        if let Some(selected) = entries(job, "spec.selector.matchLabels") {
+            selected.entry(CONTROLLER_UID).or_insert_with(|| uid.into());
         }
     }
     if at(job, "metadata.labels").and_then(Value::as_object).is_none_or(Map::is_empty)
@@ -51,8 +47,9 @@ pub fn daemon_set_update(new: &mut Value, old: &Value) {
 }
 
 fn template_generation(object: &mut Value, generation: i64) {
-    fill(object, "metadata.annotations", Map::new());
-    object["metadata"]["annotations"][TEMPLATE_GENERATION] = generation.to_string().into();
+    if let Some(annotations) = entries(object, "metadata.annotations") {
+        annotations.insert(TEMPLATE_GENERATION.to_owned(), generation.to_string().into());
+    }
 }
 
 fn text_of<'a>(annotations: &'a Value, name: &str) -> &'a str {
