@@ -3,7 +3,7 @@
 use super::read::{differs, flag, has, text};
 use super::workload::matching;
 use super::{ErrorList, FieldError, FieldPath, check, pod};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn path() -> FieldPath {
     FieldPath::new("spec")
@@ -18,8 +18,14 @@ pub fn job(object: &Value) -> ErrorList {
     let mut errors = job_spec(&object["spec"], &path());
     let spec = &object["spec"];
     let manual = flag(spec, "manualSelector");
+    let generated = json!({"matchLabels": {
+        "batch.kubernetes.io/controller-uid": object["metadata"]["uid"],
+    }});
     if manual && !has(spec, "selector") {
         errors.insert(0, FieldError::required(path().child("selector"), ""));
+    } else if !manual && has(spec, "selector") && spec["selector"] != generated {
+        let (at, value) = (path().child("selector"), spec["selector"].clone());
+        errors.insert(0, FieldError::invalid(at, value, "`selector` not auto-generated"));
     }
     if manual || has(spec, "selector") {
         errors.extend(matching(spec));

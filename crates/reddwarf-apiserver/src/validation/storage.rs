@@ -178,6 +178,7 @@ pub fn claim_update(new: &Value, old: &Value) -> ErrorList {
         let detail = "field can not be less than status.capacity";
         errors.push(FieldError::forbidden(at, detail));
     }
+    errors.extend(check::immutable(new, old, "volumeMode", FieldPath::new("volumeMode")));
     errors
 }
 

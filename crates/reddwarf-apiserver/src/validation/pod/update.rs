@@ -90,7 +90,12 @@ fn the_rest(new: &Value, old: &Value, path: &FieldPath) -> ErrorList {
     let mut expected = old.clone();
     for list in ["containers", "initContainers"] {
         for (at, container) in items(new, list).iter().enumerate() {
-            expected[list][at]["image"] = container["image"].clone();
+            match container.get("image") {
+                Some(image) => expected[list][at]["image"] = image.clone(),
+                None => {
+                    expected[list][at].as_object_mut().map(|c| c.remove("image"));
+                }
+            }
         }
     }
     let mut free = vec!["activeDeadlineSeconds", "tolerations", "schedulingGates"];
