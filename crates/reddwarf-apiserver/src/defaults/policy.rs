@@ -61,10 +61,10 @@ pub fn secret(object: &mut Value) {
 /// A namespace: it bears its name as a label.
 pub fn namespace(object: &mut Value) {
     let name = text(object, "metadata.name").to_owned();
-    if !name.is_empty() {
-        if let Some(labels) = entries(object, "metadata.labels") {
-            labels.insert("kubernetes.io/metadata.name".to_owned(), name.into());
-        }
+    if !name.is_empty()
+        && let Some(labels) = entries(object, "metadata.labels")
+    {
+        labels.insert("kubernetes.io/metadata.name".to_owned(), name.into());
     }
     fill_empty(object, "status.phase", "Active");
 }
