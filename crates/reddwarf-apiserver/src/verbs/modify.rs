@@ -20,12 +20,12 @@ use crate::object::{
 use crate::options::{WriteOptions, body_version};
 use crate::patch::{self, PatchType};
 use crate::representation::shown;
-use crate::schema::normalize;
+use crate::schema::Expected;
 use crate::subresource;
-use crate::validation::{self, FieldError, FieldPath, invalid};
+use crate::validation;
 use http::StatusCode;
 use reddwarf_core::object::splice_revision;
-use reddwarf_core::{Reason, Status, StoredObject, View};
+use reddwarf_core::{Status, StoredObject, View};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -249,15 +249,14 @@ fn computed(
         Change::Put(object) => Ok((object.clone(), Vec::new())),
         Change::Patch(patch_type) if through_form && !own_form(x) => {
             let form = subresource::read(x.kind, sub, old)?;
-            let patched = patch::apply(x.kind, *patch_type, &form, x.body)?;
+            let patched = patch::apply_as(form_kind(x, sub), *patch_type, &form, x.body)?;
             check_form_version(x, &patched, old)?;
             Ok((subresource::write(x.kind, sub, &patched, old)?, Vec::new()))
         }
         Change::Patch(patch_type) => {
-            let patched = patch::apply(x.kind, *patch_type, old, x.body)?;
-            let shown = patched.to_string();
-            let mut decoded = normalize(x.kind, patched, options.validation)
-                .map_err(|status| undecodable(status, &shown))?;
+            let expected = Expected::of(x.kind);
+            let mut decoded =
+                patch::apply_checked(expected, *patch_type, old, x.body, options.validation)?;
             (x.kind.hooks.default)(&mut decoded.object);
             named_as_path(x, &decoded.object)?;
             namespace_of_path(x, &mut decoded.object)?;
@@ -269,13 +268,16 @@ fn computed(
     }
 }
 
-/// A patched object that is none of its kind: upstream's 422, which names no kind.
-fn undecodable(status: Box<Status>, patched: &str) -> Box<Status> {
-    if !status.is(Reason::BadRequest) {
-        return status;
+/// Group, version and kind of a subresource's own form.
+fn form_kind<'k>(x: &Exchange<'k>, sub: &str) -> Expected<'k> {
+    let own = Expected::of(x.kind);
+    match x.kind.subresource(sub) {
+        Some(sub) if !sub.version.is_empty() => {
+            Expected { group: &sub.group, version: &sub.version, kind: &sub.kind }
+        }
+        Some(sub) => Expected { kind: &sub.kind, ..own },
+        None => own,
     }
-    let field = FieldPath::new("patch");
-    Box::new(invalid("", "", "", &[FieldError::invalid(field, patched, status.message)]))
 }
 
 /// The version that a form such as a `Scale` names must be the object's.
