@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::model::{Graph, TypeId};
 use super::node::Node;
-use super::{BodyFormat, Decoded, syntax, table, yaml};
+use super::{BodyFormat, Decoded, protobuf, syntax, table, yaml};
 use crate::registry::Kind;
 use crate::request::FieldValidation;
 use reddwarf_core::{Reason, Status};
@@ -46,6 +46,12 @@ pub fn decode_as(
         BodyFormat::Yaml => yaml::parse(body, &mut context.problems)
             .map_err(|message| expected.unrecognized(&message, body))
             .map(|value| from_value(graph, ty, value, &mut context))?,
+        BodyFormat::Protobuf => {
+            let known = ty.ok_or_else(|| expected.unrecognized("unknown type", body))?;
+            protobuf::parse(graph, known, body)
+                .map_err(|message| expected.unrecognized(&message, body))
+                .map(|value| from_value(graph, ty, value, &mut context))?
+        }
     };
     let refuse = |message: &str| expected.explain(body, format, message);
     let value = value.map_err(|error| refuse(context.error.as_deref().unwrap_or(&error)))?;
@@ -232,6 +238,10 @@ impl<'k> Expected<'k> {
         let parsed: Value = match format {
             BodyFormat::Json => serde_json::from_slice(body).unwrap_or_default(),
             BodyFormat::Yaml => yaml::parse(body, &mut Vec::new()).unwrap_or_default(),
+            BodyFormat::Protobuf => self
+                .ty(table::builtin())
+                .and_then(|ty| protobuf::parse(table::builtin(), ty, body).ok())
+                .unwrap_or_default(),
         };
         if let Some(message) = meta_error(&parsed) {
             return self.unrecognized(

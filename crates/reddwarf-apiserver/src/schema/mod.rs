@@ -8,6 +8,7 @@ mod context;
 mod decode;
 pub mod model;
 mod node;
+mod protobuf;
 mod scalar;
 mod syntax;
 mod table;
@@ -33,6 +34,8 @@ pub enum BodyFormat {
     Json,
     /// `application/yaml`
     Yaml,
+    /// `application/vnd.kubernetes.protobuf`
+    Protobuf,
 }
 
 /// A decoded body and the texts of the `Warning` headers that decoding earned.

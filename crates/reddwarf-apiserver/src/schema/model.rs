@@ -101,6 +101,9 @@ pub struct Field {
     pub topology: Topology,
     /// Strategic merge's treatment.
     pub patch: PatchStrategy,
+    /// Its number in protobuf, after those of the structs in which it is embedded (`2.1`);
+    /// empty when it does not travel there.
+    pub protobuf: &'static str,
     /// The default that the OpenAPI documents declare, as JSON text.
     pub default: Option<&'static str>,
 }

@@ -5,7 +5,7 @@
 //! package KEY SCHEMA-PREFIX GROUP VERSION       (GROUP is `-` for core)
 //! alias NAME TYPE
 //! struct NAME [@map-atomic]
-//!  FIELD[?][0][!] TYPE [@TOPOLOGY] [~STRATEGY[(MERGE-KEY)]] [=DEFAULT]
+//!  FIELD[?][0][!] TYPE [#PROTOBUF-NUMBER] [@TOPOLOGY] [~STRATEGY[(MERGE-KEY)]] [=DEFAULT]
 //! ```
 //! `?` is `omitempty`, `0` is `omitzero`, `!` is required by the OpenAPI documents. A type is
 //! a scalar, `[]TYPE`, `map[KEY]TYPE`, `*TYPE`, or the name of an alias or struct, of another
@@ -221,12 +221,14 @@ impl Builder {
             required: flags.contains('!'),
             topology: Topology::Unsaid,
             patch: PatchStrategy::default(),
+            protobuf: "",
             default: None,
         };
         for word in words {
             match word.split_at(1) {
                 ("@", topology) => field.topology = parse_topology(topology),
                 ("~", strategy) => field.patch = parse_strategy(strategy),
+                ("#", number) => field.protobuf = number,
                 ("=", default) => field.default = Some(default),
                 _ => panic!("invariant: the embedded tables are well formed: {line}"),
             }

@@ -179,6 +179,26 @@ fn yaml_is_version_1_1_and_one_document() {
 }
 
 #[test]
+fn protobuf_bodies() {
+    let meta = b"\x0a\x02v1\x12\x09ConfigMap";
+    let raw = b"\x0a\x03\x0a\x01a\x12\x06\x0a\x01k\x12\x01v";
+    let mut body = b"k8s\0\x0a\x0f".to_vec();
+    body.extend(meta);
+    body.extend(b"\x12\x0d");
+    body.extend(raw);
+    let read =
+        |body: &[u8]| decode(&configmap(), body, BodyFormat::Protobuf, FieldValidation::Strict);
+    assert_eq!(
+        read(&body).expect("decodes").object,
+        json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a"}, "data": {"k": "v"}})
+    );
+    for cut in 5..body.len() {
+        let _ = read(&body[..cut]);
+    }
+    assert!(read(b"{}").is_err());
+}
+
+#[test]
 fn times_are_utc_in_seconds() {
     assert_eq!(
         scalar::time("2026-01-02T03:04:05.678+02:00").as_deref(),
@@ -203,7 +223,7 @@ proptest::proptest! {
 
     #[test]
     fn garbage_never_panics(body: Vec<u8>) {
-        for format in [BodyFormat::Json, BodyFormat::Yaml] {
+        for format in [BodyFormat::Json, BodyFormat::Yaml, BodyFormat::Protobuf] {
             let _ = decode(&configmap(), &body, format, FieldValidation::Strict);
         }
     }

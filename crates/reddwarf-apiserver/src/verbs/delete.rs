@@ -46,7 +46,9 @@ fn options_body(x: &Exchange<'_>, format: crate::schema::BodyFormat) -> Result<V
             true => "unexpected end of JSON input".to_owned(),
             false => e.to_string(),
         }),
-        BodyFormat::Yaml => return loosely_decoded("DeleteOptions", x.body, format),
+        BodyFormat::Yaml | BodyFormat::Protobuf => {
+            return loosely_decoded("DeleteOptions", x.body, format);
+        }
     };
     let body = parsed
         .map_err(|e| bad_request(format!("couldn't get version/kind; json parse error: {e}")))?;

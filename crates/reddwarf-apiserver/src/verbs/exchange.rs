@@ -80,6 +80,7 @@ impl Exchange<'_> {
         match self.media_type() {
             "" | "application/json" => Ok(BodyFormat::Json),
             "application/yaml" => Ok(BodyFormat::Yaml),
+            "application/vnd.kubernetes.protobuf" => Ok(BodyFormat::Protobuf),
             _ => Err(unknown_format()),
         }
     }
@@ -207,6 +208,7 @@ pub fn loosely_decoded(kind: &str, body: &[u8], format: BodyFormat) -> Result<Va
     let parsed = match format {
         BodyFormat::Json => serde_json::from_slice(body).map_err(|e| e.to_string()),
         BodyFormat::Yaml => serde_yaml_ng::from_slice(body).map_err(|e| e.to_string()),
+        BodyFormat::Protobuf => return Err(unknown_format()),
     };
     let object: Value = parsed.map_err(|e| {
         bad_request(format!("the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {e}"))

@@ -22,7 +22,7 @@ use crate::patch::{self, PatchType};
 use crate::representation::shown;
 use crate::schema::Expected;
 use crate::subresource;
-use crate::validation;
+use crate::validation::{self, FieldError, FieldPath};
 use http::StatusCode;
 use reddwarf_core::object::splice_revision;
 use reddwarf_core::{Status, StoredObject, View};
