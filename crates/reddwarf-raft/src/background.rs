@@ -6,17 +6,16 @@ use openraft::async_runtime::watch::WatchReceiver;
 use reddwarf_core::{Proposal, ProposalKind, RequestId};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
 
 /// How often figures are taken and the size of the log is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Advances the cluster clock while this member leads (invariant 8).
-pub async fn tick_clock(core: Arc<Core>, stop: CancellationToken) {
+pub async fn tick_clock(core: Arc<Core>) {
     let mut leadership = core.leadership.clone();
     loop {
         let leads = tokio::select! {
-            () = stop.cancelled() => return,
+            () = core.stop.cancelled() => return,
             leads = leadership.wait_for(Option::is_some) => leads.is_ok(),
         };
         if !leads {
@@ -25,7 +24,7 @@ pub async fn tick_clock(core: Arc<Core>, stop: CancellationToken) {
         let mut last = Instant::now();
         while core.leadership.borrow().is_some() {
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = core.stop.cancelled() => return,
                 () = tokio::time::sleep(core.limits.clock_tick) => {}
             }
             let now = Instant::now();
@@ -47,11 +46,11 @@ pub async fn tick_clock(core: Arc<Core>, stop: CancellationToken) {
 
 /// Takes figures, and records a snapshot whenever the log has grown enough, so that it is
 /// purged up to what is durable beside it.
-pub async fn look(core: Arc<Core>, stop: CancellationToken) {
+pub async fn look(core: Arc<Core>) {
     let mut snapshot_at = core.wal.written_bytes();
     loop {
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = core.stop.cancelled() => return,
             () = tokio::time::sleep(LOOK) => {}
         }
         take_figures(&core);

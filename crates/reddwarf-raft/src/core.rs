@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// The running Raft instance.
 pub type RaftNode = Raft<TypeConfig, Machine>;
@@ -47,6 +48,8 @@ pub struct Core {
     pub leadership: watch::Receiver<Option<u64>>,
     /// Set when the node stops: nothing new is taken on.
     pub stopping: AtomicBool,
+    /// Cancelled when the node's own tasks must end.
+    pub stop: CancellationToken,
 }
 
 impl Core {

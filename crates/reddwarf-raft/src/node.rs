@@ -51,7 +51,6 @@ pub struct Node {
     reads: Arc<ReadIndex>,
     handler: Arc<Handler>,
     cluster_id: String,
-    stop: CancellationToken,
 }
 
 fn wrong_state(path: PathBuf) -> impl FnOnce(&dyn std::error::Error) -> StartError {
@@ -196,6 +195,7 @@ impl Node {
             leader,
             leadership,
             stopping: false.into(),
+            stop: CancellationToken::new(),
         });
         let node = Node::assemble(core, &config);
         node.found(&config).await?;
@@ -203,9 +203,8 @@ impl Node {
     }
 
     fn assemble(core: Arc<Core>, config: &NodeConfig) -> Arc<Node> {
-        let stop = CancellationToken::new();
-        tokio::spawn(background::tick_clock(Arc::clone(&core), stop.clone()));
-        tokio::spawn(background::look(Arc::clone(&core), stop.clone()));
+        tokio::spawn(background::tick_clock(Arc::clone(&core)));
+        tokio::spawn(background::look(Arc::clone(&core)));
         let reads = ReadIndex::start(Arc::clone(&core));
         let store = Arc::new(ReplicatedStore {
             core: Arc::clone(&core),
@@ -224,7 +223,7 @@ impl Node {
             incoming: Mutex::new(None),
         });
         let cluster_id = config.cluster_id.clone();
-        Arc::new(Node { core, store, reads, handler, cluster_id, stop })
+        Arc::new(Node { core, store, reads, handler, cluster_id })
     }
 
     /// Founds the group on a pristine member. All first members do the same, with the same
@@ -285,7 +284,7 @@ impl Node {
     {
         let handler = Arc::clone(&self.handler) as Arc<dyn PeerHandler>;
         let served = tokio::select! {
-            () = self.stop.cancelled() => Ok(()),
+            () = self.core.stop.cancelled() => Ok(()),
             served = peer::serve(stream, certificate_name, handler) => served,
         };
         if let Err(error) = served {
@@ -392,7 +391,7 @@ impl Node {
         if let Err(error) = tokio::task::spawn_blocking(move || persist.shutdown()).await {
             tracing::error!(%error, "the state was not flushed");
         }
-        self.stop.cancel();
+        self.core.stop.cancel();
     }
 
     /// Transfers leadership to the follower that has most of the log.
@@ -437,7 +436,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.core.stop.cancel();
     }
 }
 

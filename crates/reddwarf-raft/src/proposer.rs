@@ -126,7 +126,8 @@ struct Mover {
 impl Mover {
     async fn run(self, mut items: mpsc::UnboundedReceiver<Item>) {
         let mut leader = self.core.leader.clone();
-        while let Some(first) = items.recv().await {
+        let stop = self.core.stop.clone();
+        while let Some(Some(first)) = stop.run_until_cancelled(items.recv()).await {
             let known = *leader.borrow_and_update();
             match known.leader {
                 Some(id) if id == self.core.node_id => {

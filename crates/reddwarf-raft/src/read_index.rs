@@ -69,7 +69,8 @@ impl ReadIndex {
 
 async fn run(core: Arc<Core>, mut waiters: mpsc::UnboundedReceiver<Waiter>) {
     let places = Arc::new(Semaphore::new(ROUNDS_MAX));
-    while let Some(first) = waiters.recv().await {
+    let stop = core.stop.clone();
+    while let Some(Some(first)) = stop.run_until_cancelled(waiters.recv()).await {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let mut round = vec![first];
         while let Ok(waiter) = waiters.try_recv() {
