@@ -125,7 +125,10 @@ impl Writer {
             self.remove_purged();
         }
         for done in dones {
-            done(result.as_ref().map(|()| ()).map_err(|e| io::Error::new(e.kind(), e.to_string())));
+            done(match &result {
+                Ok(()) => Ok(()),
+                Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+            });
         }
         self.replenish();
     }
@@ -136,11 +139,10 @@ impl Writer {
             return;
         }
         let committed = self.shared.table.lock().committed;
-        if self.unmarked || committed != self.committed {
-            if let Err(error) = self.mark().and_then(|()| self.write_buffer()) {
-                tracing::warn!(%error, "sync mark not written");
-                self.buffer.clear();
-            }
+        let due = self.unmarked || committed != self.committed;
+        if due && let Err(error) = self.mark().and_then(|()| self.write_buffer()) {
+            tracing::warn!(%error, "sync mark not written");
+            self.buffer.clear();
         }
         self.replenish();
     }
