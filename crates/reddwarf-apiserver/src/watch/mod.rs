@@ -16,7 +16,10 @@ use bytes::{Bytes, BytesMut};
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use rand::Rng;
-use reddwarf_core::{ChangeEvent, Status, View, WatchBatch, WatchClosed, WatchStream};
+use reddwarf_core::{
+    ChangeEvent, Revision, Status, StoredObject, View, WatchBatch, WatchClosed, WatchStream,
+};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -55,7 +58,12 @@ pub struct Watcher {
     selection: Selection,
     framing: Framing,
     stream: Option<Box<dyn WatchStream>>,
-    first: Vec<Bytes>,
+    /// What there was when the watch began, encoded when it is sent.
+    existing: std::vec::IntoIter<Arc<StoredObject>>,
+    /// The revision of the bookmark that ends those.
+    complete_at: Option<Revision>,
+    /// The frame of a watch that failed to begin.
+    failed: Option<Bytes>,
     bookmarks: bool,
     next_bookmark: Instant,
     deadline: Instant,
@@ -77,7 +85,9 @@ impl Watcher {
             selection,
             framing,
             stream: None,
-            first: Vec::new(),
+            existing: Vec::new().into_iter(),
+            complete_at: None,
+            failed: None,
             bookmarks: options.bookmarks,
             next_bookmark: next_bookmark(deadline),
             deadline,
@@ -91,21 +101,20 @@ impl Watcher {
     fn begin(&mut self, x: &Exchange<'_>, start: Start) {
         match start {
             Start::Ended => {}
-            Start::Failed(status) => self.first.push(framing::error(&status)),
+            Start::Failed(status) => self.failed = Some(framing::error(&status)),
             Start::Changes { stream } => self.stream = Some(stream),
             Start::State { view, stream, marked } => {
                 let namespace = self.selection.namespace.clone();
                 let objects = view.list(&x.kind.storage.collection, namespace.as_deref(), None);
-                for object in objects.filter(|o| self.selection.matches(o)) {
-                    self.first.push(self.framing.existing(object));
-                }
+                let objects: Vec<_> =
+                    objects.filter(|o| self.selection.matches(o)).cloned().collect();
+                self.existing = objects.into_iter();
                 if marked && self.bookmarks {
-                    self.first.push(self.framing.bookmark(view.revision, true));
+                    self.complete_at = Some(view.revision);
                 }
                 self.stream = Some(stream);
             }
         }
-        self.first.reverse();
     }
 
     /// The frames as a body.
@@ -118,8 +127,8 @@ impl Watcher {
     }
 
     async fn next_chunk(&mut self) -> Option<Bytes> {
-        if !self.first.is_empty() {
-            return Some(self.first_chunk());
+        if let Some(chunk) = self.first_chunk() {
+            return Some(chunk);
         }
         loop {
             let stream = self.stream.as_mut()?;
@@ -148,14 +157,20 @@ impl Watcher {
         }
     }
 
-    fn first_chunk(&mut self) -> Bytes {
+    fn first_chunk(&mut self) -> Option<Bytes> {
         let mut out = Joined::default();
-        while out.bytes < COALESCED_BYTES
-            && let Some(frame) = self.first.pop()
-        {
-            out.push(frame);
+        while out.bytes < COALESCED_BYTES {
+            if let Some(object) = self.existing.next() {
+                out.push(self.framing.existing(&object));
+            } else if let Some(revision) = self.complete_at.take() {
+                out.push(self.framing.bookmark(revision, true));
+            } else if let Some(failed) = self.failed.take() {
+                out.push(failed);
+            } else {
+                break;
+            }
         }
-        out.finish().unwrap_or_default()
+        out.finish()
     }
 
     /// The frames of a batch and of those that are ready behind it.
@@ -181,7 +196,7 @@ impl Watcher {
 
     fn frame(&mut self, event: &ChangeEvent) -> Option<Bytes> {
         let inside =
-            |o: &Option<std::sync::Arc<_>>| o.as_ref().is_some_and(|o| self.selection.matches(o));
+            |o: &Option<Arc<StoredObject>>| o.as_ref().is_some_and(|o| self.selection.matches(o));
         let seen = event.event_type(inside(&event.before), inside(&event.after))?;
         Some(self.framing.change(event, seen))
     }
