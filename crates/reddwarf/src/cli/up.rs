@@ -2,13 +2,13 @@
 
 use super::down::stop_group;
 use crate::data_folder;
-use crate::group::{GroupError, Launch, LocalGroup, Process};
+use crate::group::{GroupError, Launch, LaunchError, LocalGroup, Process};
 use clap::Args;
 use miette::{Context, IntoDiagnostic, Result};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Args, Debug)]
 pub(super) struct UpFlags {
@@ -45,18 +45,27 @@ pub(super) fn run(flags: &UpFlags) -> Result<()> {
     let starting = lock(&folder)?;
     let group = LocalGroup::open_or_create(&folder, flags.nodes, flags.base_port)?;
     super::client_runtime()?.block_on(async {
+        // Before anything says that the group is there to be stopped.
+        let mut signals = Signals::install().into_diagnostic()?;
         let program = std::env::current_exe().into_diagnostic()?;
         let mut launch = Launch::new(&group, &program)?;
-        launch.members().await?;
-        if !launch.workers(flags.workers).await? {
-            eprintln!("The simulated workers have not registered yet; see hollow/log.");
+        let started = async {
+            launch.members().await?;
+            if !launch.workers(flags.workers).await? {
+                eprintln!("The simulated workers have not registered yet; see hollow/log.");
+            }
+            Ok::<(), LaunchError>(())
+        };
+        tokio::select! {
+            started = started => started?,
+            () = signals.stop() => return stop_group(&group),
         }
         drop(starting);
         announce(&group, flags.workers).into_diagnostic()?;
         if flags.detach {
             return Ok(());
         }
-        stay(&mut launch.processes).await?;
+        stay(&mut launch.processes, &mut signals).await?;
         stop_group(&group)
     })
 }
@@ -95,11 +104,33 @@ fn quoted(path: &Path) -> String {
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
+/// What `up` waits for while the group runs.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    child: Signal,
+}
+
+impl Signals {
+    fn install() -> std::io::Result<Signals> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            child: signal(SignalKind::child())?,
+        })
+    }
+
+    /// Ctrl-C or SIGTERM.
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
 /// Waits for Ctrl-C or SIGTERM; says when a member ends meanwhile.
-async fn stay(processes: &mut [Process]) -> Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic()?;
-    let mut terminate = signal(SignalKind::terminate()).into_diagnostic()?;
-    let mut ended = signal(SignalKind::child()).into_diagnostic()?;
+async fn stay(processes: &mut [Process], signals: &mut Signals) -> Result<()> {
     loop {
         for process in processes.iter_mut() {
             let Some(child) = &mut process.child else { continue };
@@ -109,9 +140,9 @@ async fn stay(processes: &mut [Process]) -> Result<()> {
             }
         }
         tokio::select! {
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
-            _ = ended.recv() => {}
+            _ = signals.interrupt.recv() => return Ok(()),
+            _ = signals.terminate.recv() => return Ok(()),
+            _ = signals.child.recv() => {}
         }
     }
 }
