@@ -4,6 +4,7 @@ use super::up::group_folder;
 use crate::group::{LocalGroup, ProcessError, stop};
 use clap::Args;
 use miette::Result;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ pub(super) fn run(flags: &DownFlags) -> Result<()> {
 /// Stops the simulated workers, which still want the API, then all members at once.
 pub(super) fn stop_group(group: &LocalGroup) -> Result<()> {
     if stop(&group.hollow_folder(), STOP_TIMEOUT)? {
-        println!("hollow stopped");
+        say("hollow stopped");
     }
     let stopping: Vec<_> = (1..=group.plan.nodes)
         .map(|i| {
@@ -36,11 +37,16 @@ pub(super) fn stop_group(group: &LocalGroup) -> Result<()> {
     let mut failed: Option<ProcessError> = None;
     for (name, thread) in stopping {
         match thread.join() {
-            Ok(Ok(true)) => println!("{name} stopped"),
-            Ok(Ok(false)) => println!("{name} was not running"),
+            Ok(Ok(true)) => say(&format!("{name} stopped")),
+            Ok(Ok(false)) => say(&format!("{name} was not running")),
             Ok(Err(error)) => failed = Some(error),
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
     failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// Prints a line; whoever reads it may have gone, which must not keep members running.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
