@@ -51,7 +51,7 @@ require (
 	k8s.io/kubectl $module_version
 )
 MOD
-    (cd "$source" && go mod tidy && go build -trimpath \
+    (cd "$source" && timeout 300 go mod tidy && timeout 900 go build -trimpath \
         -ldflags "-s -w -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=${module_version:3:2} -X k8s.io/component-base/version.gitVersion=v1.${module_version:3}" \
         -o "$built" .) >&2
 fi

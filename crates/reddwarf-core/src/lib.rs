@@ -5,6 +5,8 @@
 //! an id takes it as an argument, so that the state machine built on these types stays
 //! deterministic.
 #![warn(missing_docs)]
+// See clippy.toml.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::iter_over_hash_type)]
 
 pub mod api;
 pub mod codec;

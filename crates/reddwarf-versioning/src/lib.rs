@@ -11,6 +11,8 @@
 //! - [`ChangeWindow`] is the bounded memory of recent changes that watches read.
 //! - [`LtHash`] and [`StateRoot`] let members compare their states.
 #![warn(missing_docs)]
+// See clippy.toml.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::iter_over_hash_type)]
 
 mod apply;
 mod commit;
