@@ -39,6 +39,16 @@ pub enum StartError {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// The log and the durable state do not belong together.
+    #[error("{path}: {problem}; {remedy}")]
+    Apart {
+        /// The file or folder that is not the one it was.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// Raft refused to start.
     #[error("raft: {0}")]
     Raft(String),

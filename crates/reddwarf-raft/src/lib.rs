@@ -27,7 +27,8 @@ mod pending;
 mod proposer;
 mod read_index;
 mod snapshot;
-pub mod status;
+pub mod start_check;
+mod status;
 mod store;
 #[cfg(test)]
 mod suite_tests;

@@ -14,7 +14,7 @@ use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use parking_lot::Mutex;
 use reddwarf_core::{Outcome, RequestId};
 use reddwarf_storage::{Durable, Persist, PersistBatch, RedbStore, load, read_checkpoint};
-use reddwarf_versioning::{Applied, EntryContext, State, StateRoot, WindowLimits};
+use reddwarf_versioning::{Applied, Checkpoint, EntryContext, State, StateRoot, WindowLimits};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -97,6 +97,11 @@ impl MachineParts {
         SnapshotData::Durable(Arc::clone(&self.snapshots))
     }
 
+    /// What is recorded of the state beside its rows.
+    pub fn checkpoint(&self) -> Checkpoint {
+        self.state.lock().checkpoint()
+    }
+
     /// The state root and the index at which it holds.
     pub fn root(&self) -> (u64, StateRoot) {
         let state = self.state.lock();
@@ -110,21 +115,8 @@ impl MachineParts {
     pub async fn flush(&self) -> io::Result<Arc<Durable>> {
         let persist = Arc::clone(&self.persist);
         let flush = move || persist.flush();
-        tokio::task::spawn_blocking(flush)
-            .await
-            .map_err(io::Error::other)?
-            .map_err(io::Error::other)?;
-        // Entry 0 alone is no progress in terms of indexes.
-        loop {
-            let progressed = self.progressed.notified();
-            tokio::pin!(progressed);
-            progressed.as_mut().enable();
-            let durable = self.persist.durable();
-            if !durable.membership.is_empty() || self.persist.backlog_bytes() == 0 {
-                return Ok(durable);
-            }
-            progressed.await;
-        }
+        let flushed = tokio::task::spawn_blocking(flush).await;
+        flushed.map_err(io::Error::other)?.map_err(io::Error::other)
     }
 
     /// Waits while the persister is too far behind (invariant 15).

@@ -14,6 +14,7 @@ use crate::metrics::RaftMetrics;
 use crate::peer::{self, Identity, Kind, Lane, Network, PeerClients, PeerHandler};
 use crate::proposer::Proposer;
 use crate::read_index::ReadIndex;
+use crate::start_check;
 use crate::status::{GroupStatus, MemberStatus};
 use crate::store::ReplicatedStore;
 use crate::types::Member;
@@ -78,8 +79,11 @@ fn open_machine(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Machine, S
     let loaded = load(store.as_ref(), window).map_err(|e| wrong_state(path.clone())(&e))?;
     let progressed = Arc::new(Notify::new());
     let hook = {
-        let progressed = Arc::clone(&progressed);
-        Arc::new(move || progressed.notify_waiters())
+        let (progressed, persist) = (Arc::clone(&progressed), metrics.persist.clone());
+        Arc::new(move |took: Option<Duration>| {
+            took.iter().for_each(|took| persist.observe(took.as_secs_f64()));
+            progressed.notify_waiters();
+        })
     };
     let durable = Durable::from(&loaded.checkpoint);
     let limits = PersisterLimits::default();
@@ -154,7 +158,10 @@ impl Node {
                 identity::claim(&config)?;
                 // The durable state first: its lock tells whether another process runs here.
                 let machine = open_machine(&config, &metrics)?;
-                Ok::<_, StartError>((machine, Arc::new(open_wal(&config, &metrics)?)))
+                let wal = open_wal(&config, &metrics)?;
+                let state = machine.parts().checkpoint();
+                start_check::check(&config.data_dir, &wal, &state)?;
+                Ok::<_, StartError>((machine, Arc::new(wal)))
             })
         };
         let opened = opened.await.map_err(|error| StartError::Raft(error.to_string()))?;

@@ -36,7 +36,7 @@ impl StoreBuilder<TypeConfig, LogStore, Machine, TempDir> for Builder {
         let progressed = Arc::new(Notify::new());
         let hook = {
             let progressed = Arc::clone(&progressed);
-            Arc::new(move || progressed.notify_waiters())
+            Arc::new(move |_| progressed.notify_waiters())
         };
         let limits = PersisterLimits { gather: Duration::ZERO, ..PersisterLimits::default() };
         let durable = Durable::from(&loaded.checkpoint);

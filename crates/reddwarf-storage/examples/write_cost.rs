@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = StoreOptions::new("bench");
     let store = Arc::new(RedbStore::open(&path, options.clone())?);
     let limits = PersisterLimits { backlog_bytes_max: usize::MAX, ..PersisterLimits::default() };
-    let hook = Arc::new(|| ());
+    let hook = Arc::new(|_| ());
     let persister = Persister::start(store.clone(), Durable::default(), limits, hook)?;
     let mut state = State::new();
     let (mut applying, mut index) = (Duration::ZERO, 0);

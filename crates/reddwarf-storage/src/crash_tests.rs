@@ -4,11 +4,11 @@
 use crate::faulty_disk::FaultyDisk;
 use crate::workload::{roots, step};
 use crate::{
-    Durable, InlinePersister, KvStore, OpenError, Persist, Persister, PersisterLimits, RedbStore,
-    StoreOptions, load,
+    Durable, InlinePersister, KvStore, OpenError, Persist, PersistBatch, Persister,
+    PersisterLimits, RedbStore, StoreOptions, load, read_checkpoint,
 };
 use redb::Database;
-use reddwarf_versioning::{State, WindowLimits};
+use reddwarf_versioning::{EntryContext, State, WindowLimits};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ fn new_disk() -> FaultyDisk {
 /// Writes entries until one fails; returns the index that was reported durable last.
 fn write(store: Arc<dyn KvStore>, state: &mut State, last: u64) -> u64 {
     let durable = Durable::from(&state.checkpoint());
-    let persister = InlinePersister::new(store, durable, Arc::new(|| ()));
+    let persister = InlinePersister::new(store, durable, Arc::new(|_| ()));
     for index in state.applied().index + 1..=last {
         persister.submit(step(state, index));
         if persister.failure().is_some() {
@@ -86,7 +86,7 @@ fn a_full_disk_is_waited_out() {
     let disk = new_disk();
     let store = open(&disk);
     let limits = PersisterLimits { gather: std::time::Duration::ZERO, ..Default::default() };
-    let hook = Arc::new(|| ());
+    let hook = Arc::new(|_| ());
     let persister =
         Persister::start(store.clone(), Durable::default(), limits, hook).expect("a thread");
     disk.fail(10..20, ErrorKind::StorageFull);
@@ -107,7 +107,7 @@ fn another_failure_is_final() {
     disk.fail(1..u64::MAX, ErrorKind::Other);
     let called = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let flag = called.clone();
-    let hook = Arc::new(move || flag.store(true, std::sync::atomic::Ordering::SeqCst));
+    let hook = Arc::new(move |_| flag.store(true, std::sync::atomic::Ordering::SeqCst));
     let persister =
         Persister::start(store, Durable::default(), PersisterLimits::default(), hook).expect("ok");
     persister.submit(step(&mut State::new(), 1));
@@ -116,4 +116,20 @@ fn another_failure_is_final() {
     assert_eq!(persister.durable().applied.index, 0);
     persister.shutdown();
     assert!(called.load(std::sync::atomic::Ordering::SeqCst));
+}
+
+#[test]
+fn a_flush_waits_for_entry_zero_alone() {
+    let disk = new_disk();
+    let store = open(&disk);
+    let hook = Arc::new(|_| ());
+    let limits = PersisterLimits::default();
+    let persister =
+        Persister::start(store.clone(), Durable::default(), limits, hook).expect("a thread");
+    let mut state = State::new();
+    let entry = EntryContext::default();
+    state.set_membership(entry, bytes::Bytes::from_static(b"members")).expect("applied");
+    persister.submit(PersistBatch { applied: Vec::new(), checkpoint: state.checkpoint() });
+    assert_eq!(persister.flush().expect("durable").membership, "members");
+    assert_eq!(read_checkpoint(store.as_ref()).expect("reads").membership, "members");
 }

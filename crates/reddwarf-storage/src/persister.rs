@@ -113,9 +113,10 @@ pub struct PersistStats {
     pub last: Duration,
 }
 
-/// Called, on the persister's thread, after each transaction, when a full disk is met and when
-/// it fails. Must not block: it sets a flag or wakes a task.
-pub type ProgressHook = Arc<dyn Fn() + Send + Sync>;
+/// Called, on the persister's thread, after each transaction with the time it took, and without
+/// one when a full disk is met, another file is put in place, or writing fails. Must not block:
+/// it sets a flag or wakes a task.
+pub type ProgressHook = Arc<dyn Fn(Option<Duration>) + Send + Sync>;
 
 /// A writer of the durable state.
 pub trait Persist: Send + Sync + Debug {
@@ -166,7 +167,10 @@ struct Queue {
     waiting: VecDeque<PersistBatch>,
     /// Bytes waiting and in the transaction in progress.
     bytes: usize,
+    /// Batches handed over, and those of them that are durable or will never be. Counted
+    /// rather than told by log index, since the first entry has the index of none at all.
     submitted: u64,
+    settled: u64,
     durable: Arc<Durable>,
     stats: PersistStats,
     failure: Option<PersistFailure>,
@@ -201,11 +205,11 @@ impl Shared {
         limits: PersisterLimits,
         hook: ProgressHook,
     ) -> Self {
-        let submitted = durable.applied.index;
         let queue = Queue {
             waiting: VecDeque::new(),
             bytes: 0,
-            submitted,
+            submitted: 0,
+            settled: 0,
             durable: Arc::new(durable),
             stats: PersistStats::default(),
             failure: None,
@@ -229,7 +233,7 @@ impl Shared {
         if queue.failure.is_some() || queue.stop {
             return;
         }
-        queue.submitted = batch.checkpoint.applied.index;
+        queue.submitted += 1;
         queue.bytes += batch.bytes();
         queue.waiting.push_back(batch);
         self.arrived.notify_one();
@@ -246,16 +250,21 @@ impl Shared {
         let Some(last) = batches.last() else { return false };
         let began = Instant::now();
         let written = self.write_until_room(&batches, durable);
+        let took = matches!(written, Ok(true)).then(|| began.elapsed());
         let mut queue = self.queue.lock();
         queue.bytes -= bytes;
+        queue.settled += batches.len() as u64;
         match written {
             Ok(true) => {
                 queue.durable = Arc::new(Durable::from(&last.checkpoint));
                 queue.stats.transactions += 1;
-                queue.stats.busy += began.elapsed();
-                queue.stats.last = began.elapsed();
+                queue.stats.busy += took.unwrap_or_default();
+                queue.stats.last = took.unwrap_or_default();
             }
-            Ok(false) => queue.waiting.clear(),
+            Ok(false) => {
+                queue.waiting.clear();
+                queue.settled = queue.submitted;
+            }
             Err(error) => {
                 drop(queue);
                 self.fail(error);
@@ -264,7 +273,7 @@ impl Shared {
         }
         drop(queue);
         self.ended.notify_all();
-        (self.hook)();
+        (self.hook)(took);
         true
     }
 
@@ -283,7 +292,7 @@ impl Shared {
             }
             tracing::warn!(error = &error as &dyn std::error::Error, "waiting for disk space");
             self.queue.lock().full = true;
-            (self.hook)();
+            (self.hook)(None);
             loop {
                 let mut queue = self.queue.lock();
                 if queue.stop {
@@ -311,7 +320,7 @@ impl Shared {
             if let Some(failure) = &queue.failure {
                 return Err(failure.clone());
             }
-            if queue.durable.applied.index >= target || queue.stop && queue.waiting.is_empty() {
+            if queue.settled >= target {
                 return Ok(queue.durable.clone());
             }
             self.ended.wait(&mut queue);
@@ -323,18 +332,19 @@ impl Shared {
         swap: &mut dyn FnMut() -> Result<Checkpoint, KvError>,
     ) -> Result<Arc<Durable>, KvError> {
         let _writing = self.writing.lock();
-        {
+        let dropped = {
             let mut queue = self.queue.lock();
-            queue.waiting.clear();
             queue.bytes = 0;
-        }
-        let durable = Arc::new(Durable::from(&swap()?));
+            queue.waiting.drain(..).count() as u64
+        };
+        let swapped = swap();
         let mut queue = self.queue.lock();
-        queue.submitted = durable.applied.index;
+        queue.settled += dropped;
+        let durable = Arc::new(Durable::from(&swapped?));
         queue.durable = durable.clone();
         drop(queue);
         self.ended.notify_all();
-        (self.hook)();
+        (self.hook)(None);
         Ok(durable)
     }
 
@@ -370,7 +380,7 @@ impl Shared {
         queue.bytes = 0;
         drop(queue);
         self.ended.notify_all();
-        (self.hook)();
+        (self.hook)(None);
     }
 
     fn gather(&self, queue: &mut MutexGuard<'_, Queue>, until: Instant) {

@@ -67,7 +67,7 @@ fn put(resource: &str, name: &str, salt: Option<[u8; 16]>) -> Change {
 
 /// A state in which every kind of row occurs.
 fn fill(store: Arc<RedbStore>) -> State {
-    let persister = InlinePersister::new(store, Durable::default(), Arc::new(|| ()));
+    let persister = InlinePersister::new(store, Durable::default(), Arc::new(|_| ()));
     let mut state = State::new();
     let key = Collection::new("apps", "deployments").key("shop", "web");
     let proposals = [

@@ -51,7 +51,7 @@ fn child() {
     let mut state = loaded.state;
     let durable = Durable::from(&loaded.checkpoint);
     let limits = PersisterLimits { gather: Duration::ZERO, ..PersisterLimits::default() };
-    let persister = Persister::start(store, durable, limits, Arc::new(|| ())).expect("a thread");
+    let persister = Persister::start(store, durable, limits, Arc::new(|_| ())).expect("a thread");
     let mut out = std::io::stdout();
     loop {
         for _ in 0..20 {

@@ -16,7 +16,7 @@ fn options() -> StoreOptions {
 
 fn fill(path: &Path) -> StateRoot {
     let store = Arc::new(RedbStore::open(path, options()).expect("a new file"));
-    let persister = InlinePersister::new(store, Durable::default(), Arc::new(|| ()));
+    let persister = InlinePersister::new(store, Durable::default(), Arc::new(|_| ()));
     let mut state = State::new();
     for index in 1..=40u64 {
         let change = Change::Put {

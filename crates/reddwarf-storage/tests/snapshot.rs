@@ -23,7 +23,7 @@ struct Member {
 impl Member {
     fn new(path: &Path) -> Self {
         let store = open(path);
-        let persister = InlinePersister::new(store.clone(), Durable::default(), Arc::new(|| ()));
+        let persister = InlinePersister::new(store.clone(), Durable::default(), Arc::new(|_| ()));
         Member { store, persister, state: State::new() }
     }
 

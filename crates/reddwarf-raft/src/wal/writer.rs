@@ -52,6 +52,8 @@ pub struct Writer {
     vote: Option<Vote>,
     purged: Option<LogId>,
     committed: Option<LogId>,
+    /// The last entry put; `None` after a truncation, until the next one.
+    tail: Option<LogId>,
     /// A sync has happened that no mark tells of yet.
     unmarked: bool,
 }
@@ -70,7 +72,10 @@ impl Writer {
             .next_back()
             .expect("invariant: recovery leaves at least one segment");
         let current = Arc::clone(current);
-        let committed = shared.table.lock().committed;
+        let (committed, tail) = {
+            let table = shared.table.lock();
+            (table.committed, table.state().1)
+        };
         let mut writer = Writer {
             current_bytes: current.file.metadata()?.len(),
             current,
@@ -83,6 +88,7 @@ impl Writer {
             vote: found.vote,
             purged: found.purged,
             committed,
+            tail,
             unmarked: true,
             options,
             disk,
@@ -162,8 +168,12 @@ impl Writer {
                 self.vote = Some(*vote);
                 self.put_record(&Record::Vote(*vote))
             }
-            Command::Truncate(last) => self.put_record(&Record::Truncate(*last)),
+            Command::Truncate(last) => {
+                self.tail = None;
+                self.put_record(&Record::Truncate(*last))
+            }
             Command::Purge(id) => {
+                self.tail = self.tail.max(Some(*id));
                 self.purged = self.purged.max(Some(*id));
                 self.put_record(&Record::Purge(*id))
             }
@@ -171,7 +181,9 @@ impl Writer {
         }
     }
 
-    /// Puts the marks that are due: what is synced, what is committed.
+    /// Puts the marks that are due: what is synced, what is committed. The log's handle may
+    /// know of a committed entry that still waits to be put, perhaps in the place of another
+    /// one; its mark waits too, so that a log never ends before what it calls committed.
     fn mark(&mut self) -> io::Result<()> {
         if self.unmarked {
             self.unmarked = false;
@@ -179,7 +191,7 @@ impl Writer {
             self.put_record(&Record::Synced { offset })?;
         }
         let committed = self.shared.table.lock().committed;
-        if committed != self.committed {
+        if committed != self.committed && committed <= self.tail {
             self.committed = committed;
             self.put_record(&Record::Committed(committed))?;
         }
@@ -208,6 +220,7 @@ impl Writer {
                 len: len as u32,
             };
             self.placed.push((term_of(&id), id.index(), place));
+            self.tail = Some(id);
             let max = self.segments.entry(self.current.sequence).or_default();
             *max = (*max).max(Some(id.index()));
         }
