@@ -4,6 +4,7 @@ use crate::config::Limits;
 use crate::machine::{Machine, MachineParts};
 use crate::metrics::RaftMetrics;
 use crate::peer::{PeerClient, PeerClients};
+use crate::roots::Divergence;
 use crate::types::{Member, TypeConfig};
 use crate::wal::Wal;
 use openraft::Raft;
@@ -46,6 +47,8 @@ pub struct Core {
     pub leader: watch::Receiver<LeaderView>,
     /// The term that this member leads and has applied an entry of.
     pub leadership: watch::Receiver<Option<u64>>,
+    /// Whether this member's state was found to be wrong.
+    pub divergence: Divergence,
     /// Set when the node stops: nothing new is taken on.
     pub stopping: AtomicBool,
     /// Cancelled when the node's own tasks must end.

@@ -8,6 +8,7 @@ use crate::peer::{
 };
 use crate::proposer;
 use crate::read_index::ReadIndex;
+use crate::roots;
 use crate::snapshot::SnapshotData;
 use crate::types::TypeConfig;
 use async_trait::async_trait;
@@ -157,6 +158,7 @@ impl PeerHandler for Handler {
             }
             Kind::ReadIndex => answer(&self.reads.answer().await),
             Kind::Status => answer(&own_status(&self.core, &self.identity)),
+            Kind::Roots => answer(&roots::answer(&self.core, &read(&body)?)),
             Kind::SnapshotBegin => self.begin_snapshot(&body).await,
             Kind::SnapshotChunk => self.take_chunk(&body).await,
             Kind::SnapshotEnd => self.end_snapshot(&body).await,

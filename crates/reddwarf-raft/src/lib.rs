@@ -26,12 +26,14 @@ pub mod peer;
 mod pending;
 mod proposer;
 mod read_index;
+mod roots;
 mod snapshot;
-pub mod start_check;
-mod status;
+mod start_check;
+pub mod status;
 mod store;
 #[cfg(test)]
 mod suite_tests;
+mod transfer;
 pub mod types;
 pub mod wal;
 

@@ -4,6 +4,7 @@ use crate::fanout::Fanout;
 use crate::membership;
 use crate::metrics::RaftMetrics;
 use crate::pending::Pending;
+use crate::roots::{RecentRoots, RootAt};
 use crate::snapshot::{SnapshotData, SnapshotSource, meta_of};
 use crate::types::{Entry, LogId, StoredMembership, TypeConfig, log_id, term_of};
 use futures::{Stream, TryStreamExt};
@@ -50,6 +51,7 @@ pub struct MachineParts {
     /// How far `apply` came, after it is visible to readers.
     pub applied: watch::Sender<AppliedTo>,
     state: Mutex<State>,
+    roots: Mutex<RecentRoots>,
 }
 
 /// The state machine; clones share it.
@@ -82,6 +84,7 @@ impl Machine {
             window,
             applied: watch::channel(at).0,
             state: Mutex::new(state),
+            roots: Mutex::default(),
         }))
     }
 
@@ -106,6 +109,17 @@ impl MachineParts {
     pub fn root(&self) -> (u64, StateRoot) {
         let state = self.state.lock();
         (state.applied().index, state.root())
+    }
+
+    /// Roots at recent indexes from `since` on, and the one now.
+    pub fn roots_since(&self, since: u64) -> Vec<RootAt> {
+        let (index, root) = self.root();
+        let mut roots = self.roots.lock().since(since);
+        roots.retain(|(at, _)| *at < index);
+        if index >= since {
+            roots.push((index, root.0));
+        }
+        roots
     }
 
     /// Waits until all that was applied before is durable in the state.
@@ -204,13 +218,21 @@ impl RaftStateMachine<TypeConfig> for Machine {
         let mut applied = Vec::with_capacity(count);
         let (view, checkpoint) = {
             let mut state = parts.state.lock();
+            let mut roots = parts.roots.lock();
             for (entry, responder) in arrived {
+                let index = entry.index();
                 let step = apply_one(&mut state, entry)?;
+                if RecentRoots::wants(index) {
+                    roots.push(index, state.root());
+                }
                 applied.extend(step.applied);
                 if let Some(responder) = responder {
                     responders.push((responder, step.outcome.clone()));
                 }
                 answers.extend(step.request.map(|id| (id, step.outcome)));
+            }
+            if roots.wants_batch_end(started) {
+                roots.push_batch_end(last.index(), state.root(), started);
             }
             (state.view(), state.checkpoint())
         };
@@ -255,6 +277,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
             parts.fanout.reset(loaded.state.view(), loaded.window);
             let applied = loaded.state.applied();
             *parts.state.lock() = loaded.state;
+            parts.roots.lock().clear();
             parts.applied.send_replace(AppliedTo { index: applied.index, term: applied.term });
             Ok::<(), io::Error>(())
         };

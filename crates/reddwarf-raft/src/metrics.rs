@@ -40,6 +40,8 @@ pub struct RaftMetrics {
     pub propose_batch: Histogram,
     /// Proposals waiting for an answer.
     pub proposals_pending: Gauge,
+    /// Members whose state differs from the majority's, on the leader; 1 on such a member.
+    pub root_mismatch: Gauge,
     /// A read barrier from its arrival to its answer.
     pub read_index: Histogram,
     /// Reads that shared one round.
@@ -73,6 +75,7 @@ impl Default for RaftMetrics {
             propose: seconds(),
             propose_batch: sizes(),
             proposals_pending: Gauge::default(),
+            root_mismatch: Gauge::default(),
             read_index: seconds(),
             read_batch: sizes(),
         }
@@ -82,6 +85,11 @@ impl Default for RaftMetrics {
 impl RaftMetrics {
     /// Registers all figures under `raft_…`.
     pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "reddwarf_state_root_mismatch",
+            "Members whose state differs from the majority's; 1 on such a member",
+            self.root_mismatch.clone(),
+        );
         let raft = registry.sub_registry_with_prefix("raft");
         let gauges: [(&str, &str, &Gauge); 8] = [
             ("term", "Raft term", &self.term),

@@ -14,9 +14,11 @@ use crate::metrics::RaftMetrics;
 use crate::peer::{self, Identity, Kind, Lane, Network, PeerClients, PeerHandler};
 use crate::proposer::Proposer;
 use crate::read_index::ReadIndex;
+use crate::roots::{self, Divergence};
 use crate::start_check;
 use crate::status::{GroupStatus, MemberStatus};
 use crate::store::ReplicatedStore;
+use crate::transfer;
 use crate::types::Member;
 use crate::wal::{FileDisk, Mode, Wal, WalOptions};
 use bytes::Bytes;
@@ -40,8 +42,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How long another member may take to tell its status.
 const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long a stopping leader waits for another to take over.
-const TRANSFER_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a stopping node waits for the proposals that it has taken on.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -201,6 +201,7 @@ impl Node {
             metrics,
             leader,
             leadership,
+            divergence: Divergence::default(),
             stopping: false.into(),
             stop: CancellationToken::new(),
         });
@@ -212,6 +213,7 @@ impl Node {
     fn assemble(core: Arc<Core>, config: &NodeConfig) -> Arc<Node> {
         tokio::spawn(background::tick_clock(Arc::clone(&core)));
         tokio::spawn(background::look(Arc::clone(&core)));
+        tokio::spawn(roots::compare(Arc::clone(&core)));
         let reads = ReadIndex::start(Arc::clone(&core));
         let store = Arc::new(ReplicatedStore {
             core: Arc::clone(&core),
@@ -378,11 +380,16 @@ impl Node {
         (index, format!("{root}"))
     }
 
+    /// Hands leadership to another member, if this one leads; returns when that one does.
+    pub async fn hand_over(&self) {
+        if self.core.is_leader() {
+            transfer::hand_over(&self.core).await;
+        }
+    }
+
     /// Stops: hands leadership on, finishes what it has taken on, makes everything durable.
     pub async fn shutdown(&self) {
-        if self.core.is_leader() {
-            self.hand_over().await;
-        }
+        self.hand_over().await;
         self.drain().await;
         self.core.stopping.store(true, Ordering::Release);
         self.core.machine.fanout.stop();
@@ -399,31 +406,6 @@ impl Node {
             tracing::error!(%error, "the state was not flushed");
         }
         self.core.stop.cancel();
-    }
-
-    /// Transfers leadership to the follower that has most of the log.
-    async fn hand_over(&self) {
-        let target = {
-            let metrics = self.core.raft.metrics();
-            let metrics = metrics.borrow_watched();
-            let followers = metrics.replication.iter().flatten();
-            let voters: Vec<u64> = self.core.raft.voter_ids().collect();
-            followers
-                .filter(|(id, _)| **id != self.core.node_id && voters.contains(id))
-                .max_by_key(|(_, matched)| matched.as_ref().map(|id| id.index()))
-                .map(|(id, _)| *id)
-        };
-        let Some(target) = target else { return };
-        tracing::info!(target, "handing leadership over");
-        if let Err(error) = self.core.raft.trigger().transfer_leader(target).await {
-            tracing::warn!(%error, "leadership was not handed over");
-            return;
-        }
-        let mut leader = self.core.leader.clone();
-        let taken = leader.wait_for(|view| view.leader.is_some_and(|id| id != self.core.node_id));
-        if tokio::time::timeout(TRANSFER_TIMEOUT, taken).await.is_err() {
-            tracing::warn!(target, "no other member took over in time");
-        }
     }
 
     /// Waits for the proposals taken on before.
@@ -472,5 +454,6 @@ pub(crate) fn own_status(core: &Core, identity: &HandlerIdentity) -> MemberStatu
         lag: 0,
         version: identity.version.clone(),
         state_root: root.to_string(),
+        diverged_at: core.divergence.found_at(),
     }
 }

@@ -7,6 +7,7 @@
 use crate::core::Core;
 use crate::data::LogData;
 use crate::peer::{CallError, Forwarded, Kind, Lane, decode, encode_forward};
+use crate::read_index::DIVERGED;
 use crate::types::TypeConfig;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -88,6 +89,9 @@ impl Proposer {
     fn check(&self) -> Result<(), ProposeError> {
         let core = &self.core;
         let refused = |text: &str| Err(ProposeError::Unavailable(text.to_owned()));
+        if core.divergence.found_at().is_some() {
+            return refused(DIVERGED);
+        }
         if core.stopping.load(Ordering::Acquire) {
             return refused("this member is stopping");
         }

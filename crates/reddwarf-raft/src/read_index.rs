@@ -20,6 +20,9 @@ const RETRY: Duration = Duration::from_millis(20);
 /// How long the leader may take for a follower's question.
 const ASK_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// Why a member whose state is wrong refuses.
+pub const DIVERGED: &str = "this member's state differs from that of the majority";
+
 type Waiter = oneshot::Sender<u64>;
 
 /// Answers read barriers.
@@ -48,6 +51,9 @@ impl ReadIndex {
         let started = Instant::now();
         let timeout = self.core.limits.read_timeout;
         let unavailable = |text: &str| ReadError::Unavailable(text.to_owned());
+        if self.core.divergence.found_at().is_some() {
+            return Err(unavailable(DIVERGED));
+        }
         let index = self.index(timeout).await;
         let index = index.ok_or_else(|| unavailable("no quorum confirmed the read in time"))?;
         let rest = timeout.saturating_sub(started.elapsed());

@@ -39,4 +39,6 @@ pub struct MemberStatus {
     pub version: String,
     /// State root at the applied index, in hex.
     pub state_root: String,
+    /// Where its state was found to differ from the majority's; it serves no reads then.
+    pub diverged_at: Option<u64>,
 }

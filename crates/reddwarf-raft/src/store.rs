@@ -2,7 +2,7 @@
 
 use crate::core::Core;
 use crate::proposer::Proposer;
-use crate::read_index::ReadIndex;
+use crate::read_index::{DIVERGED, ReadIndex};
 use async_trait::async_trait;
 use reddwarf_core::{
     Collection, Committed, Outcome, ProposalKind, ProposeError, ReadError, Revision, Store, View,
@@ -18,6 +18,16 @@ pub struct ReplicatedStore {
     pub(crate) reads: Arc<ReadIndex>,
 }
 
+impl ReplicatedStore {
+    /// A member whose state is known to be wrong serves nothing of it.
+    fn check_state(&self) -> Result<(), ReadError> {
+        match self.core.divergence.found_at() {
+            None => Ok(()),
+            Some(_) => Err(ReadError::Unavailable(DIVERGED.to_owned())),
+        }
+    }
+}
+
 #[async_trait]
 impl Store for ReplicatedStore {
     fn view(&self) -> View {
@@ -29,6 +39,7 @@ impl Store for ReplicatedStore {
     }
 
     fn view_at(&self, collection: &Collection, revision: Revision) -> Result<View, ReadError> {
+        self.check_state()?;
         self.core.machine.fanout.view_at(collection, revision)
     }
 
@@ -49,6 +60,7 @@ impl Store for ReplicatedStore {
         collection: &Collection,
         from: Revision,
     ) -> Result<Box<dyn WatchStream>, ReadError> {
+        self.check_state()?;
         self.core.machine.fanout.watch(collection, from)
     }
 

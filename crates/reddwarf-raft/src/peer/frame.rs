@@ -44,6 +44,8 @@ pub enum Kind {
     SnapshotChunk = 10,
     /// The snapshot is whole: install it.
     SnapshotEnd = 11,
+    /// Ask for the roots of the member's state.
+    Roots = 12,
     /// The answer to a call.
     Reply = 128,
     /// The call failed; the body is a text.
@@ -64,6 +66,7 @@ impl Kind {
             9 => Kind::SnapshotBegin,
             10 => Kind::SnapshotChunk,
             11 => Kind::SnapshotEnd,
+            12 => Kind::Roots,
             128 => Kind::Reply,
             129 => Kind::Failure,
             _ => return None,

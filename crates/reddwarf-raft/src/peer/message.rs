@@ -59,6 +59,22 @@ pub struct ReadIndexReply {
     pub index: Option<u64>,
 }
 
+/// The leader asks for the roots of a member's state.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct RootsAsk {
+    /// The first index of interest.
+    pub since: u64,
+    /// The verdict over the member: where its state differs from the majority's.
+    pub diverged: Option<u64>,
+}
+
+/// The answer to [`super::frame::Kind::Roots`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RootsReply {
+    /// Indexes and the roots there, in order.
+    pub roots: Vec<(u64, [u8; 32])>,
+}
+
 /// Begins a snapshot.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SnapshotBegin {

@@ -1,0 +1,92 @@
+//! Members notice when one of them has another state.
+
+mod group;
+
+use group::Group;
+use reddwarf_core::ProposeError;
+use reddwarf_raft::Limits;
+use reddwarf_raft::status::MemberStatus;
+use reddwarf_storage::rows::{META_CHECKPOINT, checkpoint_value};
+use reddwarf_storage::{KvStore, RedbStore, StoreOptions, Table, WriteBatch, read_checkpoint};
+use std::time::{Duration, Instant};
+
+/// Makes the stopped member's state differ from the others' without damaging any row.
+fn falsify(group: &Group, at: usize) {
+    let path = group.data_dir(at).join("state.redb");
+    let store = RedbStore::open(path, StoreOptions::new("test")).expect("opens");
+    let mut checkpoint = read_checkpoint(&store).expect("reads");
+    checkpoint.clock_ms += 1;
+    let mut batch = WriteBatch::default();
+    let value = checkpoint_value(&checkpoint).expect("encodes");
+    batch.put(Table::Meta, META_CHECKPOINT.to_vec(), value);
+    store.commit(batch).expect("commits");
+}
+
+fn status(group: &Group, at: usize) -> MemberStatus {
+    let running = group.member(at);
+    let status = running.runtime.block_on(running.node.status());
+    status.members[at].clone()
+}
+
+fn wait_until(what: &str, mut check: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !check() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn assert_only_diverged(group: &Group, wrong: usize) {
+    for at in 0..3 {
+        let running = group.member(at);
+        let read = running.runtime.block_on(running.store.read_barrier());
+        assert_eq!(read.is_err(), at == wrong, "{at}: {read:?}");
+        assert_eq!(status(group, at).diverged_at.is_some(), at == wrong, "{at}");
+    }
+    let refused = group.create(wrong, "refused").expect_err("refused");
+    assert!(matches!(refused, ProposeError::Unavailable(_)), "{refused}");
+    group.create((wrong + 1) % 3, "others").expect("the others go on");
+}
+
+#[test]
+fn a_follower_with_another_state_serves_no_reads() {
+    let mut group = Group::start(3, Limits::default());
+    let wrong = (group.leader() + 1) % 3;
+    group.create(wrong, "before").expect("written");
+    group.barrier(wrong);
+    group.stop(wrong);
+    falsify(&group, wrong);
+    group.start_member(wrong);
+    wait_until("the member is told", || status(&group, wrong).diverged_at.is_some());
+    assert_only_diverged(&group, wrong);
+    let leader = group.leader();
+    assert_eq!(group.member(leader).node.metrics().root_mismatch.get(), 1);
+}
+
+#[test]
+fn a_leader_with_another_state_hands_leadership_away() {
+    let mut group = Group::start(3, Limits::default());
+    group.leader();
+    group.create(0, "before").expect("written");
+    (0..3).for_each(|at| group.barrier(at));
+    (0..3).for_each(|at| group.stop(at));
+    falsify(&group, 0);
+    // Two members that differ know only that one of them is wrong.
+    group.start_member(0);
+    group.start_member(1);
+    wait_until("the false member leads", || {
+        let leader = group.leader();
+        if leader == 1 {
+            let running = group.member(1);
+            running.runtime.block_on(running.node.hand_over());
+        }
+        leader == 0
+    });
+    let mismatch = || group.member(0).node.metrics().root_mismatch.get();
+    wait_until("the difference is noticed", || mismatch() == 1);
+    assert_eq!(status(&group, 0).diverged_at, None);
+    group.start_member(2);
+    wait_until("the false leader is told", || status(&group, 0).diverged_at.is_some());
+    wait_until("another member leads", || group.leader() != 0);
+    assert_only_diverged(&group, 0);
+}
