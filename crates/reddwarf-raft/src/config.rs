@@ -87,6 +87,10 @@ pub struct Limits {
     pub snapshot_keep_entries: u64,
     /// Interval of the ticks that advance the cluster clock.
     pub clock_tick: Duration,
+    /// How fast the background scrub reads the durable state.
+    pub scrub_bytes_per_second: u64,
+    /// Pause between two passes of the scrub.
+    pub scrub_pause: Duration,
     /// Cache of the durable store.
     pub store_cache_bytes: usize,
 }
@@ -105,6 +109,8 @@ impl Default for Limits {
             snapshot_wal_bytes: 64 * 1024 * 1024,
             snapshot_keep_entries: 5_000,
             clock_tick: Duration::from_secs(10),
+            scrub_bytes_per_second: 2 * 1024 * 1024,
+            scrub_pause: Duration::from_secs(600),
             store_cache_bytes: 16 * 1024 * 1024,
         }
     }

@@ -27,6 +27,7 @@ mod pending;
 mod proposer;
 mod read_index;
 mod roots;
+mod scrub;
 mod snapshot;
 mod start_check;
 pub mod status;

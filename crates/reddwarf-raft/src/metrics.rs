@@ -42,6 +42,12 @@ pub struct RaftMetrics {
     pub proposals_pending: Gauge,
     /// Members whose state differs from the majority's, on the leader; 1 on such a member.
     pub root_mismatch: Gauge,
+    /// Bytes of rows read by the scrub.
+    pub scrub_bytes: Counter,
+    /// Passes of the scrub over the whole state.
+    pub scrub_passes: Counter,
+    /// Damaged rows that the scrub met.
+    pub scrub_damaged: Counter,
     /// A read barrier from its arrival to its answer.
     pub read_index: Histogram,
     /// Reads that shared one round.
@@ -76,6 +82,9 @@ impl Default for RaftMetrics {
             propose_batch: sizes(),
             proposals_pending: Gauge::default(),
             root_mismatch: Gauge::default(),
+            scrub_bytes: Counter::default(),
+            scrub_passes: Counter::default(),
+            scrub_damaged: Counter::default(),
             read_index: seconds(),
             read_batch: sizes(),
         }
@@ -123,6 +132,19 @@ impl RaftMetrics {
         for (name, help, histogram) in batches {
             raft.register(name, help, histogram.clone());
         }
+        let counters = [
+            ("scrub_passes", "Passes of the scrub over the state", &self.scrub_passes),
+            ("scrub_damaged_rows", "Damaged rows that the scrub met", &self.scrub_damaged),
+        ];
+        for (name, help, counter) in counters {
+            raft.register(name, help, counter.clone());
+        }
+        raft.register_with_unit(
+            "scrub_read",
+            "Bytes of rows read by the scrub",
+            Unit::Bytes,
+            self.scrub_bytes.clone(),
+        );
         raft.register_with_unit(
             "wal_written",
             "Bytes written to the WAL",

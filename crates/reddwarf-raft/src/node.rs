@@ -15,6 +15,7 @@ use crate::peer::{self, Identity, Kind, Lane, Network, PeerClients, PeerHandler}
 use crate::proposer::Proposer;
 use crate::read_index::ReadIndex;
 use crate::roots::{self, Divergence};
+use crate::scrub;
 use crate::start_check;
 use crate::status::{GroupStatus, MemberStatus};
 use crate::store::ReplicatedStore;
@@ -213,6 +214,7 @@ impl Node {
     fn assemble(core: Arc<Core>, config: &NodeConfig) -> Arc<Node> {
         tokio::spawn(background::tick_clock(Arc::clone(&core)));
         tokio::spawn(background::look(Arc::clone(&core)));
+        tokio::spawn(scrub::run(Arc::clone(&core)));
         tokio::spawn(roots::compare(Arc::clone(&core)));
         let reads = ReadIndex::start(Arc::clone(&core));
         let store = Arc::new(ReplicatedStore {

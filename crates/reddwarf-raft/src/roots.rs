@@ -196,9 +196,8 @@ async fn ask(core: &Core, id: u64, question: RootsAsk) -> Option<RootsReply> {
 async fn ask_all(core: &Core, since: u64) -> Verdict {
     let voters = voters(core);
     let others = voters.iter().filter(|id| **id != core.node_id);
-    let asked = others.map(|id| async move {
-        (*id, ask(core, *id, RootsAsk { since, diverged: None }).await)
-    });
+    let asked = others
+        .map(|id| async move { (*id, ask(core, *id, RootsAsk { since, diverged: None }).await) });
     let answers = futures::future::join_all(asked).await;
     let answers = answers.into_iter().filter_map(|(id, reply)| Some((id, reply?.roots)));
     let mut answers: BTreeMap<u64, Vec<RootAt>> = answers.collect();

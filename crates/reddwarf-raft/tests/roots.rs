@@ -90,3 +90,24 @@ fn a_leader_with_another_state_hands_leadership_away() {
     wait_until("another member leads", || group.leader() != 0);
     assert_only_diverged(&group, 0);
 }
+
+#[test]
+fn a_damaged_row_is_found_by_the_scrub() {
+    let limits = Limits { scrub_pause: Duration::from_millis(50), ..Limits::default() };
+    let mut group = Group::start(1, limits);
+    group.leader();
+    for at in 0..10 {
+        group.create(0, &format!("cm-{at}")).expect("written");
+    }
+    let passes = |group: &Group| group.member(0).node.metrics().scrub_passes.get();
+    wait_until("a pass ends", || passes(&group) > 1);
+    assert_eq!(group.member(0).node.metrics().scrub_damaged.get(), 0);
+    group.stop(0);
+    // An old version, which starting does not read.
+    let store = RedbStore::open(group.data_dir(0).join("state.redb"), StoreOptions::new("test"));
+    let mut batch = WriteBatch::default();
+    batch.put(Table::Versions, 0_u64.to_be_bytes().to_vec(), &b"damaged"[..]);
+    store.expect("opens").commit(batch).expect("commits");
+    group.start_member(0);
+    wait_until("the row is found", || group.member(0).node.metrics().scrub_damaged.get() > 0);
+}

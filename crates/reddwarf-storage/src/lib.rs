@@ -15,6 +15,7 @@ mod open;
 mod persister;
 mod redb_store;
 pub mod rows;
+mod scrub;
 mod snapshot_reader;
 mod snapshot_writer;
 mod transaction;
@@ -34,5 +35,6 @@ pub use persister::{
     PersisterLimits, ProgressHook,
 };
 pub use redb_store::RedbStore;
+pub use scrub::{Scrub, ScrubPage};
 pub use snapshot_reader::SnapshotReader;
 pub use snapshot_writer::{Received, SnapshotError, SnapshotWriter};

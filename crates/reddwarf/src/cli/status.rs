@@ -30,7 +30,7 @@ pub(super) fn run(flags: &StatusFlags) -> Result<()> {
     let status = super::client_runtime()?.block_on(client.get_json("/reddwarf/status"))?;
     match flags.output {
         Output::Json => println!("{}", serde_json::to_string(&status).into_diagnostic()?),
-        Output::Table => print!("{}", table(&status)),
+        Output::Table => print!("{}{}", table(&status), warnings(&status)),
     }
     Ok(())
 }
@@ -68,6 +68,20 @@ fn table(status: &Value) -> String {
         format!("{}\n", cells.collect::<Vec<_>>().join("   ").trim_end())
     };
     rows.iter().map(line).collect()
+}
+
+/// What an operator must see about members.
+fn warnings(status: &Value) -> String {
+    let members = status["members"].as_array().into_iter().flatten();
+    let diverged = members.filter_map(|member| {
+        let index = member["divergedAt"].as_u64()?;
+        let name = member["name"].as_str()?;
+        Some(format!(
+            "warning: the state of {name} differs from the majority's since log index {index} or \
+             earlier; it serves no reads\n"
+        ))
+    });
+    diverged.collect()
 }
 
 #[cfg(test)]
