@@ -1,6 +1,7 @@
 //! The API server as tests put it together.
 
 use reddwarf_apiserver::admission::builtin_chain;
+use reddwarf_apiserver::nonresource::Route;
 use reddwarf_apiserver::registry::Registry;
 use reddwarf_apiserver::{ApiConfig, ApiServer};
 use reddwarf_core::Store;
@@ -9,6 +10,11 @@ use std::sync::Arc;
 
 /// A server of all built-in kinds over `store`; `address` is what it says of itself.
 pub fn server(store: Arc<dyn Store>, address: String) -> ApiServer {
+    server_with(store, address, Vec::new())
+}
+
+/// The same with paths of its own.
+pub fn server_with(store: Arc<dyn Store>, address: String, routes: Vec<Route>) -> ApiServer {
     ApiServer::new(ApiConfig {
         store,
         registry: Arc::new(Registry::builtin()),
@@ -22,6 +28,6 @@ pub fn server(store: Arc<dyn Store>, address: String) -> ApiServer {
             "platform": "linux/amd64",
         }),
         server_address: address,
-        routes: Vec::new(),
+        routes,
     })
 }

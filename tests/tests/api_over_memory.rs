@@ -1,11 +1,12 @@
 //! The verbs over a store in memory: what a client may rely on.
 
 use bytes::Bytes;
+use reddwarf_apiserver::nonresource::Route;
 use reddwarf_apiserver::request::UserInfo;
 use reddwarf_apiserver::{ApiServer, LocalClient};
 use reddwarf_core::api::{ApiClient, ApiWatch};
 use reddwarf_core::{Reason, Status};
-use reddwarf_tests::memory_api::server;
+use reddwarf_tests::memory_api::{server, server_with};
 use reddwarf_tests::memory_store::MemoryStore;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -179,4 +180,68 @@ async fn only_masters_and_nodes_get_in() {
     assert_eq!(anonymous.status(), 401);
     let request = http::Request::get("/readyz").body(http_body_util::Empty::<Bytes>::new());
     assert_eq!(api.server.handle(request.expect("a request")).await.status(), 200);
+}
+
+/// Sends a request as a connection of a member of `system:masters` does.
+async fn over_http(server: &ApiServer, request: http::Request<String>) -> http::Response<Bytes> {
+    use http_body_util::BodyExt;
+    let (mut parts, body) = request.into_parts();
+    let user = UserInfo { name: "admin".into(), groups: vec!["system:masters".into()] };
+    parts.extensions.insert(reddwarf_apiserver::authn::PeerIdentity(Arc::new(user)));
+    let request = http::Request::from_parts(parts, http_body_util::Full::new(Bytes::from(body)));
+    let (parts, body) = server.handle(request).await.into_parts();
+    let body = body.collect().await.expect("a body").to_bytes();
+    http::Response::from_parts(parts, body)
+}
+
+#[tokio::test]
+async fn a_panic_costs_one_request_and_is_counted() {
+    let route = Route::new("/defect", |_| Box::pin(async { panic!("a defect") }));
+    let server = server_with(MemoryStore::new(), "127.0.0.1:6443".into(), vec![route]);
+    let request = http::Request::get("/defect").body(String::new()).expect("a request");
+    let answer = over_http(&server, request).await;
+    assert_eq!(answer.status(), 500);
+    let status: Value = serde_json::from_slice(answer.body()).expect("a status");
+    assert_eq!(status["reason"], "InternalError");
+    let mut registry = prometheus_client::registry::Registry::default();
+    server.metrics().register(&mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).expect("metrics");
+    assert!(text.contains("apiserver_request_panics_total 1"), "{text}");
+    assert!(text.contains("apiserver_requests_in_flight 0"), "{text}");
+}
+
+#[tokio::test]
+async fn every_answer_names_its_request() {
+    let api = Api::new().await;
+    let request = |id: Option<&str>| {
+        let mut builder = http::Request::get("/version");
+        if let Some(id) = id {
+            builder = builder.header("Audit-Id", id);
+        }
+        builder.body(String::new()).expect("a request")
+    };
+    let echoed = over_http(&api.server, request(Some("mine"))).await;
+    assert_eq!(echoed.headers()["audit-id"], "mine");
+    let made = over_http(&api.server, request(None)).await;
+    assert_eq!(made.headers()["audit-id"].len(), 36);
+}
+
+#[tokio::test]
+async fn ephemeral_containers_are_added_through_their_subresource_only() {
+    let api = Api::new().await;
+    let pods = "/api/v1/namespaces/default/pods";
+    let account = json!({"metadata": {"name": "default"}});
+    api.send("POST", "/api/v1/namespaces/default/serviceaccounts", account).await.expect("made");
+    let pod = json!({
+        "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]},
+    });
+    api.send("POST", pods, pod).await.expect("created");
+    let add = json!({"spec": {"ephemeralContainers": [{"name": "e", "image": "i"}]}});
+    let refused = api.send("PATCH", &format!("{pods}/p"), add.clone()).await;
+    assert!(refused.expect_err("not here").is(Reason::Invalid));
+    let path = format!("{pods}/p/ephemeralcontainers");
+    let added = api.send("PATCH", &path, add).await.expect("added");
+    assert_eq!(added["spec"]["ephemeralContainers"][0]["name"], "e");
+    assert_eq!(added["metadata"]["generation"], 2);
 }

@@ -68,6 +68,12 @@ fn about(kind: &Kind, name: &str) -> StatusDetails {
 
 /// 404 of an object.
 pub fn not_found(kind: &Kind, name: &str) -> Box<Status> {
+    if kind.kind == "ComponentStatus" {
+        // Upstream names the kind here, not the resource.
+        let message = format!("componentstatus {name:?} not found");
+        let details = StatusDetails { kind: "componentstatus".to_owned(), ..about(kind, name) };
+        return Box::new(Status::failure(Reason::NotFound, message).with_details(details));
+    }
     let message = format!("{} {name:?} not found", kind.group_resource());
     Box::new(Status::failure(Reason::NotFound, message).with_details(about(kind, name)))
 }

@@ -37,6 +37,7 @@ pub struct Metrics {
     durations: Family<DurationLabels, Histogram, fn() -> Histogram>,
     in_flight: Gauge,
     watchers: Family<WatcherLabels, Gauge>,
+    panics: Counter,
 }
 
 fn histogram() -> Histogram {
@@ -51,6 +52,7 @@ impl Default for Metrics {
             durations: Family::new_with_constructor(histogram),
             in_flight: Gauge::default(),
             watchers: Family::default(),
+            panics: Counter::default(),
         }
     }
 }
@@ -90,6 +92,16 @@ impl Metrics {
             "Open watches by resource",
             self.watchers.clone(),
         );
+        registry.register(
+            "apiserver_request_panics",
+            "Requests that hit a defect and were answered with 500",
+            self.panics.clone(),
+        );
+    }
+
+    /// A request panicked.
+    pub fn panicked(&self) {
+        self.panics.inc();
     }
 
     /// A request begins.

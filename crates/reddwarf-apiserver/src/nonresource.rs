@@ -12,10 +12,11 @@ use crate::server::ApiServer;
 use crate::{discovery, openapi};
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::header::ACCEPT;
+use http::header::{ACCEPT, CACHE_CONTROL, ETAG, HeaderName, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use reddwarf_core::Status;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 type Handler = dyn Fn(Request<Bytes>) -> BoxFuture<'static, Response<Bytes>> + Send + Sync;
@@ -78,8 +79,8 @@ pub async fn serve(
         "/" => return Ok((Answer::ok(Content::Value(paths(server))), Accept::default())),
         _ => {}
     }
-    if let Some(rest) = path.strip_prefix("/openapi/") {
-        return text(openapi_document(server, rest));
+    if path.starts_with("/openapi/") {
+        return text(openapi_document(server, path, query, headers));
     }
     let Some(found) = discovered(server, path, headers)? else {
         return text(not_found());
@@ -130,7 +131,11 @@ fn discovered(
                 (_, true) => discovery::api_versions(registry, &server.config().server_address),
                 (_, false) => discovery::groups(registry),
             };
-            Ok(Some((Answer::ok(Content::Value(value)), accept)))
+            let answer = match accept.representation {
+                Representation::Aggregated => aggregated(value, headers),
+                _ => Answer::ok(Content::Value(value)),
+            };
+            Ok(Some((answer, accept)))
         }
         ["apis", group] => plain(discovery::group(registry, group)),
         ["api", version] => match discovery::resources(registry, "", version) {
@@ -145,14 +150,39 @@ fn discovered(
     }
 }
 
-fn openapi_document(server: &ApiServer, rest: &str) -> Answer {
-    let registry = server.registry();
-    let bytes = match rest {
-        "v2" => Some(openapi::v2(registry)),
-        "v3" => Some(openapi::v3_index(registry)),
-        other => other.strip_prefix("v3/").and_then(|path| openapi::v3(registry, path)),
+/// Aggregated discovery, which clients keep as long as its tag stays the same.
+fn aggregated(document: Value, headers: &HeaderMap) -> Answer {
+    let hash = Sha256::digest(document.to_string());
+    let hash: String = hash.iter().map(|byte| format!("{byte:02X}")).collect();
+    let tag = format!("\"{hash}\"");
+    let known = headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let answer = match known {
+        true => Answer::ok(Content::Empty).code(StatusCode::NOT_MODIFIED),
+        false => Answer::ok(Content::Value(document)),
     };
-    bytes.map_or_else(not_found, |bytes| Answer::ok(Content::Json(bytes)))
+    answer.header(ETAG, &tag).header(VARY, "Accept").header(CACHE_CONTROL, "public")
+}
+
+fn openapi_document(server: &ApiServer, path: &str, query: &Query, headers: &HeaderMap) -> Answer {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let answered = openapi::respond(
+        server.registry(),
+        path,
+        query.text("hash"),
+        text(ACCEPT),
+        text(IF_NONE_MATCH),
+    );
+    let Some(answered) = answered else { return not_found() };
+    let content = match answered.status {
+        200 => Content::Json(answered.body),
+        _ => Content::Empty,
+    };
+    let code = StatusCode::from_u16(answered.status).unwrap_or(StatusCode::OK);
+    let answer = Answer::ok(content).code(code);
+    answered
+        .headers
+        .iter()
+        .fold(answer, |answer, (name, value)| answer.header(HeaderName::from_static(name), value))
 }
 
 /// `/`: the paths that there are.

@@ -3,10 +3,11 @@
 use crate::errors::bad_request;
 use crate::http::Representation;
 use crate::list::ListAnswer;
-use crate::registry::{Kind, RowContext};
+use crate::registry::{Kind, RowContext, Scope};
 use crate::table;
 use reddwarf_core::Status;
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 
 /// What of its object a table's row carries (`includeObject`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -76,6 +77,21 @@ pub fn one(kind: &Kind, object: Value, form: Representation, options: &TableOpti
     }
 }
 
+/// A `Scale` in the form asked for; other documents that are no kind of the registry have only
+/// one form.
+pub fn of_no_kind(value: Value, form: Representation, options: &TableOptions) -> Value {
+    static SCALE: LazyLock<Kind> = LazyLock::new(|| {
+        Kind::new(Scope::Namespaced, "autoscaling", "v1", "Scale", "scales")
+            .table(table::columns::SCALE)
+    });
+    match form {
+        Representation::Table(_) | Representation::Partial(_) if value["kind"] == "Scale" => {
+            one(&SCALE, value, form, options)
+        }
+        _ => value,
+    }
+}
+
 /// A list in the form asked for.
 pub fn list(list: &ListAnswer, form: Representation, options: &TableOptions) -> Value {
     let objects: Vec<Value> = list.items.iter().map(|i| shown(&list.kind, &i.bytes)).collect();
@@ -109,7 +125,22 @@ fn meta_version(newest: bool) -> &'static str {
     if newest { "meta.k8s.io/v1" } else { "meta.k8s.io/v1beta1" }
 }
 
+/// Counts a daemon set's templates; upstream keeps it elsewhere than among the annotations, and
+/// shows it there only in the whole object.
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+
 fn partial(mut object: Value, newest: bool) -> Value {
+    if object["kind"] == "DaemonSet"
+        && let Some(annotations) =
+            object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut)
+    {
+        annotations.shift_remove(TEMPLATE_GENERATION);
+        if annotations.is_empty()
+            && let Some(meta) = object["metadata"].as_object_mut()
+        {
+            meta.shift_remove("annotations");
+        }
+    }
     json!({
         "kind": "PartialObjectMetadata",
         "apiVersion": meta_version(newest),

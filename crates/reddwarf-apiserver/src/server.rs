@@ -15,13 +15,17 @@ use crate::request::{FieldValidation, UserInfo};
 use crate::schema;
 use crate::verbs::{self, Exchange, Verb};
 use bytes::Bytes;
+use futures::FutureExt;
+use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body::Body;
 use reddwarf_core::{Fence, Status, Store};
 use serde_json::{Value, json};
+use std::any::Any;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
@@ -139,7 +143,13 @@ impl ApiServer {
             Method::GET | Method::HEAD => Ok(Bytes::new()),
             _ => body::read(body).await,
         };
-        self.serve(&parts.method, &parts.uri, &parts.headers, body, &caller).await
+        let audit_id = audit_id(&parts.headers);
+        let mut response =
+            self.serve(&parts.method, &parts.uri, &parts.headers, body, &caller).await;
+        if let Some(id) = audit_id {
+            response.headers_mut().insert(AUDIT_ID.clone(), id);
+        }
+        response
     }
 
     /// Serves a request whose body was read, or could not be.
@@ -156,19 +166,54 @@ impl ApiServer {
         let place = Place::parse(uri.path());
         let query = Query::parse(uri.query());
         let incoming = Incoming { server: self, method, uri, headers, body, caller, query: &query };
-        let (response, verb) = match &place {
-            Place::Other(path) => {
-                (incoming.other(path).await, Cow::Owned(method.as_str().to_owned()))
+        let serving = async {
+            match &place {
+                Place::Other(path) => {
+                    (incoming.other(path).await, Cow::Owned(method.as_str().to_owned()))
+                }
+                Place::Resource(info) => {
+                    let (response, verb) = incoming.resource(info).await;
+                    (response, Cow::Borrowed(verb.map_or("", Verb::as_str)))
+                }
             }
-            Place::Resource(info) => {
-                let (response, verb) = incoming.resource(info).await;
-                (response, Cow::Borrowed(verb.map_or("", Verb::as_str)))
+        };
+        // One request's defect must cost neither its connection nor the others on it. Nothing
+        // is half-written by then: what is stored changes in the store's own tasks only.
+        let (response, verb) = match AssertUnwindSafe(serving).catch_unwind().await {
+            Ok(answered) => answered,
+            Err(panic) => {
+                self.0.metrics.panicked();
+                let why = panic_text(panic.as_ref());
+                tracing::error!(%method, path = uri.path(), why, "a request panicked");
+                (incoming.fail(panicked(), Accept::default()), Cow::Borrowed(""))
             }
         };
         let counted = counted(&place, verb);
         self.0.metrics.end(&counted, response.status().as_u16(), began.elapsed());
         response
     }
+}
+
+/// Names a request in the logs of both sides: the client's name for it, or a new one.
+static AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+
+fn audit_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    if let Some(given) = headers.get(&AUDIT_ID).filter(|id| !id.is_empty()) {
+        return Some(given.clone());
+    }
+    let mut buffer = uuid::Uuid::encode_buffer();
+    let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid().hyphenated();
+    HeaderValue::from_str(id.encode_lower(&mut buffer)).ok()
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
+}
+
+/// 500 for a request that hit a defect.
+fn panicked() -> Box<Status> {
+    crate::errors::internal("this request caused the server to panic; look in its log for details")
 }
 
 /// Names that clients made up are not counted apart.

@@ -9,14 +9,16 @@ use crate::representation::{self, TableOptions};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt};
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER,
-    USER_AGENT, VARY, WARNING,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue,
+    RETRY_AFTER, USER_AGENT, VARY, WARNING, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, Response, StatusCode};
 use reddwarf_core::Status;
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -39,6 +41,8 @@ pub enum Content {
     Watch(BoxStream<'static, Bytes>),
     /// Plain text.
     Text(String),
+    /// No body, and no content type.
+    Empty,
 }
 
 /// An answer before it is written out.
@@ -49,17 +53,27 @@ pub struct Answer {
     pub content: Content,
     /// Texts of `Warning` headers.
     pub warnings: Vec<String>,
+    /// Other headers, over those that every answer has.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Answer {
     /// 200.
     pub fn ok(content: Content) -> Self {
-        Answer { code: StatusCode::OK, content, warnings: Vec::new() }
+        Answer { code: StatusCode::OK, content, warnings: Vec::new(), headers: Vec::new() }
     }
 
     /// With another code.
     pub fn code(mut self, code: StatusCode) -> Self {
         self.code = code;
+        self
+    }
+
+    /// With a header; a value that cannot stand in one is left out.
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
         self
     }
 
@@ -99,7 +113,7 @@ pub fn wants_pretty(parameter: Option<bool>, headers: &HeaderMap) -> bool {
 
 /// Writes an answer out.
 pub fn render(answer: Answer, form: &Form<'_>) -> Response<ApiBody> {
-    let Answer { code, content, warnings } = answer;
+    let Answer { code, content, warnings, headers: extra } = answer;
     let retry_after = match &content {
         Content::Status(status) => status.details.as_ref().map_or(0, |d| d.retry_after_seconds),
         _ => 0,
@@ -108,12 +122,20 @@ pub fn render(answer: Answer, form: &Form<'_>) -> Response<ApiBody> {
     let mut response = Response::new(body);
     *response.status_mut() = code;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    if !media.is_empty() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    }
+    if media == TEXT {
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     if retry_after > 0 {
         headers.insert(RETRY_AFTER, HeaderValue::from(retry_after));
     }
     warnings.iter().for_each(|text| warn(headers, text));
+    for (name, value) in extra {
+        headers.insert(name, value);
+    }
     compress(response, form.headers)
 }
 
@@ -126,6 +148,7 @@ pub fn warn(headers: &mut HeaderMap, text: &str) {
 }
 
 const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
 const YAML: &str = "application/yaml";
 /// By its parameters clients tell aggregated discovery from the plain one.
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -133,7 +156,8 @@ const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGrou
 fn body_of(content: Content, form: &Form<'_>) -> (ApiBody, &'static str) {
     let as_is = form.accept == Accept::default() && !form.pretty;
     match content {
-        Content::Text(text) => (ApiBody::full(text), "text/plain; charset=utf-8"),
+        Content::Text(text) => (ApiBody::full(text), TEXT),
+        Content::Empty => (ApiBody::full(Bytes::new()), ""),
         Content::Watch(stream) => (ApiBody::Stream(stream), JSON),
         Content::Json(bytes) if as_is => (ApiBody::full(bytes), JSON),
         Content::Json(bytes) => document(&representation::parse(&bytes), form),
@@ -142,6 +166,7 @@ fn body_of(content: Content, form: &Form<'_>) -> (ApiBody, &'static str) {
             Err(_) => (ApiBody::full("{}"), JSON),
         },
         Content::Value(value) => {
+            let value = representation::of_no_kind(value, form.accept.representation, &form.table);
             let (body, media) = document(&value, form);
             let aggregated = form.accept.representation == Representation::Aggregated;
             let found = aggregated && value["kind"] == "APIGroupDiscoveryList";
@@ -190,18 +215,35 @@ fn compress(response: Response<ApiBody>, headers: &HeaderMap) -> Response<ApiBod
         ApiBody::Chunks(chunks)
             if asked && chunks.iter().map(Bytes::len).sum::<usize>() >= GZIP_BYTES_MIN =>
         {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::new(1));
-            let written = chunks.iter().try_for_each(|chunk| encoder.write_all(chunk));
-            match written.and_then(|()| encoder.finish()) {
-                Ok(compressed) => {
-                    parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                    parts.headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-                    ApiBody::full(compressed)
-                }
-                Err(_) => ApiBody::Chunks(chunks),
-            }
+            parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            parts.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+            ApiBody::Stream(gzip(chunks).boxed())
         }
         body => body,
     };
     Response::from_parts(parts, body)
+}
+
+/// The compressed body, made on a thread on which no request waits. Should that thread fail,
+/// the body is cut short, which the client's decoder reports.
+fn gzip(chunks: VecDeque<Bytes>) -> impl Stream<Item = Bytes> + Send + 'static {
+    let compressed = async move {
+        let done = tokio::task::spawn_blocking(move || {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::new(1));
+            chunks.iter().try_for_each(|chunk| encoder.write_all(chunk))?;
+            encoder.finish()
+        });
+        match done.await {
+            Ok(Ok(compressed)) => Some(Bytes::from(compressed)),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "compressing an answer failed");
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, "compressing an answer failed");
+                None
+            }
+        }
+    };
+    stream::once(compressed).filter_map(std::future::ready)
 }

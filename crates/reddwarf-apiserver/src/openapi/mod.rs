@@ -283,7 +283,7 @@ fn add_discovery(paths: &mut Paths<'_, '_>, name: &str, group: &str, version: &s
     let answer = match name {
         "api" => "APIVersions",
         "apis" => "APIGroupList",
-        "version" => return,
+        "version" => return paths.add_version(),
         _ if version.is_empty() => "APIGroup",
         _ => "APIResourceList",
     };

@@ -57,6 +57,10 @@ impl Paths<'_, '_> {
         self.add(kind, None, &one, item.into_iter().filter(|(_, verb)| has(verb)));
         for sub in &kind.subresources {
             let path = format!("{one}/{}", sub.name);
+            if sub.name == "proxy" {
+                self.add_proxy(kind, sub, &path);
+                continue;
+            }
             let methods =
                 [("get", "get"), ("put", "update"), ("patch", "patch"), ("post", "create")];
             let served = methods.into_iter().filter(|(_, verb)| sub.verbs.has(verb));
@@ -65,6 +69,68 @@ impl Paths<'_, '_> {
         if has("watch") {
             self.add_watches(kind, &root);
         }
+    }
+
+    /// The paths of a proxy, which takes every method and leads to what is behind it.
+    fn add_proxy(&mut self, kind: &Kind, sub: &Subresource, path: &str) {
+        let methods = ["get", "put", "post", "delete", "options", "head", "patch"];
+        let below = format!("{path}/{{path}}");
+        for path in [path, &below] {
+            self.add(kind, Some(sub), path, methods.iter().map(|m| (*m, "connect")));
+            let Some(Value::Object(item)) = self.done.get_mut(path) else { continue };
+            for method in methods {
+                let operation = &mut item[method];
+                let id = operation["operationId"].as_str().unwrap_or_default();
+                let id = id.replacen("connect", &format!("connect{}", camel(method)), 1);
+                let with_path = if path.ends_with("{path}") { "WithPath" } else { "" };
+                operation["operationId"] = format!("{id}{with_path}").into();
+                operation["description"] =
+                    format!("connect {} requests to proxy of {}", method.to_uppercase(), kind.kind)
+                        .into();
+            }
+            if path.ends_with("{path}")
+                && let Some(common) = item.get_mut("parameters").and_then(Value::as_array_mut)
+            {
+                common.push(parameters::in_path(self.dialect, "path", "Path to the resource."));
+            }
+        }
+    }
+
+    /// `/version/`, which is of no kind.
+    pub fn add_version(&mut self) {
+        let info = "io.k8s.apimachinery.pkg.version.Info";
+        let fields = ["major", "minor", "gitVersion", "gitCommit", "gitTreeState", "buildDate"]
+            .into_iter()
+            .chain(["goVersion", "compiler", "platform"]);
+        let properties: Map<String, Value> = fields
+            .clone()
+            .map(|f| (f.to_owned(), json!({"type": "string", "default": ""})))
+            .collect();
+        let schema = json!({
+            "type": "object", "properties": properties, "required": fields.collect::<Vec<_>>(),
+            "description": "What the server is.",
+        });
+        self.schemas.done.insert(info.to_owned(), schema);
+        let (ok, produced) = match self.dialect {
+            Dialect::V2 => {
+                let schema = json!({"$ref": format!("#/definitions/{info}")});
+                (json!({"description": "OK", "schema": schema}), json!(["application/json"]))
+            }
+            Dialect::V3 => {
+                let schema = json!({"$ref": format!("#/components/schemas/{info}")});
+                let content = content(&["application/json"], &schema);
+                (json!({"description": "OK", "content": content}), Value::Null)
+            }
+        };
+        let mut operation = json!({
+            "tags": ["version"], "description": "get the version of the server",
+            "operationId": "getCodeVersion",
+            "responses": {"200": ok, "401": {"description": "Unauthorized"}},
+        });
+        if !produced.is_null() {
+            operation["produces"] = produced;
+        }
+        self.done.insert("/version/".to_owned(), json!({"get": operation}));
     }
 
     /// The paths under `/watch`, deprecated but served.
@@ -124,6 +190,7 @@ impl Paths<'_, '_> {
             "list" => ("list", "list"),
             "watchlist" => ("watchlist", "watch"),
             "watch" => ("watch", "watch"),
+            "connect" => ("connect", "connect"),
             _ => ("get", "read"),
         };
         let own = (kind.group.as_ref(), kind.version.as_ref(), kind.kind.as_ref());

@@ -4,12 +4,14 @@
 //! is decided here, data in and data out.
 
 mod binding;
+mod connect;
 mod eviction;
 mod partial;
 mod reply;
 mod review;
 mod scale;
 
+pub use connect::{CONNECTIONS, Connect, connect, proxied_name};
 pub use partial::quality_of_service;
 
 use crate::registry::Kind;

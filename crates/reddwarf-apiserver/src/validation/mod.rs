@@ -64,6 +64,12 @@ pub fn update_status(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
     errors
 }
 
+/// Validates an update through a subresource that has checked its own part already: what the
+/// main resource forbids to change is what these are there to change.
+pub fn update_part(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
+    update_metadata(kind, new, old)
+}
+
 fn update_metadata(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
     let mut errors = metadata(new, kind.namespaced(), names::path_segment);
     let against_old = metadata_update(new, old);

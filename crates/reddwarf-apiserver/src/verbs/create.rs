@@ -157,9 +157,21 @@ fn prepare(x: &Exchange<'_>, object: &mut Value) {
         x.server.clear_status(x.kind, object);
     }
     (x.kind.hooks.prepare_create)(object);
+    if x.kind.group == "certificates.k8s.io" && x.kind.kind == "CertificateSigningRequest" {
+        asked_by(x, object);
+    }
     if x.kind.strategy.generation.kept() {
         set_meta(object, "generation", Some(json!(1)));
     }
+}
+
+/// Who asks for a certificate is on record in the request, whatever the client wrote there.
+fn asked_by(x: &Exchange<'_>, request: &mut Value) {
+    let Some(spec) = request["spec"].as_object_mut() else { return };
+    spec.shift_remove("uid");
+    spec.shift_remove("extra");
+    spec.insert("username".to_owned(), x.user.name.as_str().into());
+    spec.insert("groups".to_owned(), json!(x.user.groups));
 }
 
 /// The stored form of an object as it would be, without a version.

@@ -1,6 +1,7 @@
 //! The verbs: from a decoded request to an answer.
 
 mod attempt;
+mod connect;
 mod create;
 mod delete;
 mod delete_collection;
@@ -114,6 +115,9 @@ impl Verb {
 /// # Errors
 /// The failure to be answered.
 pub async fn serve(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
+    if crate::subresource::CONNECTIONS.contains(&x.subresource()) {
+        return connect::connect(x).await;
+    }
     match x.verb {
         Verb::Get => read::get(x).await,
         Verb::List => list::list(x).await,

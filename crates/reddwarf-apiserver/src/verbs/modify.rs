@@ -187,6 +187,9 @@ async fn attempt(
     };
     let errors = match x.subresource() {
         "status" => validation::update_status(kind, &new, &old),
+        "ephemeralcontainers" | "resize" | "approval" | "finalize" => {
+            validation::update_part(kind, &new, &old)
+        }
         _ => validation::update(kind, &new, &old),
     };
     if !errors.is_empty() {

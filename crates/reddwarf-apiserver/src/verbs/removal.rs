@@ -214,3 +214,24 @@ pub async fn remove(
     }
     Ok(x.propose(preconditions, changes).await?.first)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Registry;
+
+    #[test]
+    fn a_removal_that_was_interrupted_is_finished_by_the_next_deletion() {
+        let registry = Registry::builtin();
+        let pods = registry.resource("", "v1", "pods").expect("pods");
+        let at_once = DeleteOptions { grace_seconds: Some(0), ..Default::default() };
+        let pod = json!({"metadata": {"name": "p"}, "spec": {"nodeName": "n"}});
+        let Fate::Removed(Some(marked)) = decide(pods, &pod, &at_once) else {
+            panic!("a bound pod is marked, then removed");
+        };
+        // The member that marked it dies here.
+        for options in [DeleteOptions::default(), at_once] {
+            assert!(matches!(decide(pods, &marked, &options), Fate::Removed(None)));
+        }
+    }
+}

@@ -4,11 +4,23 @@ use super::cell::{number, plain};
 use super::{AGE, NAME, column, field};
 use crate::defaults::fill::{at, list, text};
 use crate::registry::{Column, conversion};
-use k8s_openapi::api::autoscaling::v2;
+use k8s_openapi::api::autoscaling::{v1, v2};
 use serde_json::Value;
 use std::borrow::Cow;
 
 const METRICS_MAX: usize = 2;
+
+/// The `Scale` of a workload.
+pub const SCALE: &[Column] = &[
+    NAME,
+    column("Desired", field::<v1::ScaleSpec>("replicas"), |o, _| number(o, "spec.replicas").into())
+        .of("integer"),
+    column("Available", field::<v1::ScaleStatus>("replicas"), |o, _| {
+        number(o, "status.replicas").into()
+    })
+    .of("integer"),
+    AGE,
+];
 
 /// Autoscalers.
 pub const AUTOSCALER: &[Column] = &[
