@@ -330,14 +330,17 @@ impl Node {
 
     /// Returns the reason when this member cannot go on; the process must end then.
     pub async fn failed(&self) -> String {
-        let mut metrics = self.core.raft.metrics();
+        // These metrics change seldom, and end when Raft does; the full ones change with every
+        // write.
+        let mut server = self.core.raft.server_metrics();
         loop {
-            if let Err(error) = &metrics.borrow_watched().running_state
+            let ended = server.changed().await.is_err();
+            if let Err(error) = &self.core.raft.metrics().borrow_watched().running_state
                 && !self.core.stopping.load(Ordering::Acquire)
             {
                 return error.to_string();
             }
-            if metrics.changed().await.is_err() {
+            if ended {
                 // A clean stop ends this way; nobody is told of a failure then.
                 std::future::pending::<()>().await;
             }

@@ -236,7 +236,10 @@ impl Shared {
         queue.submitted += 1;
         queue.bytes += batch.bytes();
         queue.waiting.push_back(batch);
-        self.arrived.notify_one();
+        // While the thread gathers, only a full transaction is worth waking it for.
+        if queue.waiting.len() == 1 || queue.bytes >= self.limits.transaction_bytes {
+            self.arrived.notify_one();
+        }
     }
 
     /// Writes one transaction of what waits; `false` when there was nothing.
