@@ -26,6 +26,8 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 const LOG_LINES_SHOWN: usize = 60;
 /// How long a request of a test may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a request of kubectl may take, in seconds.
+const KUBECTL_TIMEOUT_SECONDS: u32 = 30;
 /// How long something that must come true may take.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -184,21 +186,43 @@ impl Cluster {
         serde_json::from_slice(&answer.body).expect("JSON")
     }
 
-    /// Runs kubectl against member `i`.
-    pub fn kubectl(&self, i: u16, arguments: &[&str]) -> Output {
-        Command::new(kubectl_program())
+    /// A file in the group's folder, for kubectl; gives its path.
+    pub fn write(&self, name: &str, text: &str) -> String {
+        let path = self.group.folder.join(name);
+        std::fs::write(&path, text).expect("a writable folder");
+        path.to_str().expect("a plain path").to_owned()
+    }
+
+    /// A kubectl to be run against member `i`.
+    pub fn kubectl_command(&self, i: u16, arguments: &[&str]) -> Command {
+        let mut command = Command::new(kubectl_program());
+        command
             .arg("--kubeconfig")
             .arg(self.group.admin_kubeconfig())
             .args(["--context", &LocalGroup::node_name(i)])
+            .arg(format!("--request-timeout={KUBECTL_TIMEOUT_SECONDS}s"))
             .args(arguments)
             // Discovery is cached by server; ports of other tests' groups may come back.
             .env("HOME", &self.group.folder)
-            .env("KUBE_EDITOR", "true")
-            .output()
-            .expect("kubectl runs")
+            .env("KUBE_EDITOR", "true");
+        command
     }
 
-    /// The same, which must succeed; gives its standard output.
+    /// Runs kubectl against member `i`.
+    pub fn kubectl(&self, i: u16, arguments: &[&str]) -> Output {
+        self.kubectl_command(i, arguments).output().expect("kubectl runs")
+    }
+
+    /// Runs kubectl, which must fail; gives its standard error.
+    #[track_caller]
+    pub fn kubectl_refused(&self, i: u16, arguments: &[&str]) -> String {
+        let output = self.kubectl(i, arguments);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(!output.status.success(), "kubectl {} on node-{i}: {said}", arguments.join(" "));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// Runs kubectl, which must succeed; gives its standard output.
     #[track_caller]
     pub fn kubectl_ok(&self, i: u16, arguments: &[&str]) -> String {
         let output = self.kubectl(i, arguments);

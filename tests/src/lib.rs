@@ -2,6 +2,8 @@
 pub mod cluster;
 pub mod memory_api;
 pub mod memory_store;
+pub mod reader;
 pub mod store_suite;
+pub mod trial;
 pub mod watcher;
 pub mod writers;

@@ -1,58 +1,12 @@
 //! Members are killed and paused during writes: no acknowledged write is lost, and every
 //! watcher sees each change once and in order.
 
-use reddwarf_tests::cluster::{Cluster, eventually};
-use reddwarf_tests::watcher::Watcher;
-use reddwarf_tests::writers::{PATH, Writers, check_list, check_seen};
+use reddwarf_tests::cluster::Cluster;
+use reddwarf_tests::trial::{BETWEEN, Trial};
+use reddwarf_tests::writers::PATH;
 use rustix::process::Signal;
-use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How long is written between faults.
-const BETWEEN: Duration = Duration::from_millis(700);
-
-struct Trial {
-    cluster: Arc<Cluster>,
-    writers: Writers,
-    watchers: Vec<Watcher>,
-}
-
-impl Trial {
-    async fn start() -> Trial {
-        let cluster = Arc::new(Cluster::start(3).await);
-        let list = cluster.get(1, PATH).await;
-        let version = version_of(&list);
-        let watch = |i| Watcher::start(cluster.clone(), i, PATH, version);
-        let watchers = (1..=3).map(watch).collect();
-        let writers = Writers::start(&cluster, 6);
-        tokio::time::sleep(BETWEEN).await;
-        Trial { cluster, writers, watchers }
-    }
-
-    /// Ends the writers and checks lists and watches on every member.
-    async fn check(self) {
-        tokio::time::sleep(BETWEEN).await;
-        let written = self.writers.finish().await;
-        let count: usize = written.iter().map(|part| part.created.len()).sum();
-        assert!(count > 50, "only {count} writes were acknowledged; the test shows nothing");
-        for i in 1..=3 {
-            check_list(&written, &self.cluster.get(i, PATH).await);
-        }
-        let list = self.cluster.get(1, PATH).await;
-        let items = list["items"].as_array().expect("a list");
-        let newest = items.iter().map(version_of).max().expect("objects");
-        for watcher in &self.watchers {
-            eventually("the watcher catches up", async || watcher.newest() >= newest).await;
-            check_seen(&written, &watcher.seen());
-        }
-    }
-}
-
-fn version_of(object: &Value) -> u64 {
-    let version = object["metadata"]["resourceVersion"].as_str();
-    version.and_then(|v| v.parse().ok()).expect("a resource version")
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_leader_is_killed_during_writes() {

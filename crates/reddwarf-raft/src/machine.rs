@@ -13,7 +13,7 @@ use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use parking_lot::Mutex;
-use reddwarf_core::{Outcome, RequestId};
+use reddwarf_core::{Outcome, RequestId, Revision};
 use reddwarf_storage::{Durable, Persist, PersistBatch, RedbStore, load, read_checkpoint};
 use reddwarf_versioning::{Applied, Checkpoint, EntryContext, State, StateRoot, WindowLimits};
 use std::io;
@@ -105,10 +105,10 @@ impl MachineParts {
         self.state.lock().checkpoint()
     }
 
-    /// The state root and the index at which it holds.
-    pub fn root(&self) -> (u64, StateRoot) {
+    /// The index of the last applied entry, and the revision and the state root at it.
+    pub fn standing(&self) -> (u64, Revision, StateRoot) {
         let state = self.state.lock();
-        (state.applied().index, state.root())
+        (state.applied().index, state.revision(), state.root())
     }
 
     /// Roots at recent indexes from `since` on, and the one now.

@@ -381,7 +381,7 @@ impl Node {
 
     /// State root and the index at which it holds.
     pub fn state_root(&self) -> (u64, String) {
-        let (index, root) = self.core.machine.root();
+        let (index, _, root) = self.core.machine.standing();
         (index, format!("{root}"))
     }
 
@@ -445,7 +445,7 @@ pub(crate) fn own_status(core: &Core, identity: &HandlerIdentity) -> MemberStatu
         _ => "follower",
     };
     let member = raft.membership_config.membership().get_node(&core.node_id);
-    let (_, root) = core.machine.root();
+    let (applied_index, revision, root) = core.machine.standing();
     MemberStatus {
         id: core.node_id,
         name: identity.name.clone(),
@@ -453,8 +453,8 @@ pub(crate) fn own_status(core: &Core, identity: &HandlerIdentity) -> MemberStatu
         endpoint: member.map(|member| member.addr.clone()).unwrap_or_default(),
         term: raft.current_term,
         last_log_index: raft.last_log_index.unwrap_or_default(),
-        applied_index: core.machine.applied.borrow().index,
-        applied_revision: core.machine.fanout.view().revision.0,
+        applied_index,
+        applied_revision: revision.0,
         durable_index: core.machine.persist.durable().applied.index,
         lag: 0,
         version: identity.version.clone(),

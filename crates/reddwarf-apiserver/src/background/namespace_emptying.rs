@@ -83,6 +83,8 @@ async fn pass(
 ) -> Result<Option<(Collection, Revision)>, Box<Status>> {
     for (collection, path) in filled(background, view, name) {
         if !Remaining::all_are_going(view, &collection, name) {
+            // Dependents go too, so nothing may be orphaned, as Jobs would be by default.
+            let path = format!("{path}?propagationPolicy=Background");
             background.client.request("DELETE", &path, None, None).await?;
         }
     }
