@@ -113,7 +113,7 @@ impl MachineParts {
 
     /// Roots at recent indexes from `since` on, and the one now.
     pub fn roots_since(&self, since: u64) -> Vec<RootAt> {
-        let (index, root) = self.root();
+        let (index, _, root) = self.standing();
         let mut roots = self.roots.lock().since(since);
         roots.retain(|(at, _)| *at < index);
         if index >= since {
