@@ -22,6 +22,11 @@ use tokio::sync::{Mutex, MutexGuard};
 /// Groups do not run side by side: two of them would share too few cores to keep time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
+/// Waits until no other test of this program has a group.
+pub async fn turn() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().await
+}
+
 /// Lines of each log that a failed test prints.
 const LOG_LINES_SHOWN: usize = 60;
 /// How long a request of a test may take.
@@ -88,7 +93,7 @@ impl Cluster {
 
     /// The same with simulated worker nodes.
     pub async fn start_with_workers(nodes: u16, workers: u32) -> Cluster {
-        let turn = ONE_AT_A_TIME.lock().await;
+        let turn = turn().await;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let group = LocalGroup::open_or_create(folder.path(), Some(nodes), Some(free_ports(nodes)))
             .expect("a new group");
