@@ -2,6 +2,7 @@
 
 use crate::core::Core;
 use crate::data::LogData;
+use crate::founding;
 use openraft::async_runtime::watch::WatchReceiver;
 use reddwarf_core::{Proposal, ProposalKind, RequestId};
 use std::sync::Arc;
@@ -54,6 +55,11 @@ pub async fn look(core: Arc<Core>) {
             () = tokio::time::sleep(LOOK) => {}
         }
         take_figures(&core);
+        // Also tells the ways to the members which data folders they are known by.
+        core.members().keys().for_each(|id| drop(core.client(*id)));
+        if core.leadership.borrow().is_some() {
+            founding::record_incarnations(&core).await;
+        }
         let written = core.wal.written_bytes();
         if written - snapshot_at >= core.limits.snapshot_wal_bytes {
             snapshot_at = written;

@@ -57,7 +57,11 @@ impl NodeConfig {
 
     /// The first membership.
     pub(crate) fn members(&self) -> BTreeMap<u64, Member> {
-        let member = |peer: &Peer| Member { name: peer.name.clone(), addr: peer.addr.clone() };
+        let member = |peer: &Peer| Member {
+            name: peer.name.clone(),
+            addr: peer.addr.clone(),
+            incarnation: 0,
+        };
         self.peers.iter().map(|peer| (peer.id, member(peer))).collect()
     }
 }

@@ -31,6 +31,8 @@ pub struct LeaderView {
 pub struct Core {
     /// This node.
     pub node_id: u64,
+    /// Which data folder of its it runs in.
+    pub incarnation: u64,
     /// Raft.
     pub raft: RaftNode,
     /// The state machine's parts.

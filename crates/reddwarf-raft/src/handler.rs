@@ -3,8 +3,8 @@
 use crate::core::Core;
 use crate::node::own_status;
 use crate::peer::{
-    Hello, Kind, PeerHandler, SnapshotBegin, SnapshotChunk, decode, decode_append, decode_forward,
-    encode,
+    Hello, HelloReply, Kind, PeerHandler, SnapshotBegin, SnapshotChunk, decode, decode_append,
+    decode_forward, encode,
 };
 use crate::proposer;
 use crate::read_index::ReadIndex;
@@ -111,7 +111,7 @@ impl Handler {
 
 #[async_trait]
 impl PeerHandler for Handler {
-    fn admit(&self, hello: &Hello) -> Result<(), String> {
+    fn admit(&self, hello: &Hello) -> Result<HelloReply, String> {
         let (who, me) = (&hello.from_name, &self.identity.name);
         if hello.cluster_id != self.identity.cluster_id {
             let (theirs, ours) = (&hello.cluster_id, &self.identity.cluster_id);
@@ -128,7 +128,10 @@ impl PeerHandler for Handler {
                 Err(format!("node {} is {}, not {who}", hello.from, member.name))
             }
             None if !members.is_empty() => Err(format!("{who} is no member of this group")),
-            _ => Ok(()),
+            member => Ok(HelloReply {
+                incarnation: self.core.incarnation,
+                expected: member.map_or(0, |member| member.incarnation),
+            }),
         }
     }
 

@@ -14,6 +14,7 @@ mod core;
 pub mod data;
 pub mod error;
 pub mod fanout;
+mod founding;
 mod handler;
 mod identity;
 mod leadership;

@@ -5,6 +5,7 @@ use crate::config::NodeConfig;
 use crate::core::{Core, LeaderView, RaftNode};
 use crate::error::StartError;
 use crate::fanout::Fanout;
+use crate::founding;
 use crate::handler::{Handler, HandlerIdentity};
 use crate::identity;
 use crate::leadership;
@@ -41,6 +42,12 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+/// Why a member whose data was wiped cannot go on.
+const REPLACED: &str = "the group knows this member by another data directory: the one here is \
+    new or was replaced. A member that has forgotten its votes may not vote again under its id. \
+    Put its data directory back as it was; without it this member cannot return to the group, \
+    which goes on without it while a majority runs";
+
 /// How long another member may take to tell its status.
 const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a stopping node waits for the proposals that it has taken on.
@@ -53,6 +60,8 @@ pub struct Node {
     reads: Arc<ReadIndex>,
     handler: Arc<Handler>,
     cluster_id: String,
+    /// Becomes true when a member knows this one by another data folder.
+    replaced: Option<watch::Receiver<bool>>,
 }
 
 fn wrong_state(path: PathBuf) -> impl FnOnce(&dyn std::error::Error) -> StartError {
@@ -156,21 +165,24 @@ impl Node {
         let opened = {
             let (config, metrics) = (config.clone(), metrics.clone());
             tokio::task::spawn_blocking(move || {
-                identity::claim(&config)?;
+                let claim = identity::claim(&config)?;
                 // The durable state first: its lock tells whether another process runs here.
                 let machine = open_machine(&config, &metrics)?;
                 let wal = open_wal(&config, &metrics)?;
                 let state = machine.parts().checkpoint();
                 start_check::check(&config.data_dir, &wal, &state)?;
-                Ok::<_, StartError>((machine, Arc::new(wal)))
+                let applied = start_check::applied_of(&state);
+                identity::record(&config, claim, &wal, applied)?;
+                Ok::<_, StartError>((machine, Arc::new(wal), claim.incarnation))
             })
         };
         let opened = opened.await.map_err(|error| StartError::Raft(error.to_string()))?;
-        let (machine, wal) = opened?;
-        let identity = config
-            .tls
-            .as_ref()
-            .map(|tls| Identity::new(&config.cluster_id, config.node_id, &config.name, tls));
+        let (machine, wal, incarnation) = opened?;
+        let identity = config.tls.as_ref().map(|tls| {
+            let (id, name) = (config.node_id, config.name.as_str());
+            Identity::new(&config.cluster_id, id, name, incarnation, tls)
+        });
+        let replaced = identity.as_ref().map(|identity| identity.replaced.subscribe());
         let clients = Arc::new(PeerClients::new(identity, config.members()));
         let network = Network {
             node_id: config.node_id,
@@ -183,6 +195,7 @@ impl Node {
         let raft = RaftNode::new(config.node_id, raft_config, network, log, machine)
             .await
             .map_err(|error| StartError::Raft(error.to_string()))?;
+        founding::known_members(&raft).await?;
         let (leader_sender, leader) = watch::channel(LeaderView::default());
         let (leadership_sender, leadership) = watch::channel(None);
         tokio::spawn(leadership::follow(
@@ -194,6 +207,7 @@ impl Node {
         ));
         let core = Arc::new(Core {
             node_id: config.node_id,
+            incarnation,
             raft,
             machine: parts,
             wal,
@@ -206,12 +220,19 @@ impl Node {
             stopping: false.into(),
             stop: CancellationToken::new(),
         });
-        let node = Node::assemble(core, &config);
-        node.found(&config).await?;
+        let first = config.peers.iter().any(|peer| peer.id == config.node_id);
+        let node = Node::assemble(core, &config, replaced);
+        if first {
+            tokio::spawn(founding::found(Arc::clone(&node.core), config));
+        }
         Ok(node)
     }
 
-    fn assemble(core: Arc<Core>, config: &NodeConfig) -> Arc<Node> {
+    fn assemble(
+        core: Arc<Core>,
+        config: &NodeConfig,
+        replaced: Option<watch::Receiver<bool>>,
+    ) -> Arc<Node> {
         tokio::spawn(background::tick_clock(Arc::clone(&core)));
         tokio::spawn(background::look(Arc::clone(&core)));
         tokio::spawn(scrub::run(Arc::clone(&core)));
@@ -234,25 +255,7 @@ impl Node {
             incoming: Mutex::new(None),
         });
         let cluster_id = config.cluster_id.clone();
-        Arc::new(Node { core, store, reads, handler, cluster_id })
-    }
-
-    /// Founds the group on a pristine member. All first members do the same, with the same
-    /// first entry, so that it does not matter which of them is first.
-    async fn found(&self, config: &NodeConfig) -> Result<(), StartError> {
-        let raft = |error: String| StartError::Raft(error);
-        let raft_node = &self.core.raft;
-        let founded = raft_node.is_initialized().await.map_err(|error| raft(error.to_string()))?;
-        let first = config.peers.iter().any(|peer| peer.id == config.node_id);
-        if founded || !first {
-            return Ok(());
-        }
-        match raft_node.initialize(config.members()).await {
-            Ok(()) => Ok(()),
-            // Another member was faster, and this one has heard of it.
-            Err(_) if raft_node.is_initialized().await.unwrap_or(false) => Ok(()),
-            Err(error) => Err(raft(error.to_string())),
-        }
+        Arc::new(Node { core, store, reads, handler, cluster_id, replaced })
     }
 
     /// The replicated store as this member sees it.
@@ -330,6 +333,20 @@ impl Node {
 
     /// Returns the reason when this member cannot go on; the process must end then.
     pub async fn failed(&self) -> String {
+        tokio::select! {
+            reason = self.raft_failed() => reason,
+            () = self.was_replaced() => REPLACED.to_owned(),
+        }
+    }
+
+    async fn was_replaced(&self) {
+        let Some(mut replaced) = self.replaced.clone() else { return std::future::pending().await };
+        if replaced.wait_for(|replaced| *replaced).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn raft_failed(&self) -> String {
         // These metrics change seldom, and end when Raft does; the full ones change with every
         // write.
         let mut server = self.core.raft.server_metrics();
@@ -451,6 +468,7 @@ pub(crate) fn own_status(core: &Core, identity: &HandlerIdentity) -> MemberStatu
         name: identity.name.clone(),
         role: role.to_owned(),
         endpoint: member.map(|member| member.addr.clone()).unwrap_or_default(),
+        founded: raft.membership_config.membership().nodes().next().is_some(),
         term: raft.current_term,
         last_log_index: raft.last_log_index.unwrap_or_default(),
         applied_index,

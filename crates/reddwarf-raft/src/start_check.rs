@@ -8,7 +8,7 @@ use reddwarf_versioning::Checkpoint;
 use std::path::Path;
 
 /// The newest entry in the state; `None` before the first.
-fn applied_of(checkpoint: &Checkpoint) -> Option<LogId> {
+pub fn applied_of(checkpoint: &Checkpoint) -> Option<LogId> {
     let applied = checkpoint.applied;
     let pristine = applied.index == 0 && checkpoint.membership.is_empty();
     (!pristine).then(|| log_id(applied.term, applied.index))

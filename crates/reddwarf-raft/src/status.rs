@@ -23,6 +23,8 @@ pub struct MemberStatus {
     pub role: String,
     /// `host:port` of the node's one port.
     pub endpoint: String,
+    /// Whether it belongs to a group already.
+    pub founded: bool,
     /// Raft term.
     pub term: u64,
     /// Index of the last log entry.

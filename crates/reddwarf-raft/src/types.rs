@@ -12,6 +12,8 @@ pub struct Member {
     pub name: String,
     /// `host:port` of the node's one port.
     pub addr: String,
+    /// The data folder that the member votes from; zero until the group knows it.
+    pub incarnation: u64,
 }
 
 impl fmt::Display for Member {

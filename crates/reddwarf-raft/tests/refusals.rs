@@ -16,9 +16,9 @@ fn call(
     name: &str,
     certificate: &str,
 ) -> CallError {
-    let identity = Identity::new(cluster, id, name, &ca.client(certificate));
+    let identity = Identity::new(cluster, id, name, 0, &ca.client(certificate));
     let target = &group.peers[0];
-    let member = Member { name: target.name.clone(), addr: target.addr.clone() };
+    let member = Member { name: target.name.clone(), addr: target.addr.clone(), incarnation: 0 };
     let timeout = Duration::from_secs(5);
     group.member(0).runtime.block_on(async {
         let client = PeerClient::new(identity, target.id, member);

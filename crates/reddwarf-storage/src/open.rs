@@ -32,7 +32,7 @@ pub enum OpenError {
     },
     /// It is damaged, or no data file at all.
     #[error(
-        "{path} is damaged ({reason}); move the file away and start again, and this node fetches its data from the other members",
+        "{path} is damaged ({reason}); move the file away and start again: this node then rebuilds it from its log, or says that the log does not reach back far enough",
         path = path.display()
     )]
     Damaged {

@@ -2,15 +2,16 @@
 
 use super::connection::{CallError, Connection};
 use super::frame::{ALPN, Kind, WIRE_VERSION};
-use super::message::{Hello, encode};
+use super::message::{Hello, HelloReply, decode, encode};
 use crate::types::Member;
 use bytes::Bytes;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio_rustls::TlsConnector;
 
 /// How long a connection may take to be made.
@@ -27,16 +28,27 @@ pub struct Identity {
     pub node_id: u64,
     /// Its name.
     pub name: String,
+    /// Its data folder.
+    pub incarnation: u64,
+    /// Set once a member has refused that folder.
+    pub replaced: Arc<watch::Sender<bool>>,
     tls: Arc<ClientConfig>,
 }
 
 impl Identity {
     /// Dials with this configuration, whose ALPN is replaced.
-    pub fn new(cluster_id: &str, node_id: u64, name: &str, tls: &ClientConfig) -> Self {
+    pub fn new(
+        cluster_id: &str,
+        node_id: u64,
+        name: &str,
+        incarnation: u64,
+        tls: &ClientConfig,
+    ) -> Self {
         let mut tls = tls.clone();
         tls.alpn_protocols = vec![ALPN.to_vec()];
         let (cluster_id, name) = (cluster_id.to_owned(), name.to_owned());
-        Identity { cluster_id, node_id, name, tls: Arc::new(tls) }
+        let replaced = Arc::new(watch::channel(false).0);
+        Identity { cluster_id, node_id, name, incarnation, replaced, tls: Arc::new(tls) }
     }
 }
 
@@ -64,13 +76,29 @@ pub struct PeerClient {
     identity: Identity,
     id: u64,
     member: Member,
+    /// The member's data folder as the group knows it, and as it has shown it here.
+    recorded: AtomicU64,
+    seen: AtomicU64,
     lanes: [Mutex<LaneState>; 4],
 }
 
 impl PeerClient {
     /// To `member`, without connecting yet.
     pub fn new(identity: Identity, id: u64, member: Member) -> Self {
-        PeerClient { identity, id, member, lanes: Default::default() }
+        let recorded = AtomicU64::new(member.incarnation);
+        PeerClient { identity, id, member, recorded, seen: 0.into(), lanes: Default::default() }
+    }
+
+    /// Tells which data folder the group knows the member by; zero tells nothing.
+    pub fn expect(&self, incarnation: u64) {
+        if incarnation != 0 {
+            self.recorded.store(incarnation, Ordering::Release);
+        }
+    }
+
+    /// The data folder that the member has shown, zero before.
+    pub fn incarnation_seen(&self) -> u64 {
+        self.seen.load(Ordering::Acquire)
     }
 
     /// The member.
@@ -139,14 +167,36 @@ impl PeerClient {
             from: self.identity.node_id,
             from_name: self.identity.name.clone(),
             to: self.id,
+            incarnation: self.identity.incarnation,
         };
         let hello = encode(&hello).map_err(|error| error.to_string())?;
-        if let Err(error) = connection.call(Kind::Hello, hello).await {
-            if let CallError::Refused(text) = &error {
-                tracing::warn!(peer = self.id, %text, "a member refuses this node");
+        let reply = match connection.call(Kind::Hello, hello).await {
+            Ok(reply) => decode(&reply).map_err(|error| error.to_string())?,
+            Err(error) => {
+                if let CallError::Refused(text) = &error {
+                    tracing::warn!(peer = self.id, %text, "a member refuses this node");
+                }
+                return Err(error.to_string());
             }
-            return Err(error.to_string());
-        }
+        };
+        self.recognize(reply)?;
         Ok(connection)
+    }
+
+    /// Whether both sides run in the data folders that they are known by (invariant 16).
+    fn recognize(&self, reply: HelloReply) -> Result<(), String> {
+        if !reply.admits(self.identity.incarnation) {
+            self.identity.replaced.send_replace(true);
+            return Err("it knows this node by another data folder".to_owned());
+        }
+        let shown = reply.incarnation;
+        let known = [&self.recorded, &self.seen].map(|known| known.load(Ordering::Acquire));
+        if known.iter().any(|known| *known != 0 && *known != shown) {
+            let text = format!("its data folder is {shown:016x}, another one than before");
+            tracing::warn!(peer = %self.member, text, "a member is not trusted");
+            return Err(text);
+        }
+        self.seen.store(shown, Ordering::Release);
+        Ok(())
     }
 }

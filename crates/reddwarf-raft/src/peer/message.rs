@@ -37,6 +37,25 @@ pub struct Hello {
     pub from_name: String,
     /// Who is called.
     pub to: u64,
+    /// The caller's data folder.
+    pub incarnation: u64,
+}
+
+/// The answer to a [`Hello`] that is not refused outright.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HelloReply {
+    /// The data folder of who was called.
+    pub incarnation: u64,
+    /// The data folder that the group knows the caller by, zero when it knows none. A caller
+    /// with another one has forgotten its votes, and the connection ends (invariant 16).
+    pub expected: u64,
+}
+
+impl HelloReply {
+    /// Whether a caller with this data folder is known, or not known yet.
+    pub fn admits(&self, incarnation: u64) -> bool {
+        self.expected == 0 || self.expected == incarnation
+    }
 }
 
 /// What became of one forwarded proposal.

@@ -49,12 +49,19 @@ impl PeerClients {
     /// The way to `member`, a new one when its address has changed.
     pub fn get(&self, id: u64, member: &Member) -> Option<Arc<PeerClient>> {
         let identity = self.identity.as_ref()?;
+        let incarnation = member.incarnation;
         let member = self.known.get(&id).unwrap_or(member);
         let mut clients = self.clients.lock();
-        if let Some(client) = clients.get(&id).filter(|client| client.member() == member) {
+        let same = |client: &&Arc<PeerClient>| {
+            let there = client.member();
+            (&there.name, &there.addr) == (&member.name, &member.addr)
+        };
+        if let Some(client) = clients.get(&id).filter(same) {
+            client.expect(incarnation);
             return Some(Arc::clone(client));
         }
         let client = Arc::new(PeerClient::new(identity.clone(), id, member.clone()));
+        client.expect(incarnation);
         clients.insert(id, Arc::clone(&client));
         Some(client)
     }

@@ -2,7 +2,7 @@
 
 use super::connection::{FRAMES_WAITING_MAX, write_frames};
 use super::frame::{Frame, FrameReader, Kind, WIRE_VERSION};
-use super::message::{Hello, decode};
+use super::message::{Hello, HelloReply, decode, encode};
 use async_trait::async_trait;
 use bytes::Bytes;
 use rustls::pki_types::CertificateDer;
@@ -18,7 +18,7 @@ const CALLS_MAX: usize = 256;
 #[async_trait]
 pub trait PeerHandler: Send + Sync + 'static {
     /// Whether the caller may speak; the text says why not, naming both sides.
-    fn admit(&self, hello: &Hello) -> Result<(), String>;
+    fn admit(&self, hello: &Hello) -> Result<HelloReply, String>;
 
     /// One call.
     async fn call(&self, from: u64, kind: Kind, body: Bytes) -> Result<Bytes, String>;
@@ -60,9 +60,19 @@ async fn read_calls<R: AsyncRead + Unpin>(
     while let Some(frame) = frames.next().await? {
         let Some(from) = from else {
             match admit(&frame, certificate_name.as_deref(), handler.as_ref()) {
-                Ok(id) => {
-                    from = Some(id);
-                    send(&answers, Kind::Reply, frame.call, Bytes::new()).await;
+                Ok((hello, reply)) => {
+                    let body = encode(&reply).map_err(std::io::Error::other)?;
+                    send(&answers, Kind::Reply, frame.call, body).await;
+                    if !reply.admits(hello.incarnation) {
+                        let (name, incarnation) = (&hello.from_name, hello.incarnation);
+                        tracing::warn!(
+                            "refused {name}: its data folder is {incarnation:016x}, the group knows \
+                             it by {:016x}; it was wiped or replaced, and may not vote",
+                            reply.expected
+                        );
+                        return Ok(());
+                    }
+                    from = Some(hello.from);
                 }
                 Err(text) => {
                     tracing::warn!(%text, "a peer was refused");
@@ -96,7 +106,7 @@ fn admit(
     frame: &Frame,
     certificate_name: Option<&str>,
     handler: &dyn PeerHandler,
-) -> Result<u64, String> {
+) -> Result<(Hello, HelloReply), String> {
     if frame.kind != Kind::Hello {
         return Err("the first frame of a connection must be a hello".to_owned());
     }
@@ -110,6 +120,6 @@ fn admit(
     if shown != hello.from_name && shown.rsplit(':').next() != Some(hello.from_name.as_str()) {
         return Err(format!("{who} shows a certificate for {shown:?}"));
     }
-    handler.admit(&hello)?;
-    Ok(hello.from)
+    let reply = handler.admit(&hello)?;
+    Ok((hello, reply))
 }

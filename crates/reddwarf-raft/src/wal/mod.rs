@@ -113,6 +113,18 @@ impl Wal {
         Ok(Wal { shared, submit: submit::start(mode, writer), torn_bytes })
     }
 
+    /// Whether there is a log in `dir`.
+    ///
+    /// # Errors
+    /// As the system has it.
+    pub fn exists(dir: &std::path::Path) -> io::Result<bool> {
+        match segment::list(dir) {
+            Ok(segments) => Ok(!segments.is_empty()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Appends entries; they can be read at once, `done` is called when they are durable.
     ///
     /// # Errors

@@ -31,8 +31,9 @@ pub enum WalOpenError {
     /// voted or acknowledged on their strength, so it must not vote again under this id.
     #[error(
         "segment {path} is damaged at offset {offset} ({reason}), below what is known to have \
-         been on disk; this node may not vote any more: remove it from the group, wipe its data \
-         folder and let it join again under a new node id"
+         been on disk; this node may not vote any more; if the file was replaced, put the right one back; \
+         otherwise keep the data folder for examination and leave this node stopped: the others \
+         serve without it"
     )]
     Damaged {
         /// The segment.

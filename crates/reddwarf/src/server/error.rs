@@ -54,8 +54,8 @@ pub enum ServerError {
     #[diagnostic(
         code(reddwarf::server::start),
         help(
-            "a member whose data is damaged, or belongs to another group, does not vote: move its \
-             data directory away and let it join anew; nothing is lost while the others run"
+            "a member whose data is damaged or gone may not vote: nothing is lost while a majority \
+             of the others runs; put back what was moved, as the text above says"
         )
     )]
     Start(#[from] StartError),

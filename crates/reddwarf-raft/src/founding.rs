@@ -1,0 +1,109 @@
+//! How a group comes into being, and how it knows its members' data folders.
+//!
+//! All first members found the group alike, with the same first entry, so that it does not
+//! matter which of them is first. They do so only when every one of them answers and none
+//! belongs to a group: members whose data was wiped must not found a second one beside it.
+
+use crate::config::NodeConfig;
+use crate::core::{Core, RaftNode};
+use crate::error::StartError;
+use crate::peer::{Kind, Lane, decode};
+use crate::status::MemberStatus;
+use crate::types::Member;
+use bytes::Bytes;
+use openraft::ChangeMembers;
+use openraft::async_runtime::watch::WatchReceiver;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Pause before the other first members are asked again.
+const RETRY: Duration = Duration::from_millis(30);
+/// How long one may take to answer.
+const ASK_TIMEOUT: Duration = Duration::from_millis(500);
+/// How often it is logged what is waited for.
+const TELL: Duration = Duration::from_secs(5);
+
+/// What keeps a group from being founded.
+enum Obstacle {
+    /// A first member does not answer.
+    Silent(String),
+    /// A first member belongs to the group already.
+    Founded(String),
+}
+
+/// Founds the group, unless it is founded; ends when this member belongs to it.
+pub async fn found(core: Arc<Core>, config: NodeConfig) {
+    let mut told: Option<Instant> = None;
+    while !matches!(core.raft.is_initialized().await, Ok(true) | Err(_)) {
+        let Some(obstacle) = obstacle(&core, &config).await else {
+            if let Err(error) = core.raft.initialize(config.members()).await {
+                tracing::debug!(%error, "another member founded the group");
+            }
+            continue;
+        };
+        if told.is_none_or(|at| at.elapsed() >= TELL) {
+            told = Some(Instant::now());
+            match obstacle {
+                Obstacle::Silent(name) => tracing::info!(name, "founding waits for a first member"),
+                Obstacle::Founded(name) => tracing::info!(name, "joining the group of a member"),
+            }
+        }
+        tokio::select! {
+            () = core.stop.cancelled() => return,
+            () = tokio::time::sleep(RETRY) => {}
+        }
+    }
+}
+
+/// Waits until the membership of a group that is founded shows in Raft's metrics, by which
+/// callers are judged.
+///
+/// # Errors
+/// When Raft has stopped.
+pub async fn known_members(raft: &RaftNode) -> Result<(), StartError> {
+    let stopped = |error: &dyn std::fmt::Display| StartError::Raft(error.to_string());
+    if !raft.is_initialized().await.map_err(|error| stopped(&error))? {
+        return Ok(());
+    }
+    let mut metrics = raft.metrics();
+    while metrics.borrow_watched().membership_config.membership().nodes().next().is_none() {
+        metrics.changed().await.map_err(|error| stopped(&error))?;
+    }
+    Ok(())
+}
+
+async fn obstacle(core: &Core, config: &NodeConfig) -> Option<Obstacle> {
+    for peer in config.peers.iter().filter(|peer| peer.id != config.node_id) {
+        let silent = || Some(Obstacle::Silent(peer.name.clone()));
+        let member = Member { name: peer.name.clone(), addr: peer.addr.clone(), incarnation: 0 };
+        let Some(client) = core.clients.get(peer.id, &member) else { return silent() };
+        let asked = client.call(Lane::Control, Kind::Status, Bytes::new(), ASK_TIMEOUT).await;
+        let Ok(body) = asked else { return silent() };
+        let Ok(status) = decode::<MemberStatus>(&body) else { return silent() };
+        if status.founded {
+            return Some(Obstacle::Founded(peer.name.clone()));
+        }
+    }
+    None
+}
+
+/// Records the data folders of members that the membership does not know yet; for the leader.
+pub async fn record_incarnations(core: &Core) {
+    let known = |id: u64, member: &Member| match id == core.node_id {
+        true => core.incarnation,
+        false => core.clients.get(id, member).map_or(0, |client| client.incarnation_seen()),
+    };
+    let unknown = core.members().into_iter().filter(|(_, member)| member.incarnation == 0);
+    let learnt: BTreeMap<u64, Member> = unknown
+        .map(|(id, member)| (id, Member { incarnation: known(id, &member), ..member }))
+        .filter(|(_, member)| member.incarnation != 0)
+        .collect();
+    if learnt.is_empty() {
+        return;
+    }
+    // What fails is tried again at the next look.
+    if let Err(error) = core.raft.change_membership(ChangeMembers::SetNodes(learnt), true).await {
+        tracing::debug!(%error, "data folders not recorded");
+    }
+}
