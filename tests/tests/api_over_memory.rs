@@ -245,3 +245,31 @@ async fn ephemeral_containers_are_added_through_their_subresource_only() {
     assert_eq!(added["spec"]["ephemeralContainers"][0]["name"], "e");
     assert_eq!(added["metadata"]["generation"], 2);
 }
+
+#[tokio::test]
+async fn the_body_of_a_subresource_is_decoded_as_strictly_as_any() {
+    let api = Api::new().await;
+    let deployments = "/apis/apps/v1/namespaces/default/deployments";
+    let deployment = json!({"metadata": {"name": "d"}, "spec": {
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {
+            "containers": [{"name": "c", "image": "i"}]}}}});
+    api.send("POST", deployments, deployment).await.expect("created");
+    let path = format!("{deployments}/d/scale");
+    let scale =
+        |meta: Value, replicas: Value| json!({"metadata": meta, "spec": {"replicas": replicas}});
+    let refused = api.send("PUT", &path, scale(json!({"name": "d"}), json!("2"))).await;
+    assert!(refused.expect_err("not a number").is(Reason::BadRequest));
+    let other = scale(json!({"name": "d", "uid": "another"}), json!(2));
+    assert!(api.send("PUT", &path, other).await.expect_err("another").is(Reason::Conflict));
+    let strict = format!("{path}?fieldValidation=Strict");
+    let odd = json!({"metadata": {"name": "d"}, "spec": {"replicas": 2, "odd": 1}});
+    assert!(api.send("PUT", &strict, odd).await.expect_err("unknown").is(Reason::BadRequest));
+    let older = json!({"apiVersion": "extensions/v1beta1", "kind": "Scale",
+        "metadata": {"name": "d"}, "spec": {"replicas": 2}});
+    let scaled = api.send("PUT", &path, older).await.expect("still taken");
+    assert_eq!(
+        (&scaled["apiVersion"], &scaled["spec"]["replicas"]),
+        (&json!("autoscaling/v1"), &json!(2))
+    );
+}

@@ -3,7 +3,7 @@
 use super::Exchange;
 use super::attempt::{Attempts, Failure};
 use super::create::unversioned;
-use super::exchange::{loosely_decoded, still_at};
+use super::exchange::still_at;
 use super::removal::{Fate, decide, remove, returns_deleted};
 use crate::admission::Operation;
 use crate::errors::{bad_request, delete_conflict, not_found};
@@ -12,6 +12,8 @@ use crate::http::answer::Content;
 use crate::object::{meta, to_change, uid};
 use crate::options::DeleteOptions;
 use crate::representation::shown;
+use crate::request::FieldValidation;
+use crate::schema::{Expected, decode_as};
 use bytes::Bytes;
 use reddwarf_core::object::splice_revision;
 use reddwarf_core::{Change, Precondition, Status, StoredObject, View, status::StatusDetails};
@@ -47,7 +49,8 @@ fn options_body(x: &Exchange<'_>, format: crate::schema::BodyFormat) -> Result<V
             false => e.to_string(),
         }),
         BodyFormat::Yaml | BodyFormat::Protobuf => {
-            return loosely_decoded("DeleteOptions", x.body, format);
+            let expected = Expected { group: "", version: "v1", kind: "DeleteOptions" };
+            return decode_as(expected, x.body, format, FieldValidation::Ignore).map(|d| d.object);
         }
     };
     let body = parsed

@@ -3,12 +3,12 @@
 use super::Verb;
 use crate::admission::{Attributes, Operation};
 use crate::allocation::{Extra, ExtraChange};
-use crate::errors::{bad_request, unknown_format};
+use crate::errors::unknown_format;
 use crate::http::{Accept, Query, RequestInfo};
 use crate::object::{encode, index, to_change};
 use crate::registry::Kind;
 use crate::request::{FieldValidation, UserInfo};
-use crate::schema::{BodyFormat, Decoded, decode};
+use crate::schema::{BodyFormat, Decoded, Expected, decode, decode_as};
 use crate::server::ApiServer;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -93,6 +93,30 @@ impl Exchange<'_> {
         let mut decoded = decode(self.kind, self.body, self.body_format()?, validation)?;
         (self.kind.hooks.default)(&mut decoded.object);
         Ok(decoded)
+    }
+
+    /// Group, version and kind of the subresource's own form (a `Scale`, an `Eviction`).
+    pub fn form(&self) -> Expected<'_> {
+        let own = Expected::of(self.kind);
+        match self.kind.subresource(self.subresource()) {
+            Some(sub) if !sub.version.is_empty() => {
+                Expected { group: &sub.group, version: &sub.version, kind: &sub.kind }
+            }
+            Some(sub) => Expected { kind: &sub.kind, ..own },
+            None => own,
+        }
+    }
+
+    /// Decodes the body as the subresource's own form.
+    ///
+    /// # Errors
+    /// 400, 415.
+    pub fn decode_form(&self, validation: FieldValidation) -> Result<Decoded, Box<Status>> {
+        let (format, mut expected) = (self.body_format()?, self.form());
+        if let Some(older) = older_form(expected.kind, self.body, format) {
+            (expected.group, expected.version) = parse_api_version(older).unwrap_or_default();
+        }
+        decode_as(expected, self.body, format, validation)
     }
 
     /// The attributes of an admission pass.
@@ -200,25 +224,25 @@ pub fn time_after(seconds: i64) -> Value {
     Value::String(at.unwrap_or(jiff::Timestamp::MAX).to_string())
 }
 
-/// Decodes a body of a kind that the registry does not know: its shape is not checked here.
-///
-/// # Errors
-/// 400 when it does not parse, is no object, or is of another kind.
-pub fn loosely_decoded(kind: &str, body: &[u8], format: BodyFormat) -> Result<Value, Box<Status>> {
-    let parsed = match format {
-        BodyFormat::Json => serde_json::from_slice(body).map_err(|e| e.to_string()),
-        BodyFormat::Yaml => serde_yaml_ng::from_slice(body).map_err(|e| e.to_string()),
-        BodyFormat::Protobuf => return Err(unknown_format()),
-    };
-    let object: Value = parsed.map_err(|e| {
-        bad_request(format!("the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {e}"))
-    })?;
-    let given = object["kind"].as_str().unwrap_or(kind);
-    if given != kind || !object.is_object() {
-        let version = object["apiVersion"].as_str().unwrap_or_default();
-        return Err(bad_request(format!(
-            "{given} in version {version:?} cannot be handled as a {kind}: no kind {given:?} is registered for version {version:?}"
-        )));
+/// Versions in which upstream still takes the body of a subresource besides the one it shows.
+const OLDER_FORMS: [(&str, &str); 4] = [
+    ("Eviction", "policy/v1beta1"),
+    ("Scale", "apps/v1beta1"),
+    ("Scale", "apps/v1beta2"),
+    ("Scale", "extensions/v1beta1"),
+];
+
+/// The older version that a body names, if it is one of [`OLDER_FORMS`].
+fn older_form(kind: &str, body: &[u8], format: BodyFormat) -> Option<&'static str> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Head<'a> {
+        #[serde(borrow)]
+        api_version: Option<std::borrow::Cow<'a, str>>,
     }
-    Ok(object)
+    if !OLDER_FORMS.iter().any(|(k, _)| *k == kind) || format != BodyFormat::Json {
+        return None;
+    }
+    let given = serde_json::from_slice::<Head<'_>>(body).ok()?.api_version?;
+    OLDER_FORMS.iter().find(|(k, version)| *k == kind && *version == given).map(|(_, v)| *v)
 }

@@ -3,7 +3,7 @@
 use super::Exchange;
 use super::attempt::{Attempts, Failure};
 use super::create::{namespace_of_path, store_new, unversioned};
-use super::exchange::{loosely_decoded, still_at};
+use super::exchange::still_at;
 use super::removal::remove;
 use crate::admission::Operation;
 use crate::allocation;
@@ -40,13 +40,11 @@ enum Change {
 /// PUT.
 pub async fn update(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     let options = WriteOptions::read(x.query, "UpdateOptions")?;
-    let (mut object, warnings) = match own_form(x) {
-        true => {
-            let decoded = x.decode(options.validation)?;
-            (decoded.object, decoded.warnings)
-        }
-        false => (any_object(x)?, Vec::new()),
+    let decoded = match own_form(x) {
+        true => x.decode(options.validation)?,
+        false => x.decode_form(options.validation)?,
     };
+    let (mut object, warnings) = (decoded.object, decoded.warnings);
     named_as_path(x, &object)?;
     namespace_of_path(x, &mut object)?;
     let mut answer = modify(x, Change::Put(object), options).await?;
@@ -90,13 +88,6 @@ fn own_form(x: &Exchange<'_>) -> bool {
         None => true,
         Some(sub) => sub.kind == x.kind.kind && sub.group == x.kind.group,
     }
-}
-
-/// A body whose kind the registry does not know (a `Scale`).
-fn any_object(x: &Exchange<'_>) -> Result<Value, Box<Status>> {
-    let sub = x.kind.subresource(x.subresource());
-    let kind = sub.map(|s| s.kind.as_ref()).unwrap_or_default();
-    loosely_decoded(kind, x.body, x.body_format()?)
 }
 
 fn named_as_path(x: &Exchange<'_>, object: &Value) -> Result<(), Box<Status>> {
@@ -247,14 +238,19 @@ fn computed(
     match change {
         Change::Put(object) if through_form => {
             check_form_version(x, object, old)?;
+            if !uid(object).is_empty() && uid(object) != uid(old) {
+                return Err(conflict(x.kind, x.name(), &uid_mismatch(x, uid(object), uid(old))));
+            }
             Ok((subresource::write(x.kind, sub, object, old)?, Vec::new()))
         }
         Change::Put(object) => Ok((object.clone(), Vec::new())),
         Change::Patch(patch_type) if through_form && !own_form(x) => {
             let form = subresource::read(x.kind, sub, old)?;
-            let patched = patch::apply_as(form_kind(x, sub), *patch_type, &form, x.body)?;
-            check_form_version(x, &patched, old)?;
-            Ok((subresource::write(x.kind, sub, &patched, old)?, Vec::new()))
+            let patched =
+                patch::apply_checked(x.form(), *patch_type, &form, x.body, options.validation)?;
+            check_form_version(x, &patched.object, old)?;
+            let object = subresource::write(x.kind, sub, &patched.object, old)?;
+            Ok((object, patched.warnings))
         }
         Change::Patch(patch_type) => {
             let expected = Expected::of(x.kind);
@@ -268,18 +264,6 @@ fn computed(
             }
             Ok((decoded.object, decoded.warnings))
         }
-    }
-}
-
-/// Group, version and kind of a subresource's own form.
-fn form_kind<'k>(x: &Exchange<'k>, sub: &str) -> Expected<'k> {
-    let own = Expected::of(x.kind);
-    match x.kind.subresource(sub) {
-        Some(sub) if !sub.version.is_empty() => {
-            Expected { group: &sub.group, version: &sub.version, kind: &sub.kind }
-        }
-        Some(sub) => Expected { kind: &sub.kind, ..own },
-        None => own,
     }
 }
 

@@ -2,14 +2,16 @@
 
 use super::Exchange;
 use super::attempt::{Attempts, Failure};
+use super::create::namespace_of_path;
 use super::delete::delete_named;
-use super::exchange::{loosely_decoded, still_at};
+use super::exchange::still_at;
 use crate::errors::{no_such_resource, not_found};
 use crate::http::answer::Content;
 use crate::http::{Answer, RequestInfo};
 use crate::object::to_change;
 use crate::options::{DeleteOptions, WriteOptions};
 use crate::representation::shown;
+use crate::schema::Decoded;
 use crate::subresource::{Also, Effect, Post, post as compute};
 use http::StatusCode;
 use reddwarf_core::{Change, Precondition, Status, StoredObject, View};
@@ -19,8 +21,24 @@ use std::sync::Arc;
 /// POST to a subresource or to a kind that stores nothing.
 pub async fn post(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     let options = WriteOptions::read(x.query, "CreateOptions")?;
-    let body = body(x, options)?;
-    let redirected = match run(x, &body, options).await? {
+    let Decoded { mut object, warnings } = match x.subresource() {
+        "" => x.decode(options.validation)?,
+        _ => x.decode_form(options.validation)?,
+    };
+    if x.kind.namespaced() {
+        namespace_of_path(x, &mut object)?;
+    }
+    let mut answer = answer(x, &object, options).await?;
+    answer.warnings.splice(0..0, warnings);
+    Ok(answer)
+}
+
+async fn answer(
+    x: &Exchange<'_>,
+    body: &Value,
+    options: WriteOptions,
+) -> Result<Answer, Box<Status>> {
+    let redirected = match run(x, body, options).await? {
         Done::Answered(answer) => return Ok(answer),
         Done::Redirect { resource, subresource, name } => RequestInfo {
             resource: resource.to_owned(),
@@ -36,17 +54,9 @@ pub async fn post(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
         .ok_or_else(no_such_resource)?
         .clone();
     let there = Exchange { kind: &kind, info: &redirected, ..*x };
-    match run(&there, &body, options).await? {
+    match run(&there, body, options).await? {
         Done::Answered(answer) => Ok(answer),
         Done::Redirect { .. } => Err(no_such_resource()),
-    }
-}
-
-/// The decoded body; that of a subresource may be of a kind outside of the registry.
-fn body(x: &Exchange<'_>, options: WriteOptions) -> Result<Value, Box<Status>> {
-    match x.kind.subresource(x.subresource()) {
-        Some(sub) => loosely_decoded(&sub.kind, x.body, x.body_format()?),
-        None => Ok(x.decode(options.validation)?.object),
     }
 }
 
