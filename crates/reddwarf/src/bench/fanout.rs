@@ -107,9 +107,9 @@ async fn write_at_rate(
     let total = per_second * length.as_secs();
     for n in 0..total {
         ticks.tick().await;
+        let sent = started.elapsed().as_micros() as u64;
         let (mut connection, path, done) = (connection.clone(), path.to_owned(), done.clone());
         tokio::spawn(async move {
-            let sent = started.elapsed().as_micros() as u64;
             let body = config_map(&format!("w-{n}"), Some(sent));
             let json = Some("application/json");
             let answer = connection.send(Method::POST, &path, json, body.into()).await;

@@ -11,24 +11,53 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// One request.
+/// One request, and what its answer must show to count.
 pub(super) struct Call {
     pub method: Method,
     pub path: String,
     pub content_type: Option<&'static str>,
     pub body: Bytes,
+    /// What the answer must contain.
+    pub wanted: Option<String>,
+    /// How long the answer must be.
+    pub bytes_min: usize,
 }
 
 impl Call {
     /// A GET.
     pub fn get(path: String) -> Call {
-        Call { method: Method::GET, path, content_type: None, body: Bytes::new() }
+        Call::new(Method::GET, path, None, Bytes::new())
     }
 
     /// A POST of JSON.
     pub fn post(path: String, body: impl Into<Bytes>) -> Call {
-        let content_type = Some("application/json");
-        Call { method: Method::POST, path, content_type, body: body.into() }
+        Call::new(Method::POST, path, Some("application/json"), body.into())
+    }
+
+    /// A merge patch.
+    pub fn merge(path: String, body: impl Into<Bytes>) -> Call {
+        Call::new(Method::PATCH, path, Some("application/merge-patch+json"), body.into())
+    }
+
+    /// A request whose answer need only be a success.
+    pub fn new(
+        method: Method,
+        path: String,
+        content_type: Option<&'static str>,
+        body: Bytes,
+    ) -> Call {
+        Call { method, path, content_type, body, wanted: None, bytes_min: 0 }
+    }
+
+    /// The same, answered by at least `bytes_min` bytes that contain `wanted`.
+    pub fn answered_by(self, wanted: String, bytes_min: usize) -> Call {
+        Call { wanted: Some(wanted), bytes_min, ..self }
+    }
+
+    /// Whether a successful answer is the one that was asked for.
+    fn is_answered_by(&self, body: &[u8]) -> bool {
+        let contains = |text: &String| body.windows(text.len()).any(|w| w == text.as_bytes());
+        body.len() >= self.bytes_min && self.wanted.as_ref().is_none_or(contains)
     }
 }
 
@@ -134,12 +163,17 @@ struct Worker {
 impl Worker {
     async fn send(&mut self, call: Call, part: &mut Measured) {
         let began = Instant::now();
-        let sent =
-            self.connection.send(call.method, &call.path, call.content_type, call.body).await;
+        let (method, body) = (call.method.clone(), call.body.clone());
+        let sent = self.connection.send(method, &call.path, call.content_type, body).await;
+        let took_us = began.elapsed().as_micros().try_into().unwrap_or(u32::MAX);
         match sent {
-            Ok(answer) if answer.status.is_success() => {
+            Ok(answer) if answer.status.is_success() && call.is_answered_by(&answer.body) => {
                 part.ok += 1;
-                part.latencies_us.push(began.elapsed().as_micros().try_into().unwrap_or(u32::MAX));
+                part.latencies_us.push(took_us);
+            }
+            Ok(answer) if answer.status.is_success() => {
+                let bytes = answer.body.len();
+                part.note(format!("{}: {bytes} bytes that are not what was asked for", call.path));
             }
             Ok(answer) => {
                 let text = String::from_utf8_lossy(&answer.body).into_owned();
@@ -169,5 +203,19 @@ impl Measured {
     fn note(&mut self, error: String) {
         self.errors += 1;
         self.first_error.get_or_insert(error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_counts_only_when_it_is_long_enough_and_the_wanted_one() {
+        let call = Call::get("/x".into()).answered_by("\"name\":\"a\"".into(), 14);
+        assert!(call.is_answered_by(br#"{"name":"a"  }"#));
+        assert!(!call.is_answered_by(br#"{"name":"a" }"#));
+        assert!(!call.is_answered_by(br#"{"name":"b"  }"#));
+        assert!(Call::get("/x".into()).is_answered_by(b""));
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Bytes of data in a benchmark ConfigMap.
-const DATA_BYTES: usize = 1_024;
+pub(super) const DATA_BYTES: usize = 1_024;
 /// Writers that fill a namespace.
 const FILL_WRITERS: usize = 32;
 
@@ -54,13 +54,14 @@ pub(super) async fn remove_namespace(target: &Target, name: &str) -> Result<()> 
 /// Deletes without grace.
 pub(super) async fn delete(target: &Target, path: String) -> Result<()> {
     let body = r#"{"kind":"DeleteOptions","apiVersion":"v1","gracePeriodSeconds":0}"#;
-    let call = Call {
-        method: Method::DELETE,
-        path,
-        content_type: Some("application/json"),
-        body: Bytes::from_static(body.as_bytes()),
-    };
+    let body = Bytes::from_static(body.as_bytes());
+    let call = Call::new(Method::DELETE, path, Some("application/json"), body);
     must(target, call, Some(StatusCode::NOT_FOUND)).await.map(|_| ())
+}
+
+/// How an object's name stands in an answer.
+pub(super) fn named(name: &str) -> String {
+    format!(r#""name":"{name}""#)
 }
 
 /// A ConfigMap with 1 KiB of data, and `sent` beside it when it is given.

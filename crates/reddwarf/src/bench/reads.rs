@@ -1,10 +1,11 @@
 //! Reads of one object and of many.
 
 use super::load::{Call, Limit, closed_loop};
-use super::objects::{fill, make_namespace, remove_namespace};
+use super::objects::{DATA_BYTES, fill, make_namespace, must, named, remove_namespace};
 use super::report::Row;
 use super::target::Target;
-use miette::Result;
+use miette::{Result, miette};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,9 @@ pub(super) async fn get(
     let path = format!("/api/v1/namespaces/{namespace}/configmaps/{prefix}");
     let query = if local { "?resourceVersion=0" } else { "" };
     let done = closed_loop(target, readers, Limit::For(length), move |n| {
-        Call::get(format!("{path}-{}{query}", n % READ))
+        let at = n % READ;
+        let call = Call::get(format!("{path}-{at}{query}"));
+        call.answered_by(named(&format!("{prefix}-{at}")), DATA_BYTES)
     })
     .await?;
     let how = if local { "resourceVersion=0" } else { "linearizable" };
@@ -40,9 +43,19 @@ pub(super) async fn list(target: &Arc<Target>) -> Result<Row> {
     let namespace = make_namespace(target).await?;
     fill(target, &namespace, "i", LISTED).await?;
     let path = format!("/api/v1/namespaces/{namespace}/configmaps");
-    let done =
-        closed_loop(target, 1, Limit::Count(LISTS), move |_| Call::get(path.clone())).await?;
+    let list = must(target, Call::get(path.clone()), None).await?;
+    let full = |item: &Value| item["data"]["fill"].as_str().is_some_and(|f| f.len() == DATA_BYTES);
+    let items = list["items"].as_array().map_or(&[][..], Vec::as_slice);
+    // Other objects may live in a namespace, such as the authority's certificate.
+    let there = items.iter().filter(|item| full(item)).count();
+    if there != LISTED as usize {
+        return Err(miette!("a list of {LISTED} held {there} of the objects that were made"));
+    }
+    let bytes_min = there * DATA_BYTES;
+    let call = move |_| Call::get(path.clone()).answered_by(r#""items":["#.into(), bytes_min);
+    let done = closed_loop(target, 1, Limit::Count(LISTS), call).await?;
     remove_namespace(target, &namespace).await?;
     let row = Row::time(format!("list of {LISTED}"), done.quantile_ms(0.5));
-    Ok(row.with_latency(&done.latencies_us).with_errors(done.errors, done.first_error))
+    let row = row.with_latency(&done.latencies_us).with_cpu(done.cpu, done.ok);
+    Ok(row.with_errors(done.errors, done.first_error))
 }

@@ -67,20 +67,14 @@ async fn make_nodes(target: &Arc<Target>, count: u64) -> Result<()> {
         Call::post("/api/v1/nodes".into(), node.to_string())
     })
     .await?;
-    let merge = Some("application/merge-patch+json");
-    let ready = closed_loop(target, WRITERS, Limit::Count(count), move |n| Call {
-        method: Method::PATCH,
-        path: format!("/api/v1/nodes/bench-{n}/status"),
-        content_type: merge,
-        body: json!({"status": status}).to_string().into(),
+    let ready = closed_loop(target, WRITERS, Limit::Count(count), move |n| {
+        let body = json!({"status": status}).to_string();
+        Call::merge(format!("/api/v1/nodes/bench-{n}/status"), body)
     })
     .await?;
     // A server that taints new nodes leaves removing it to a controller.
-    let bare = closed_loop(target, WRITERS, Limit::Count(count), move |n| Call {
-        method: Method::PATCH,
-        path: format!("/api/v1/nodes/bench-{n}"),
-        content_type: merge,
-        body: Bytes::from_static(br#"{"spec":{"taints":null}}"#),
+    let bare = closed_loop(target, WRITERS, Limit::Count(count), move |n| {
+        Call::merge(format!("/api/v1/nodes/bench-{n}"), r#"{"spec":{"taints":null}}"#)
     })
     .await?;
     match made.first_error.or(ready.first_error).or(bare.first_error) {

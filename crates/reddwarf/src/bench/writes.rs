@@ -1,10 +1,9 @@
 //! Creations and patches.
 
 use super::load::{Call, Limit, closed_loop};
-use super::objects::{config_map, fill};
+use super::objects::{DATA_BYTES, config_map, fill, named};
 use super::report::Row;
 use super::target::Target;
-use http::Method;
 use miette::Result;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +20,8 @@ pub(super) async fn create(
 ) -> Result<Row> {
     let path = format!("/api/v1/namespaces/{namespace}/configmaps");
     let made = closed_loop(target, writers, Limit::For(length), move |n| {
-        Call::post(path.clone(), config_map(&format!("c{writers}-{n}"), None))
+        let name = format!("c{writers}-{n}");
+        Call::post(path.clone(), config_map(&name, None)).answered_by(named(&name), DATA_BYTES)
     })
     .await?;
     Ok(Row::rate(format!("create, {writers} writers"), &made))
@@ -36,11 +36,10 @@ pub(super) async fn patch(
 ) -> Result<Row> {
     fill(target, namespace, "p", PATCHED).await?;
     let path = format!("/api/v1/namespaces/{namespace}/configmaps");
-    let made = closed_loop(target, writers, Limit::For(length), move |n| Call {
-        method: Method::PATCH,
-        path: format!("{path}/p-{}", n % PATCHED),
-        content_type: Some("application/merge-patch+json"),
-        body: format!(r#"{{"data":{{"n":"{n}"}}}}"#).into(),
+    let made = closed_loop(target, writers, Limit::For(length), move |n| {
+        let path = format!("{path}/p-{}", n % PATCHED);
+        let body = format!(r#"{{"data":{{"n":"{n}"}}}}"#);
+        Call::merge(path, body).answered_by(format!(r#""n":"{n}""#), DATA_BYTES)
     })
     .await?;
     Ok(Row::rate(format!("merge patch, {writers} writers"), &made))
