@@ -93,18 +93,42 @@ impl Cluster {
 
     /// The same with simulated worker nodes.
     pub async fn start_with_workers(nodes: u16, workers: u32) -> Cluster {
+        let cluster = Cluster::prepare(nodes).await;
+        let mut launch = Launch::new(&cluster.group, &program()).expect("a kubeconfig");
+        launch.members().await.expect("all members become ready");
+        assert!(launch.workers(workers).await.expect("workers start"), "workers register");
+        reap(launch);
+        cluster
+    }
+
+    /// A group's files, of which nothing runs yet; [`Cluster::start_missing`] starts it.
+    pub async fn prepare(nodes: u16) -> Cluster {
         let turn = turn().await;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let group = LocalGroup::open_or_create(folder.path(), Some(nodes), Some(free_ports(nodes)))
             .expect("a new group");
         let kubeconfig = Kubeconfig::read(&group.admin_kubeconfig()).expect("just written");
         let client = GroupClient::new(&kubeconfig).expect("certificates just made");
-        let cluster = Cluster { group, client, _folder: folder, _turn: turn };
-        let mut launch = Launch::new(&cluster.group, &program()).expect("a kubeconfig");
-        launch.members().await.expect("all members become ready");
-        assert!(launch.workers(workers).await.expect("workers start"), "workers register");
-        reap(launch);
-        cluster
+        Cluster { group, client, _folder: folder, _turn: turn }
+    }
+
+    /// Starts member `i`, from 1, which must refuse to run or end by itself; gives what it says.
+    ///
+    /// # Panics
+    /// When it runs on.
+    pub async fn refusal(&self, i: u16) -> String {
+        let config = self.group.node_folder(i).join("config.toml");
+        let member = tokio::process::Command::new(program())
+            .args(["server", "--config"])
+            .arg(config)
+            .kill_on_drop(true)
+            .output();
+        let ended = tokio::time::timeout(PATIENCE, member).await.expect("it does not run");
+        let output = ended.expect("reddwarf runs");
+        assert!(!output.status.success(), "it ends with a failure");
+        // A terminal's width breaks lines within sentences.
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        said.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
     }
 
     /// Starts whatever member does not run, and waits until all are ready.
