@@ -66,3 +66,29 @@ fn the_commands_of_the_readme_work() {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
 }
+
+/// The targets of a page's links to files, relative to its folder.
+fn links(page: &str) -> Vec<&str> {
+    let targets = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets.filter(|target| !target.starts_with("http")).collect()
+}
+
+#[test]
+fn the_pages_link_to_what_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let decisions = fs::read_dir(root.join("docs/decisions")).expect("there");
+    let decisions = decisions.map(|entry| entry.expect("an entry").path());
+    let named = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/format.md"];
+    for page in named.map(|name| root.join(name)).into_iter().chain(decisions) {
+        let text = fs::read_to_string(&page).expect("there");
+        let folder = page.parent().expect("a folder");
+        for link in links(&text) {
+            assert!(folder.join(link).exists(), "{} links to {link}", page.display());
+        }
+        if page.ends_with("decisions/README.md") {
+            let listed = links(&text).len();
+            let there = fs::read_dir(folder).expect("there").count() - 1;
+            assert_eq!(listed, there, "every decision is in the list");
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Answers and refusals that several subresources share.
 
+pub use crate::errors::{bad_request, unclassified};
+
 use reddwarf_core::status::StatusDetails;
 use reddwarf_core::{Reason, Status};
 use serde_json::{Value, json};
@@ -7,18 +9,6 @@ use serde_json::{Value, json};
 /// The `Status` that answers a successful POST.
 pub fn created() -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})
-}
-
-/// A 400 without details.
-pub fn bad_request(message: impl Into<String>) -> Box<Status> {
-    Box::new(Status::failure(Reason::BadRequest, message))
-}
-
-/// A 500 without a reason, as upstream answers where it does not classify its own error.
-pub fn unclassified(message: impl Into<String>) -> Box<Status> {
-    let mut status = Status::failure(Reason::InternalError, message);
-    status.reason = None;
-    Box::new(status)
 }
 
 /// The 409 `Operation cannot be fulfilled on {resource} "{name}": {why}`.
