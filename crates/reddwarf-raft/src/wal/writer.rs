@@ -35,6 +35,11 @@ pub enum Command {
 /// How long the writer waits between two looks for room on a full disk.
 const FULL_RETRY: Duration = Duration::from_millis(100);
 
+/// A stretch of the log is initialized when less than this lies ahead.
+const INITIALIZED_AHEAD_MIN: u64 = 128 * 1024;
+/// What a stretch is initialized with.
+static ZEROS: [u8; 1024 * 1024] = [0; 1024 * 1024];
+
 /// The state of the writer.
 pub struct Writer {
     options: WalOptions,
@@ -47,6 +52,8 @@ pub struct Writer {
     spare_tried: Option<Instant>,
     /// Where `buffer` goes in the current segment.
     offset: u64,
+    /// Up to where the current segment's blocks have been written, if only with zeros.
+    initialized: u64,
     buffer: Vec<u8>,
     placed: Vec<(u64, u64, Place)>,
     vote: Option<Vote>,
@@ -83,6 +90,7 @@ impl Writer {
             spare: None,
             spare_tried: None,
             offset: found.offset,
+            initialized: found.offset,
             buffer: Vec::new(),
             placed: Vec::new(),
             vote: found.vote,
@@ -243,12 +251,34 @@ impl Writer {
             }
         }
         self.offset += self.buffer.len() as u64;
+        self.initialize_ahead()?;
         self.shared.metrics.wal_bytes.inc_by(self.buffer.len() as u64);
         self.shared.written_bytes.fetch_add(self.buffer.len() as u64, Ordering::Relaxed);
         self.buffer.clear();
         if self.buffer.capacity() > 1024 * 1024 {
             self.buffer = Vec::new();
         }
+        Ok(())
+    }
+
+    /// Writes zeros ahead of the log, a stretch at a time.
+    ///
+    /// Preallocated blocks are marked as never written, and the first sync after a write to one
+    /// has to commit that mark's removal to the file system's journal: measured on ext4, such a
+    /// sync takes 0.3 to 2 ms, one over initialized blocks 0.1 to 0.2 ms.
+    fn initialize_ahead(&mut self) -> io::Result<()> {
+        self.initialized = self.initialized.max(self.offset);
+        if self.initialized >= self.current_bytes.min(self.offset + INITIALIZED_AHEAD_MIN) {
+            return Ok(());
+        }
+        let end = self.current_bytes.min(self.initialized + ZEROS.len() as u64);
+        let zeros = &ZEROS[..(end - self.initialized) as usize];
+        match self.disk.write_at(&self.current.file, self.initialized, zeros) {
+            // The space is reserved; a file system that still finds none only stays slower.
+            Err(error) if is_full(&error) => {}
+            other => other?,
+        }
+        self.initialized = end;
         Ok(())
     }
 
@@ -285,6 +315,7 @@ impl Writer {
         self.current_bytes = segment.file.metadata()?.len();
         self.current = segment;
         self.offset = 0;
+        self.initialized = 0;
         self.buffer.extend_from_slice(&segment::header(sequence));
         self.unmarked = false;
         let checkpoint = [
