@@ -278,3 +278,21 @@ async fn what_is_refused_is_refused_in_the_usual_words() {
         assert!(stale.contains("the object has been modified"), "{stale}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_a_kubelet_knows_is_asked_of_nobody() {
+    let cluster = Cluster::start(3).await;
+    let file = cluster.write("pod.yaml", POD);
+    eventually("the pod is accepted", async || {
+        cluster.kubectl(1, &["create", "-f", &file]).status.success()
+    })
+    .await;
+    for i in 1..=3 {
+        assert_eq!(cluster.kubectl_ok(i, &["logs", "one"]), "", "it has not begun to run");
+        let other = cluster.kubectl_refused(i, &["logs", "one", "-c", "other"]);
+        assert!(other.contains("container other is not valid for pod one"), "{other}");
+        let exec = cluster.kubectl_refused(i, &["exec", "one", "--", "true"]);
+        assert!(exec.contains("pod one does not have a host assigned"), "{exec}");
+        assert!(cluster.kubectl_refused(i, &["logs", "nosuch"]).contains("not found"));
+    }
+}
