@@ -18,11 +18,13 @@ pub mod read;
 mod rules;
 mod service;
 mod storage;
+mod warnings;
 mod workload;
 
 pub use field_error::{ErrorKind, ErrorList, FieldError, FieldPath, invalid};
 pub use meta::{metadata, metadata_update, version_required};
 pub use pod::ephemeral_containers;
+pub use warnings::warnings;
 
 use crate::registry::Kind;
 use rules::Rules;

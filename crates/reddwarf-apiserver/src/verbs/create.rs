@@ -111,7 +111,7 @@ async fn attempt(
     set_meta(&mut object, "uid", Some(uuid::Uuid::new_v4().to_string().into()));
     set_meta(&mut object, "creationTimestamp", Some(time_after(0)));
     let given = name(&object).to_owned();
-    let (mut preconditions, warnings) = {
+    let (mut preconditions, mut warnings) = {
         let mut attributes =
             x.attributes(Operation::Create, &given, &mut object, None, dry_run, view);
         x.server.chain().admit(&mut attributes).await?;
@@ -120,6 +120,7 @@ async fn attempt(
     prepare(x, &mut object);
     let extra = allocation::on_create(kind, &mut object, view)?;
     let errors = validation::create(kind, &object);
+    warnings.extend(validation::warnings(kind, &object, None));
     let name = name(&object).to_owned();
     if !errors.is_empty() {
         return Err(invalid_object(kind, &name, &errors).into());

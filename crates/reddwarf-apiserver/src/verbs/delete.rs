@@ -23,8 +23,14 @@ use std::sync::Arc;
 /// DELETE of an object.
 pub async fn delete(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     let options = read_options(x)?;
-    delete_named(x, x.name(), &options, &Vec::new).await
+    let mut answer = delete_named(x, x.name(), &options, &Vec::new).await?;
+    if options.propagation.is_none() && x.kind.group == "batch" && x.kind.kind == "Job" {
+        answer.warnings.push(JOB_PODS_STAY.to_owned());
+    }
+    Ok(answer)
 }
+
+const JOB_PODS_STAY: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
 
 /// Reads the options from the body or from the parameters.
 ///

@@ -186,6 +186,9 @@ async fn attempt(
     if !errors.is_empty() {
         return Err(invalid_object(kind, x.name(), &errors).into());
     }
+    if x.subresource().is_empty() {
+        warnings.extend(validation::warnings(kind, &new, Some(&old)));
+    }
     {
         let attributes =
             x.attributes(Operation::Update, x.name(), &mut new, Some(&old), dry_run, view);
