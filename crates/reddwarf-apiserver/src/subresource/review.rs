@@ -3,8 +3,9 @@
 //! As long as nobody but members of `system:masters` is let in, that group decides; the
 //! authorizer will take its place.
 
+use super::reply::bad_request;
 use super::{Effect, Post};
-use crate::validation::read::items;
+use crate::validation::read::{items, text};
 use reddwarf_core::Status;
 use serde_json::{Value, json};
 
@@ -14,6 +15,15 @@ pub fn review(request: &Post<'_>) -> Option<Result<Effect, Box<Status>>> {
         ("authentication.k8s.io", "SelfSubjectReview") => {
             json!({"userInfo": {"username": request.user.name, "groups": request.user.groups}})
         }
+        ("authentication.k8s.io", "TokenReview") => match text(&request.body["spec"], "token") {
+            "" => {
+                return Some(Err(bad_request(
+                    "token is required for TokenReview in authentication",
+                )));
+            }
+            // No tokens are issued, so none is valid.
+            _ => json!({"user": {}, "error": "invalid bearer token"}),
+        },
         ("authorization.k8s.io", "SelfSubjectAccessReview") => {
             allowed(request.user.groups.iter().any(|g| g == "system:masters"))
         }
