@@ -56,7 +56,11 @@ pub async fn look(core: Arc<Core>) {
         }
         take_figures(&core);
         // Also tells the ways to the members which data folders they are known by.
-        core.members().keys().for_each(|id| drop(core.client(*id)));
+        for id in core.members().into_keys().filter(|id| *id != core.node_id) {
+            if let Some(client) = core.client(id) {
+                tokio::spawn(async move { client.warm().await });
+            }
+        }
         if core.leadership.borrow().is_some() {
             founding::record_incarnations(&core).await;
         }

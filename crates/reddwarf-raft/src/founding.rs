@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 const RETRY: Duration = Duration::from_millis(30);
 /// How long one may take to answer.
 const ASK_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long recording data folders may take.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often it is logged what is waited for.
 const TELL: Duration = Duration::from_secs(5);
 
@@ -102,8 +104,9 @@ pub async fn record_incarnations(core: &Core) {
     if learnt.is_empty() {
         return;
     }
-    // What fails is tried again at the next look.
-    if let Err(error) = core.raft.change_membership(ChangeMembers::SetNodes(learnt), true).await {
+    // What fails, or waits for a majority, is tried again at the next look.
+    let recorded = core.raft.change_membership(ChangeMembers::SetNodes(learnt), true);
+    if let Ok(Err(error)) = tokio::time::timeout(RECORD_TIMEOUT, recorded).await {
         tracing::debug!(%error, "data folders not recorded");
     }
 }

@@ -96,6 +96,15 @@ impl PeerClient {
         }
     }
 
+    /// Makes the connections that a change of leadership needs, so that nobody waits for a
+    /// handshake then.
+    pub async fn warm(&self) {
+        for lane in [Lane::Control, Lane::Append, Lane::Forward] {
+            // A member that does not answer is tried again with the next call.
+            let _ = self.connection(lane).await;
+        }
+    }
+
     /// The data folder that the member has shown, zero before.
     pub fn incarnation_seen(&self) -> u64 {
         self.seen.load(Ordering::Acquire)
