@@ -1,8 +1,8 @@
 //! How a group comes into being, and how it knows its members' data folders.
 //!
-//! All first members found the group alike, with the same first entry, so that it does not
-//! matter which of them is first. They do so only when every one of them answers and none
-//! belongs to a group: members whose data was wiped must not found a second one beside it.
+//! The one with the lowest id founds the group, and leads it first, when every first member
+//! answers and none belongs to a group: members whose data was wiped must not found a second one
+//! beside it.
 
 use crate::config::NodeConfig;
 use crate::core::{Core, RaftNode};
@@ -37,18 +37,22 @@ enum Obstacle {
 /// Founds the group, unless it is founded; ends when this member belongs to it.
 pub async fn found(core: Arc<Core>, config: NodeConfig) {
     let mut told: Option<Instant> = None;
+    // The others would only compete with it for the leadership of the first term.
+    let first = config.peers.iter().all(|peer| config.node_id <= peer.id);
     while !matches!(core.raft.is_initialized().await, Ok(true) | Err(_)) {
-        let Some(obstacle) = obstacle(&core, &config).await else {
+        let obstacle = obstacle(&core, &config).await;
+        if obstacle.is_none() && first {
             if let Err(error) = core.raft.initialize(config.members()).await {
                 tracing::debug!(%error, "another member founded the group");
             }
             continue;
-        };
+        }
         if told.is_none_or(|at| at.elapsed() >= TELL) {
             told = Some(Instant::now());
             match obstacle {
-                Obstacle::Silent(name) => tracing::info!(name, "founding waits for a first member"),
-                Obstacle::Founded(name) => tracing::info!(name, "joining the group of a member"),
+                None => tracing::info!("founding waits for the first of the first members"),
+                Some(Obstacle::Silent(name)) => tracing::info!(name, "founding waits for a first member"),
+                Some(Obstacle::Founded(name)) => tracing::info!(name, "joining the group of a member"),
             }
         }
         tokio::select! {

@@ -135,10 +135,10 @@ impl PeerHandler for Handler {
         }
     }
 
-    async fn call(&self, _from: u64, kind: Kind, body: Bytes) -> Result<Bytes, String> {
+    async fn call(&self, from: u64, kind: Kind, body: Bytes) -> Result<Bytes, String> {
         let raft = &self.core.raft;
         match kind {
-            Kind::Append => {
+            Kind::Append | Kind::Commit => {
                 let request = decode_append(body).map_err(|error| error.to_string())?;
                 answer(&raft.append_entries(request).await.map_err(|error| error.to_string())?)
             }
@@ -157,9 +157,15 @@ impl PeerHandler for Handler {
             }
             Kind::Forward => {
                 let proposals = decode_forward(body).map_err(|error| error.to_string())?;
+                // They are answered over there once they are applied there.
+                let _awaits = self.core.client(from).map(|client| client.await_commit());
                 answer(&proposer::accept(&self.core, proposals).await)
             }
-            Kind::ReadIndex => answer(&self.reads.answer().await),
+            Kind::ReadIndex => {
+                let index = self.reads.answer().await;
+                self.core.client(from).iter().for_each(|client| client.urge());
+                answer(&index)
+            }
             Kind::Status => answer(&own_status(&self.core, &self.identity)),
             Kind::Roots => answer(&roots::answer(&self.core, &read(&body)?)),
             Kind::SnapshotBegin => self.begin_snapshot(&body).await,

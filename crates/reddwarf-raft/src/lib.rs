@@ -18,6 +18,7 @@ mod founding;
 mod handler;
 mod identity;
 mod leadership;
+mod lost_leader;
 mod log_store;
 mod machine;
 mod membership;

@@ -9,6 +9,7 @@ use crate::founding;
 use crate::handler::{Handler, HandlerIdentity};
 use crate::identity;
 use crate::leadership;
+use crate::lost_leader;
 use crate::log_store::LogStore;
 use crate::machine::Machine;
 use crate::metrics::RaftMetrics;
@@ -236,6 +237,7 @@ impl Node {
         tokio::spawn(background::tick_clock(Arc::clone(&core)));
         tokio::spawn(background::look(Arc::clone(&core)));
         tokio::spawn(scrub::run(Arc::clone(&core)));
+        tokio::spawn(lost_leader::watch(Arc::clone(&core)));
         tokio::spawn(roots::compare(Arc::clone(&core)));
         let reads = ReadIndex::start(Arc::clone(&core));
         let store = Arc::new(ReplicatedStore {

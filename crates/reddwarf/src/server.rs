@@ -25,7 +25,7 @@ const WORKER_THREADS: usize = 2;
 /// [`ServerError`]
 pub fn run(config: Config) -> Result<(), ServerError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKER_THREADS)
+        .worker_threads(std::env::var("RDW").ok().and_then(|v| v.parse().ok()).unwrap_or(WORKER_THREADS))
         .enable_all()
         .build()
         .map_err(ServerError::Process)?;

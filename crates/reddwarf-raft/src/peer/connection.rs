@@ -10,9 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// Frames that may wait to be written.
 pub const FRAMES_WAITING_MAX: usize = 1_024;
+
+/// Call id of a frame that is not answered.
+const NO_CALL: u64 = 0;
 
 /// Why a call has no answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -38,6 +42,7 @@ pub struct Connection {
     frames: mpsc::Sender<Frame>,
     waiting: Arc<Waiting>,
     next_call: AtomicU64,
+    closed: CancellationToken,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -50,26 +55,33 @@ impl Connection {
         let (read, write) = tokio::io::split(stream);
         let (frames, queue) = mpsc::channel(FRAMES_WAITING_MAX);
         let waiting: Arc<Waiting> = Arc::new(Mutex::new(Some(HashMap::new())));
-        let writer = tokio::spawn({
-            let waiting = Arc::clone(&waiting);
-            async move {
-                let result = write_frames(write, queue).await;
+        let closed = CancellationToken::new();
+        let end = |waiting: Arc<Waiting>, closed: CancellationToken| {
+            move |result| {
                 fail_all(&waiting, &end_text(result));
+                closed.cancel();
             }
+        };
+        let writer = tokio::spawn({
+            let end = end(Arc::clone(&waiting), closed.clone());
+            async move { end(write_frames(write, queue).await) }
         });
         let reader = tokio::spawn({
-            let waiting = Arc::clone(&waiting);
-            async move {
-                let result = read_answers(FrameReader::new(read), &waiting).await;
-                fail_all(&waiting, &end_text(result));
-            }
+            let (end, waiting) = (end(Arc::clone(&waiting), closed.clone()), Arc::clone(&waiting));
+            async move { end(read_answers(FrameReader::new(read), &waiting).await) }
         });
-        Connection { frames, waiting, next_call: AtomicU64::new(1), tasks: [writer, reader] }
+        let next_call = AtomicU64::new(NO_CALL + 1);
+        Connection { frames, waiting, next_call, closed, tasks: [writer, reader] }
     }
 
     /// Whether calls have no chance any more.
     pub fn is_closed(&self) -> bool {
         self.waiting.lock().is_none()
+    }
+
+    /// Waits until calls have no chance any more.
+    pub async fn closed(&self) {
+        self.closed.cancelled().await;
     }
 
     /// One call.
@@ -86,6 +98,18 @@ impl Connection {
         let result = answered.await.map_err(|_| lost())?;
         drop(forget);
         result
+    }
+}
+
+impl Connection {
+    /// Sends what nobody answers.
+    ///
+    /// # Errors
+    /// [`CallError::Lost`]
+    pub async fn tell(&self, kind: Kind, body: Bytes) -> Result<(), CallError> {
+        let frame = Frame { kind, call: NO_CALL, body };
+        let lost = |_| CallError::Lost("connection lost".to_owned());
+        self.frames.send(frame).await.map_err(lost)
     }
 }
 

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio_rustls::TlsConnector;
 
 /// How long a connection may take to be made.
@@ -80,13 +80,72 @@ pub struct PeerClient {
     recorded: AtomicU64,
     seen: AtomicU64,
     lanes: [Mutex<LaneState>; 4],
+    /// Answers that wait on the member until it knows what is committed.
+    awaiting: AtomicUsize,
+    urge: Notify,
+}
+
+/// While it lives, a commit index for the member is not held back.
+pub struct AwaitsCommit(Arc<PeerClient>);
+
+impl Drop for AwaitsCommit {
+    fn drop(&mut self) {
+        self.0.awaiting.fetch_sub(1, Ordering::AcqRel);
+        self.0.urge();
+    }
 }
 
 impl PeerClient {
     /// To `member`, without connecting yet.
     pub fn new(identity: Identity, id: u64, member: Member) -> Self {
         let recorded = AtomicU64::new(member.incarnation);
-        PeerClient { identity, id, member, recorded, seen: 0.into(), lanes: Default::default() }
+        PeerClient {
+            identity,
+            id,
+            member,
+            recorded,
+            seen: 0.into(),
+            lanes: Default::default(),
+            awaiting: 0.into(),
+            urge: Notify::new(),
+        }
+    }
+
+    /// Somebody on the member waits until it knows of the next commits.
+    pub fn await_commit(self: &Arc<Self>) -> AwaitsCommit {
+        self.awaiting.fetch_add(1, Ordering::AcqRel);
+        AwaitsCommit(Arc::clone(self))
+    }
+
+    /// Whether a commit index must go to the member at once.
+    pub fn awaits_commit(&self) -> bool {
+        self.awaiting.load(Ordering::Acquire) > 0
+    }
+
+    /// Sends the commit index that is held back, or else the next one, at once.
+    pub fn urge(&self) {
+        self.urge.notify_one();
+    }
+
+    /// Waits for [`PeerClient::urge`].
+    pub async fn urged(&self) {
+        self.urge.notified().await;
+    }
+
+    /// Sends an append that is not answered.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn tell_commit(&self, body: Bytes) -> Result<(), CallError> {
+        let tell = async { self.connection(Lane::Append).await?.tell(Kind::Commit, body).await };
+        tokio::time::timeout(DIAL_TIMEOUT, tell).await.unwrap_or(Err(CallError::Timeout))
+    }
+
+    /// Waits until there is no connection on `lane`; makes one first when there is none.
+    pub async fn disconnected(&self, lane: Lane) {
+        if let Ok(connection) = self.connection(lane).await {
+            connection.closed().await;
+        }
     }
 
     /// Tells which data folder the group knows the member by; zero tells nothing.

@@ -14,7 +14,7 @@ pub const FRAME_HEADER_BYTES: usize = 13;
 /// Largest body: a full append of entries and one proposal of the largest size.
 pub const FRAME_BODY_BYTES_MAX: usize = 40 * 1024 * 1024;
 /// Version of the frames and of the messages in them.
-pub const WIRE_VERSION: u32 = 1;
+pub const WIRE_VERSION: u32 = 2;
 /// The ALPN of connections between members.
 pub const ALPN: &[u8] = b"reddwarf-peer/1";
 
@@ -46,6 +46,8 @@ pub enum Kind {
     SnapshotEnd = 11,
     /// Ask for the roots of the member's state.
     Roots = 12,
+    /// A commit index without entries, in the form of an append; it is not answered.
+    Commit = 13,
     /// The answer to a call.
     Reply = 128,
     /// The call failed; the body is a text.
@@ -67,6 +69,7 @@ impl Kind {
             10 => Kind::SnapshotChunk,
             11 => Kind::SnapshotEnd,
             12 => Kind::Roots,
+            13 => Kind::Commit,
             128 => Kind::Reply,
             129 => Kind::Failure,
             _ => return None,

@@ -1,5 +1,6 @@
 //! Transport between members: framed calls over mutual TLS on the node's one port.
 
+mod append_stream;
 mod connection;
 mod dial;
 mod frame;

@@ -1,5 +1,6 @@
 //! openraft's view of the transport.
 
+use super::append_stream::append_stream;
 use super::connection::CallError;
 use super::dial::{Identity, Lane, PeerClient};
 use super::frame::Kind;
@@ -7,12 +8,15 @@ use super::message::{SnapshotBegin, SnapshotChunk, decode, encode, encode_append
 use crate::snapshot::{SnapshotData, SnapshotSource};
 use crate::types::{Member, TypeConfig, Vote};
 use bytes::Bytes;
+use futures::Stream;
+use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::{
     NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable,
 };
 use openraft::network::{Backoff, RPCOption, RPCTypes};
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
+    TransferLeaderRequest,
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::type_config::alias::SnapshotOf;
@@ -115,13 +119,18 @@ pub struct NetworkClient {
     snapshots: Arc<SnapshotSource>,
 }
 
-type RpcResult<T> = Result<T, RPCError<TypeConfig>>;
+pub(super) type RpcResult<T> = Result<T, RPCError<TypeConfig>>;
 
 fn codec_error(error: &CodecError) -> RPCError<TypeConfig> {
     RPCError::Network(NetworkError::new(error))
 }
 
 impl NetworkClient {
+    /// The way to the member, `None` when this node can dial nobody.
+    pub(super) fn peer(&self) -> Option<&PeerClient> {
+        self.client.as_deref()
+    }
+
     async fn call(
         &self,
         lane: Lane,
@@ -194,6 +203,18 @@ impl RaftNetworkV2<TypeConfig> for NetworkClient {
         let action = RPCTypes::AppendEntries;
         let answer = self.call(self.lane, Kind::Append, body, timeout, action).await?;
         decode(&answer).map_err(|error| codec_error(&error))
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        requests: S,
+        option: RPCOption,
+    ) -> BoxFuture<'s, RpcResult<BoxStream<'s, RpcResult<StreamAppendResult<TypeConfig>>>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
+    {
+        let stream = append_stream(self, requests, option);
+        Box::pin(std::future::ready(Ok(stream)))
     }
 
     async fn vote(

@@ -86,6 +86,9 @@ async fn read_calls<R: AsyncRead + Unpin>(
         let (handler, answers) = (Arc::clone(&handler), answers.clone());
         tokio::spawn(async move {
             let result = handler.call(from, frame.kind, frame.body).await;
+            if frame.kind == Kind::Commit {
+                return;
+            }
             let (kind, body) = match result {
                 Ok(body) => (Kind::Reply, body),
                 Err(text) => (Kind::Failure, text.into()),
