@@ -5,7 +5,9 @@ use crate::authn::PeerIdentity;
 use crate::authz;
 use crate::errors::no_such_resource;
 use crate::http::accept::{Offer, negotiate};
-use crate::http::answer::{Answer, Content, Form, render, wants_pretty, warn};
+use crate::http::answer::{
+    Answer, Content, Form, render, render_aside, takes_gzip, wants_pretty, warn,
+};
 use crate::http::{Accept, ApiBody, Place, Query, RequestInfo, body};
 use crate::metrics::{Counted, Metrics};
 use crate::nonresource::{self, Check, Route};
@@ -261,13 +263,13 @@ struct Incoming<'a> {
 }
 
 impl Incoming<'_> {
-    fn form(&self, accept: Accept, table: TableOptions) -> Form<'_> {
+    fn form(&self, accept: Accept, table: TableOptions) -> Form {
         let pretty = wants_pretty(self.query.flag("pretty"), self.headers);
-        Form { accept, pretty, table, headers: self.headers }
+        Form { accept, pretty, table, gzip: takes_gzip(self.headers) }
     }
 
     fn fail(&self, status: Box<Status>, accept: Accept) -> Response<ApiBody> {
-        render(Answer::from(status), &self.form(accept, TableOptions::default()))
+        render(Answer::from(status), self.form(accept, TableOptions::default()))
     }
 
     async fn other(&self, path: &str) -> Response<ApiBody> {
@@ -288,7 +290,7 @@ impl Incoming<'_> {
             return route.call(self.method, self.uri, self.headers, body).await;
         }
         match nonresource::serve(self.server, self.method, path, self.query, self.headers).await {
-            Ok((answer, accept)) => render(answer, &self.form(accept, TableOptions::default())),
+            Ok((answer, accept)) => render(answer, self.form(accept, TableOptions::default())),
             Err(status) => self.fail(status, Accept::default()),
         }
     }
@@ -320,7 +322,7 @@ impl Incoming<'_> {
             Err(status) => return (self.fail(status, Accept::default()), Some(verb)),
         };
         let mut response = match self.exchange(info, kind, verb, accept, user).await {
-            Ok((answer, table)) => render(answer, &self.form(accept, table)),
+            Ok((answer, table)) => render_aside(answer, self.form(accept, table)).await,
             Err(status) => self.fail(status, accept),
         };
         if let Some(text) = deprecation(kind) {
@@ -368,6 +370,6 @@ impl Incoming<'_> {
         }
         let answer = Answer::ok(Content::Text("404 page not found\n".into()));
         let form = self.form(Accept::default(), TableOptions::default());
-        render(answer.code(StatusCode::NOT_FOUND), &form)
+        render(answer.code(StatusCode::NOT_FOUND), form)
     }
 }

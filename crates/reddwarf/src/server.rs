@@ -14,24 +14,40 @@ pub use error::ServerError;
 pub use signals::stop_signals;
 
 use crate::config::Config;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
-/// Threads that serve requests; three members share a small machine.
-const WORKER_THREADS: usize = 2;
+/// Threads that serve requests: all cores but one, which is left to the group.
+const REQUEST_THREADS_MAX: usize = 8;
+/// How long what the group still does may take once the member has stopped.
+const LAST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs a member until SIGTERM or SIGINT.
+///
+/// The group has a thread of its own, on which Raft, the connections between members and
+/// `apply` run: however long requests compute, heartbeats are sent and answered.
 ///
 /// # Errors
 /// [`ServerError`]
 pub fn run(config: Config) -> Result<(), ServerError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(std::env::var("RDW").ok().and_then(|v| v.parse().ok()).unwrap_or(WORKER_THREADS))
-        .enable_all()
-        .build()
-        .map_err(ServerError::Process)?;
-    runtime.block_on(async {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let requests = runtime("requests", cores.saturating_sub(1).clamp(1, REQUEST_THREADS_MAX))?;
+    let group = runtime("group", 1)?;
+    let result = requests.block_on(async {
         let stop = CancellationToken::new();
         stop_signals(stop.clone()).map_err(ServerError::Process)?;
-        member::run(config, stop).await
-    })
+        member::run(config, group.handle(), stop).await
+    });
+    group.shutdown_timeout(LAST_TIMEOUT);
+    result
+}
+
+fn runtime(name: &str, threads: usize) -> Result<Runtime, ServerError> {
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .map_err(ServerError::Process)
 }

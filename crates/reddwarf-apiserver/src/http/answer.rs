@@ -1,5 +1,6 @@
 //! Answers of the verbs, and how they are written out.
 
+use crate::errors::internal;
 use crate::http::accept::{Accept, Representation};
 use crate::http::body::ApiBody;
 use crate::http::yaml::to_yaml;
@@ -21,6 +22,7 @@ use serde_json::Value;
 use std::collections::VecDeque;
 use std::io::Write as _;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Answers at least this large are compressed for clients that ask for it, as upstream does.
 pub const GZIP_BYTES_MIN: usize = 128 * 1024;
@@ -92,15 +94,50 @@ impl From<Box<Status>> for Answer {
 }
 
 /// What of a request shapes the form of its answer.
-pub struct Form<'a> {
+#[derive(Clone, Copy)]
+pub struct Form {
     /// The negotiated form.
     pub accept: Accept,
     /// `pretty` was asked for.
     pub pretty: bool,
     /// How a table shows its objects.
     pub table: TableOptions,
-    /// The request's headers.
-    pub headers: &'a HeaderMap,
+    /// The client takes gzip.
+    pub gzip: bool,
+}
+
+/// Lists of more items are made into another form on a thread on which no request waits, and no
+/// heartbeat of the group.
+const INLINE_ITEMS_MAX: usize = 128;
+/// Lists that are made into another form at a time.
+const RENDERINGS_MAX: usize = 2;
+static RENDERINGS: Semaphore = Semaphore::const_new(RENDERINGS_MAX);
+
+/// Writes an answer out, aside when that takes long.
+pub async fn render_aside(answer: Answer, form: Form) -> Response<ApiBody> {
+    let long =
+        |list: &ListAnswer| list.items.len() > INLINE_ITEMS_MAX && !form.is_stored(&list.kind);
+    if !matches!(&answer.content, Content::List(list) if long(list)) {
+        return render(answer, form);
+    }
+    let _place = RENDERINGS.acquire().await;
+    let rendered = tokio::task::spawn_blocking(move || render(answer, form)).await;
+    rendered.unwrap_or_else(|error| render(internal(error).into(), form))
+}
+
+/// Whether a client takes gzip.
+pub fn takes_gzip(headers: &HeaderMap) -> bool {
+    headers.get_all(ACCEPT_ENCODING).iter().any(|v| {
+        v.to_str().is_ok_and(|v| v.split(',').any(|e| e.trim().split(';').next() == Some("gzip")))
+    })
+}
+
+impl Form {
+    /// Whether objects of `kind` are answered as they are stored.
+    fn is_stored(&self, kind: &Kind) -> bool {
+        let plain = matches!(self.accept.representation, Representation::Full);
+        plain && !self.accept.yaml && !self.pretty && !kind.converts()
+    }
 }
 
 /// Whether an answer is indented: `pretty=true`, or a client that people read from.
@@ -112,7 +149,7 @@ pub fn wants_pretty(parameter: Option<bool>, headers: &HeaderMap) -> bool {
 }
 
 /// Writes an answer out.
-pub fn render(answer: Answer, form: &Form<'_>) -> Response<ApiBody> {
+pub fn render(answer: Answer, form: Form) -> Response<ApiBody> {
     let Answer { code, content, warnings, headers: extra } = answer;
     let retry_after = match &content {
         Content::Status(status) => status.details.as_ref().map_or(0, |d| d.retry_after_seconds),
@@ -136,7 +173,7 @@ pub fn render(answer: Answer, form: &Form<'_>) -> Response<ApiBody> {
     for (name, value) in extra {
         headers.insert(name, value);
     }
-    compress(response, form.headers)
+    compress(response, form.gzip)
 }
 
 /// Adds a `Warning` header.
@@ -153,7 +190,7 @@ const YAML: &str = "application/yaml";
 /// By its parameters clients tell aggregated discovery from the plain one.
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
-fn body_of(content: Content, form: &Form<'_>) -> (ApiBody, &'static str) {
+fn body_of(content: Content, form: Form) -> (ApiBody, &'static str) {
     let as_is = form.accept == Accept::default() && !form.pretty;
     match content {
         Content::Text(text) => (ApiBody::full(text), TEXT),
@@ -173,8 +210,7 @@ fn body_of(content: Content, form: &Form<'_>) -> (ApiBody, &'static str) {
             (body, if found { AGGREGATED } else { media })
         }
         Content::Object(kind, bytes) => {
-            let plain = matches!(form.accept.representation, Representation::Full);
-            if plain && !form.accept.yaml && !form.pretty && !kind.converts() {
+            if form.is_stored(&kind) {
                 return (ApiBody::full(bytes), JSON);
             }
             let object = representation::shown(&kind, &bytes);
@@ -184,8 +220,7 @@ fn body_of(content: Content, form: &Form<'_>) -> (ApiBody, &'static str) {
             )
         }
         Content::List(list) => {
-            let plain = matches!(form.accept.representation, Representation::Full);
-            if plain && !form.accept.yaml && !form.pretty && !list.kind.converts() {
+            if form.is_stored(&list.kind) {
                 return (list.into_body(), JSON);
             }
             let value = representation::list(&list, form.accept.representation, &form.table);
@@ -194,7 +229,7 @@ fn body_of(content: Content, form: &Form<'_>) -> (ApiBody, &'static str) {
     }
 }
 
-fn document(value: &Value, form: &Form<'_>) -> (ApiBody, &'static str) {
+fn document(value: &Value, form: Form) -> (ApiBody, &'static str) {
     if form.accept.yaml {
         return (ApiBody::full(to_yaml(value)), YAML);
     }
@@ -206,10 +241,7 @@ fn document(value: &Value, form: &Form<'_>) -> (ApiBody, &'static str) {
     (ApiBody::full(value.to_string()), JSON)
 }
 
-fn compress(response: Response<ApiBody>, headers: &HeaderMap) -> Response<ApiBody> {
-    let asked = headers.get_all(ACCEPT_ENCODING).iter().any(|v| {
-        v.to_str().is_ok_and(|v| v.split(',').any(|e| e.trim().split(';').next() == Some("gzip")))
-    });
+fn compress(response: Response<ApiBody>, asked: bool) -> Response<ApiBody> {
     let (mut parts, body) = response.into_parts();
     let body = match body {
         ApiBody::Chunks(chunks)

@@ -1,6 +1,6 @@
 //! A running member: starts its parts in order and stops them in order.
 
-use super::accept::{Accepted, accept_loop};
+use super::accept::{Accepted, Port, accept_loop};
 use super::error::ServerError;
 use super::leader::Leader;
 use super::{api, connection, live, tls};
@@ -15,6 +15,7 @@ use reddwarf_raft::{ALPN, Limits, Node, NodeConfig, Peer};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
@@ -22,8 +23,12 @@ use tracing::{debug, info, warn};
 /// How long requests under way may take after the stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Runs the member until `stop`, then stops it cleanly.
-pub(super) async fn run(config: Config, stop: CancellationToken) -> Result<(), ServerError> {
+/// Runs the member until `stop`, then stops it cleanly. Its node runs on `group`.
+pub(super) async fn run(
+    config: Config,
+    group: &Handle,
+    stop: CancellationToken,
+) -> Result<(), ServerError> {
     let _pid_file = hold_pid_file(&config)?;
     std::fs::create_dir_all(&config.data_dir)
         .map_err(|source| ServerError::DataDir { path: config.data_dir.clone(), source })?;
@@ -31,10 +36,11 @@ pub(super) async fn run(config: Config, stop: CancellationToken) -> Result<(), S
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|source| ServerError::Listen { address: config.listen, source })?;
-    let node = Node::start(node_config(&config, &tls)).await?;
+    let node = group.spawn(Node::start(node_config(&config, &tls)));
+    let node = node.await.map_err(|error| ServerError::Process(error.into()))??;
     let stopping = CancellationToken::new();
     let (server, scheduler_metrics) = api::server(&config, &node, stopping.clone());
-    let member = Member::start(&node, server, listener, &tls);
+    let member = Member::start(&node, server, listener, &tls, group);
     let lead = Leader {
         controller: Arc::new(LocalClient::privileged(member.server.clone(), "system:apiserver")),
         scheduler: Arc::new(LocalClient::privileged(
@@ -106,6 +112,7 @@ impl Member {
         server: ApiServer,
         listener: TcpListener,
         tls: &tls::MemberTls,
+        group: &Handle,
     ) -> Member {
         let (closing, clients) = (CancellationToken::new(), TaskTracker::new());
         let handle = {
@@ -123,7 +130,8 @@ impl Member {
                 }
             }
         };
-        tokio::spawn(accept_loop(listener, tls.server.clone(), closing.clone(), handle));
+        let port = Port { tls: tls.server.clone(), group: group.clone() };
+        tokio::spawn(accept_loop(listener, port, closing.clone(), handle));
         Member { server, closing, clients }
     }
 
