@@ -68,7 +68,7 @@ impl Default for PersisterLimits {
         PersisterLimits {
             transaction_bytes: 4 * 1024 * 1024,
             backlog_bytes_max: 32 * 1024 * 1024,
-            gather: Duration::from_millis(50),
+            gather: Duration::from_millis(200),
         }
     }
 }
