@@ -16,6 +16,7 @@ mod writes;
 
 use crate::cli::GroupFlags;
 use clap::{Args, ValueEnum};
+use failover::Fault;
 use miette::{IntoDiagnostic, Result};
 use report::{Report, Row};
 use std::path::PathBuf;
@@ -146,7 +147,10 @@ async fn run_workloads(
     }
     let namespace = objects::make_namespace(target).await?;
     if wanted(Workload::Create) {
-        for (writers, baseline) in [(1, 450.0), (16, 886.0), (64, 1_280.0)] {
+        for row in writes::create_alone(target, &namespace, length).await? {
+            report.add(row.against(450.0));
+        }
+        for (writers, baseline) in [(16, 886.0), (64, 1_280.0)] {
             let row = writes::create(target, &namespace, writers, length).await?;
             report.add(row.against(baseline));
         }
@@ -172,7 +176,9 @@ async fn run_workloads(
     }
     objects::remove_namespace(target, &namespace).await?;
     if wanted(Workload::Failover) && target.group().is_some_and(|g| g.plan.nodes > 2) {
-        report.add(failover::longest_gap(target).await?.against(2_000.0));
+        for fault in [Fault::Killed, Fault::Silent] {
+            report.add(failover::longest_gap(target, fault).await?.against(2_000.0));
+        }
     }
     Ok(())
 }

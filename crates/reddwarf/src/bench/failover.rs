@@ -1,6 +1,6 @@
-//! How long no write is acknowledged when the leader is killed.
+//! How long no write is acknowledged when the leader fails.
 
-use super::objects::{config_map, make_namespace, remove_namespace};
+use super::objects::{config_map, leader_of, make_namespace, remove_namespace};
 use super::report::Row;
 use super::target::Target;
 use crate::client::Connection;
@@ -22,9 +22,18 @@ const AFTER: Duration = Duration::from_secs(5);
 /// How long a writer waits for an answer before it turns to another member.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_000);
 
-/// Kills the leader with SIGKILL during writes; gives the longest time between two
-/// acknowledged writes. The member is started again.
-pub(super) async fn longest_gap(target: &Arc<Target>) -> Result<Row> {
+/// What befalls the leader.
+#[derive(Clone, Copy)]
+pub(super) enum Fault {
+    /// SIGKILL: its connections break, and its port refuses others.
+    Killed,
+    /// SIGSTOP, continued at the end: it is silent, like a machine that lost its power.
+    Silent,
+}
+
+/// Lets `fault` befall the leader during writes; gives the longest time between two acknowledged
+/// writes. The member runs again afterwards.
+pub(super) async fn longest_gap(target: &Arc<Target>, fault: Fault) -> Result<Row> {
     let group = target.group().ok_or_else(|| miette!("the members' processes are unknown"))?;
     let namespace = make_namespace(target).await?;
     let (acknowledged, mut times) = mpsc::unbounded_channel();
@@ -39,12 +48,19 @@ pub(super) async fn longest_gap(target: &Arc<Target>) -> Result<Row> {
     let leader = leader_of(target).await?;
     let pid = running_pid(&group.folder.join(&leader).join("pid")).into_diagnostic()?;
     let pid = pid.and_then(Pid::from_raw).ok_or_else(|| miette!("{leader} does not run"))?;
-    kill_process(pid, Signal::KILL).into_diagnostic()?;
+    let (signal, what) = match fault {
+        Fault::Killed => (Signal::KILL, "killed"),
+        Fault::Silent => (Signal::STOP, "silent"),
+    };
+    kill_process(pid, signal).into_diagnostic()?;
     let mut last = None;
     let mut longest = Duration::ZERO;
     let mut seen = Vec::new();
     while let Some(time) = times.recv().await {
         seen.push(time);
+    }
+    if matches!(fault, Fault::Silent) {
+        kill_process(pid, Signal::CONT).into_diagnostic()?;
     }
     seen.sort_unstable();
     for time in seen {
@@ -54,22 +70,12 @@ pub(super) async fn longest_gap(target: &Arc<Target>) -> Result<Row> {
         last = Some(time);
     }
     if last.is_none_or(|last| end.saturating_duration_since(last) > AFTER / 2) {
-        return Err(miette!("writes did not come back after {leader} was killed"));
+        return Err(miette!("writes did not come back after {leader} was {what}"));
     }
     let program = std::env::current_exe().into_diagnostic()?;
     Launch::new(group, &program)?.members().await?;
     remove_namespace(target, &namespace).await?;
-    Ok(Row::time("longest gap, leader killed", longest.as_secs_f64() * 1e3))
-}
-
-/// Name of the leader, as any member that answers tells it.
-async fn leader_of(target: &Target) -> Result<String> {
-    let status =
-        super::objects::must(target, super::load::Call::get("/reddwarf/status".into()), None)
-            .await?;
-    let members = status["members"].as_array().cloned().unwrap_or_default();
-    let leader = members.iter().find(|m| m["role"] == "leader").and_then(|m| m["name"].as_str());
-    leader.map(str::to_owned).ok_or_else(|| miette!("no member says that it leads"))
+    Ok(Row::time(format!("longest gap, leader {what}"), longest.as_secs_f64() * 1e3))
 }
 
 /// Creates objects one after the other until `end`, on the next member after a failure.
@@ -85,9 +91,9 @@ async fn write(
     while Instant::now() < end {
         let connection = match &mut open {
             Some(connection) => connection,
-            None => match target.connect(at).await {
-                Ok(connection) => open.insert(connection),
-                Err(_) => {
+            None => match tokio::time::timeout(ANSWER_TIMEOUT, target.connect(at)).await {
+                Ok(Ok(connection)) => open.insert(connection),
+                _ => {
                     at += 1;
                     continue;
                 }

@@ -56,7 +56,7 @@ impl Call {
 
     /// Whether a successful answer is the one that was asked for.
     fn is_answered_by(&self, body: &[u8]) -> bool {
-        let contains = |text: &String| body.windows(text.len()).any(|w| w == text.as_bytes());
+        let contains = |text: &String| memchr::memmem::find(body, text.as_bytes()).is_some();
         body.len() >= self.bytes_min && self.wanted.as_ref().is_none_or(contains)
     }
 }
@@ -102,14 +102,25 @@ pub(super) fn quantile(sorted_us: &[u32], q: f64) -> f64 {
     sorted_us.get(at).map_or(0.0, |us| f64::from(*us) / 1e3)
 }
 
-/// Runs `workers` loops; `call` makes the n-th request of the whole run.
+/// Runs `workers` loops, spread over the members; `call` makes the n-th request of the whole run.
 pub(super) async fn closed_loop(
     target: &Arc<Target>,
     workers: usize,
     limit: Limit,
     call: impl Fn(u64) -> Call + Send + Sync + 'static,
 ) -> Result<Measured> {
-    let connections = target.connections(workers).await?;
+    closed_loop_from(target, 0, workers, limit, call).await
+}
+
+/// The same, with the members counted from `first`.
+pub(super) async fn closed_loop_from(
+    target: &Arc<Target>,
+    first: usize,
+    workers: usize,
+    limit: Limit,
+    call: impl Fn(u64) -> Call + Send + Sync + 'static,
+) -> Result<Measured> {
+    let connections = target.connections(first, workers).await?;
     let (call, next) = (Arc::new(call), Arc::new(AtomicU64::new(0)));
     let before = CpuTime::now(target);
     let started = Instant::now();
@@ -117,7 +128,7 @@ pub(super) async fn closed_loop(
     for at in 0..workers {
         let mut worker = Worker {
             target: target.clone(),
-            at,
+            at: first + at,
             connection: connections[at % connections.len()].clone(),
         };
         let (call, next) = (call.clone(), next.clone());

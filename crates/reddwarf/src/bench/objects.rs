@@ -92,3 +92,11 @@ pub(super) async fn fill(
         None => Ok(()),
     }
 }
+
+/// Name of the leader, as any member that answers tells it.
+pub(super) async fn leader_of(target: &Target) -> Result<String> {
+    let status = must(target, Call::get("/reddwarf/status".into()), None).await?;
+    let members = status["members"].as_array().cloned().unwrap_or_default();
+    let leader = members.iter().find(|m| m["role"] == "leader").and_then(|m| m["name"].as_str());
+    leader.map(str::to_owned).ok_or_else(|| miette!("no member says that it leads"))
+}

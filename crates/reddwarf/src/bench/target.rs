@@ -115,13 +115,17 @@ impl Target {
         Connection::open(&member.url, self.tls.clone(), self.token.as_deref()).await
     }
 
-    /// Connections for `workers`, spread over the members.
-    pub async fn connections(&self, workers: usize) -> Result<Vec<Connection>, ClientError> {
+    /// Connections for `workers`, spread over the members from `first` on.
+    pub async fn connections(
+        &self,
+        first: usize,
+        workers: usize,
+    ) -> Result<Vec<Connection>, ClientError> {
         let each = workers.div_ceil(self.members.len() * WORKERS_PER_CONNECTION);
         let count = (each * self.members.len()).min(workers.max(1));
         let mut open = Vec::with_capacity(count);
         for at in 0..count {
-            open.push(self.connect(at).await?);
+            open.push(self.connect(first + at).await?);
         }
         Ok(open)
     }
