@@ -107,6 +107,26 @@ fn a_missing_segment_is_damage() {
     assert!(matches!(open_in(dir.path(), 4096), Err(WalOpenError::Damaged { .. })));
 }
 
+#[test]
+fn the_loss_of_the_newest_segment_is_damage() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let wal = open_in(dir.path(), 4096).expect("opens");
+    for index in 0..50 {
+        wal.append(vec![entry(1, index, 300)], acknowledged()).expect("appends");
+    }
+    drop(wal);
+    let segments = segment::list(dir.path()).expect("lists");
+    let newest = *segments.last().expect("some");
+    assert_eq!(segment::newest(dir.path()).expect("lists"), Some(newest));
+    drop(open_in(dir.path(), 4096).expect("opens as it is"));
+    for lost in [vec![newest], segments] {
+        for sequence in lost {
+            let _ = std::fs::remove_file(segment::path(dir.path(), sequence));
+        }
+        assert!(matches!(open_in(dir.path(), 4096), Err(WalOpenError::Damaged { .. })));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]

@@ -81,6 +81,10 @@ pub fn recover(options: &WalOptions, disk: &dyn Disk) -> Result<Recovered, WalOp
         purged: None,
         torn_bytes: 0,
     };
+    let newest = segment::newest(dir).map_err(io_error("list", dir))?;
+    if let Some(newest) = newest.filter(|newest| sequences.last().is_none_or(|at| at < newest)) {
+        return Err(damaged(segment::path(dir, newest), 0, "the segment is missing"));
+    }
     if sequences.is_empty() {
         create_first(options, disk, &mut out)?;
     }

@@ -3,6 +3,9 @@
 //! A segment begins with a header of 32 bytes: `RDWFWAL1 | format version (u32) | zero (u32) |
 //! sequence (u64) | zero (u32) | crc32c of the 28 bytes before (u32)`, little endian. Records
 //! follow without gaps up to the first header of zeros.
+//!
+//! An empty file `<sequence>.newest` tells which segment was begun last, so that its loss as a
+//! whole is noticed: a log without it would only seem to be shorter.
 
 use std::fs::File;
 use std::io;
@@ -13,6 +16,7 @@ pub const SEGMENT_HEADER_BYTES: u64 = 32;
 const MAGIC: [u8; 8] = *b"RDWFWAL1";
 const FORMAT_VERSION: u32 = 1;
 const SUFFIX: &str = ".wal";
+const NEWEST_SUFFIX: &str = ".newest";
 /// Name of the reserve: a preallocated file that becomes the next segment.
 pub const SPARE_NAME: &str = "spare";
 
@@ -53,10 +57,34 @@ pub fn path(dir: &Path, sequence: u64) -> PathBuf {
 /// # Errors
 /// As the system has it.
 pub fn list(dir: &Path) -> io::Result<Vec<u64>> {
+    named(dir, SUFFIX)
+}
+
+/// The segment that was begun last, as far as is recorded.
+///
+/// # Errors
+/// As the system has it.
+pub fn newest(dir: &Path) -> io::Result<Option<u64>> {
+    Ok(named(dir, NEWEST_SUFFIX)?.pop())
+}
+
+/// Records that `sequence`, whose name is durable already, was begun last. A record that a crash
+/// takes back only names an older segment.
+///
+/// # Errors
+/// As the system has it.
+pub fn record_newest(dir: &Path, sequence: u64) -> io::Result<()> {
+    let path = |sequence: u64| dir.join(format!("{sequence:016x}{NEWEST_SUFFIX}"));
+    let older = named(dir, NEWEST_SUFFIX)?;
+    File::create(path(sequence))?;
+    older.into_iter().filter(|at| *at != sequence).try_for_each(|at| std::fs::remove_file(path(at)))
+}
+
+fn named(dir: &Path, suffix: &str) -> io::Result<Vec<u64>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let name = entry?.file_name();
-        let stem = name.to_str().and_then(|name| name.strip_suffix(SUFFIX));
+        let stem = name.to_str().and_then(|name| name.strip_suffix(suffix));
         found.extend(stem.and_then(|stem| u64::from_str_radix(stem, 16).ok()));
     }
     found.sort_unstable();

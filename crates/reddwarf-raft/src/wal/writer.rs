@@ -102,6 +102,7 @@ impl Writer {
             disk,
             shared,
         };
+        writer.record_newest(writer.current.sequence);
         writer.replenish();
         Ok(writer)
     }
@@ -309,6 +310,7 @@ impl Writer {
             file.set_len(needed)?;
         }
         sync_dir(&self.options.dir)?;
+        self.record_newest(sequence);
         let segment = Arc::new(Segment { sequence, file, path });
         self.shared.segments.lock().insert(sequence, Arc::clone(&segment));
         self.segments.insert(sequence, None);
@@ -325,6 +327,13 @@ impl Writer {
             Some(Record::Committed(self.committed)),
         ];
         checkpoint.into_iter().flatten().try_for_each(|record| self.encode(&record))
+    }
+
+    /// Without the record only a later loss of the whole segment would not be noticed.
+    fn record_newest(&self, sequence: u64) {
+        if let Err(error) = segment::record_newest(&self.options.dir, sequence) {
+            tracing::warn!(%error, sequence, "it is not recorded that a segment was begun");
+        }
     }
 
     /// The reserve; while there is none, waits for room and holds all callbacks.
