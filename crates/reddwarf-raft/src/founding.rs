@@ -51,8 +51,12 @@ pub async fn found(core: Arc<Core>, config: NodeConfig) {
             told = Some(Instant::now());
             match obstacle {
                 None => tracing::info!("founding waits for the first of the first members"),
-                Some(Obstacle::Silent(name)) => tracing::info!(name, "founding waits for a first member"),
-                Some(Obstacle::Founded(name)) => tracing::info!(name, "joining the group of a member"),
+                Some(Obstacle::Silent(name)) => {
+                    tracing::info!(name, "founding waits for a first member")
+                }
+                Some(Obstacle::Founded(name)) => {
+                    tracing::info!(name, "joining the group of a member")
+                }
             }
         }
         tokio::select! {

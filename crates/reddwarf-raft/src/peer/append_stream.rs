@@ -66,7 +66,8 @@ impl<S: Stream<Item = Request> + Send + Unpin> Appends<'_, S> {
         let (prev, last) = (request.prev_log_id, last_of(&request));
         match self.client.append_entries(request, self.option.clone()).await {
             Ok(answer) => {
-                let part = matches!(&answer, AppendEntriesResponse::PartialSuccess(to) if *to != last);
+                let part =
+                    matches!(&answer, AppendEntriesResponse::PartialSuccess(to) if *to != last);
                 let result = answer.into_stream_result(prev, last);
                 let whole = result.is_ok() && !part;
                 (Ok(result), whole)
