@@ -147,7 +147,16 @@ pub fn check_seen(written: &[Written], seen: &[Seen]) {
     for pair in seen.windows(2) {
         assert!(pair[0].version < pair[1].version, "out of order or twice: {pair:?}");
     }
-    let added = |name: &str| seen.iter().filter(|s| s.event == "ADDED" && s.name == name).count();
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut counted: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    for change in seen {
+        match (change.event.as_str(), change.n) {
+            ("ADDED", _) => *times.entry(&change.name).or_default() += 1,
+            ("MODIFIED", Some(n)) => counted.entry(&change.name).or_default().push(n),
+            _ => {}
+        }
+    }
+    let added = |name: &str| times.get(name).copied().unwrap_or_default();
     for part in written {
         for name in &part.created {
             assert_eq!(added(name), 1, "{name} must be seen once as added");
@@ -156,20 +165,17 @@ pub fn check_seen(written: &[Written], seen: &[Seen]) {
             assert!(added(name) <= 1, "{name} was seen {} times as added", added(name));
         }
         for (counter, values) in &part.counters {
-            check_counter(counter, values, seen);
+            let counted = counted.get(counter.as_str()).map_or(&[][..], Vec::as_slice);
+            check_counter(counter, values, counted);
         }
     }
 }
 
-fn check_counter(counter: &str, values: &[u64], seen: &[Seen]) {
-    let counted: Vec<u64> = seen
-        .iter()
-        .filter(|s| s.name == counter && s.event == "MODIFIED")
-        .filter_map(|s| s.n)
-        .collect();
+fn check_counter(counter: &str, values: &[u64], counted: &[u64]) {
+    assert!(counted.is_sorted(), "{counter} must only count up: {counted:?}");
     for value in values {
-        let times = counted.iter().filter(|n| *n == value).count();
+        let from = counted.partition_point(|n| n < value);
+        let times = counted[from..].iter().take_while(|n| *n == value).count();
         assert_eq!(times, 1, "{counter}={value} must be seen once");
     }
-    assert!(counted.is_sorted(), "{counter} must only count up: {counted:?}");
 }
