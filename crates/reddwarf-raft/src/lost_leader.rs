@@ -8,19 +8,24 @@
 
 use crate::core::{Core, LeaderView};
 use crate::peer::Lane;
+use crate::types::TypeConfig;
 use openraft::async_runtime::watch::WatchReceiver;
+use openraft::errors::Fatal;
 use openraft::raft::TransferLeaderRequest;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
-/// Pause before a leader whose connection broke is looked at again.
-const LOOK: Duration = Duration::from_millis(5);
+/// Pause before a leader whose connection broke is looked at again; doubles from
+/// [`LOOKS_QUICK`] looks on, up to [`LOOK_MAX`].
+const LOOK: Duration = Duration::from_millis(2);
+const LOOKS_QUICK: u32 = 50;
+const LOOK_MAX: Duration = Duration::from_millis(250);
 /// How long a leader's port may take to accept or to refuse.
 const PORT_TIMEOUT: Duration = Duration::from_secs(1);
-/// A member lets those with lower ids try so long before it, each.
-const TURN: Duration = Duration::from_millis(40);
+/// Members take turns, in the order of their ids, so that none stands in another's way.
+const TURN: Duration = Duration::from_millis(20);
 /// Rounds before it is left to the election timeout.
 const ROUNDS: u32 = 4;
 
@@ -36,52 +41,81 @@ pub async fn watch(core: Arc<Core>) {
                     return;
                 }
             }
-            () = succeed(&core, view) => {
-                // Whatever came of it, the next look needs another leader or another term.
-                if leader.changed().await.is_err() {
-                    return;
-                }
-            }
+            () = attend(&core, view) => return,
         }
     }
 }
 
-/// Waits until the leader's process is gone, then asks for its place; dropped when there is
-/// another leader.
-async fn succeed(core: &Core, view: LeaderView) {
+/// Asks for the leader's place whenever its process is gone; dropped when there is another
+/// leader. Ends with Raft.
+async fn attend(core: &Core, view: LeaderView) {
     let Some(leader) = view.leader.filter(|id| *id != core.node_id) else {
         return std::future::pending().await;
     };
-    gone(core, leader).await;
-    tracing::info!(leader, "the leader's process is gone");
-    let voters = core.raft.voter_ids();
-    let before = voters.filter(|id| *id != leader && *id < core.node_id).count() as u32;
+    loop {
+        wait_for(core, leader, Port::Refuses).await;
+        tracing::info!(leader, "the leader's process is gone");
+        if succeed(core, leader).await.is_err() {
+            return;
+        }
+        // The others do not think so, or could not agree in time: the election timeout decides.
+        wait_for(core, leader, Port::Accepts).await;
+    }
+}
+
+/// Asks for the leader's place a few times.
+async fn succeed(core: &Core, leader: u64) -> Result<(), Fatal<TypeConfig>> {
+    let others: Vec<u64> = core.raft.voter_ids().filter(|id| *id != leader).collect();
+    let before = others.iter().filter(|id| **id < core.node_id).count() as u32;
     let vote = core.raft.metrics().borrow_watched().vote;
     // To a third node this request only ends the lease of the leader whose vote it names.
     let end_lease = TransferLeaderRequest::new(vote, leader, None);
     for round in 0..ROUNDS {
-        if !matches!(core.raft.handle_transfer_leader(end_lease.clone()).await, Ok(Ok(()))) {
-            return;
+        if core.raft.handle_transfer_leader(end_lease.clone()).await?.is_err() {
+            break;
         }
-        let turn = if round == 0 { TURN * before } else { TURN * (before + 1) };
-        tokio::time::sleep(turn).await;
-        if core.raft.trigger().elect(true).await.is_err() {
-            return;
-        }
+        let turns = if round == 0 { before } else { others.len() as u32 };
+        tokio::time::sleep(TURN * turns).await;
+        core.raft.trigger().elect(true).await?;
     }
+    Ok(())
 }
 
-/// Waits until the connection to a member is lost and its port refuses another.
-async fn gone(core: &Core, id: u64) {
+/// What a member's port does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Port {
+    Accepts,
+    Refuses,
+}
+
+/// Waits until a member's port does `wanted`; it is tried whenever no connection is open.
+async fn wait_for(core: &Core, id: u64, wanted: Port) {
+    let (mut looks, mut pause) = (0, LOOK);
     loop {
         if let Some(client) = core.client(id) {
-            client.disconnected(Lane::Control).await;
+            if wanted == Port::Refuses {
+                let began = Instant::now();
+                client.disconnected(Lane::Control).await;
+                if began.elapsed() > LOOK_MAX {
+                    (looks, pause) = (0, LOOK);
+                }
+            }
             let port = TcpStream::connect(&client.member().addr);
-            let port = tokio::time::timeout(PORT_TIMEOUT, port).await;
-            if matches!(port, Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused) {
+            let found = match tokio::time::timeout(PORT_TIMEOUT, port).await {
+                Ok(Ok(_)) => Some(Port::Accepts),
+                Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => {
+                    Some(Port::Refuses)
+                }
+                _ => None,
+            };
+            if found == Some(wanted) {
                 return;
             }
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(pause).await;
+        looks += 1;
+        if looks > LOOKS_QUICK {
+            pause = (pause * 2).min(LOOK_MAX);
+        }
     }
 }
