@@ -1,0 +1,1 @@
+//! What must not have happened, looked for in a history.

@@ -1,0 +1,1 @@
+//! Disks and what they do to writes.

@@ -1,0 +1,54 @@
+//! What clients and the nemesis did, in Jepsen's form: one EDN map a line.
+//!
+//! An operation of a client is two lines of its process: `:invoke`, then `:ok` (it happened),
+//! `:fail` (it did not) or `:info` (nobody knows; the process is then crashed, and its client goes
+//! on under a new number). What the nemesis does is two `:info` lines of the process `:nemesis`.
+//!
+//! # What a value holds
+//! Objects are named by whole numbers, `k`; what is written is a whole number, `v`, that no other
+//! operation of the history writes. `{…}` is a map with keyword keys.
+//! A *state* is `{:rev R :uid "U" :val v}`: resource version, uid and content of an object.
+//!
+//! | workload | `:f` | value when invoked | value when `:ok` | `:error` when `:fail` |
+//! |---|---|---|---|---|
+//! | register | `:read` | `[k nil]` | `[k state]`, or `[k nil]`: there is none | |
+//! | | `:create` | `[k v]` | `[k state]` | `:exists` |
+//! | | `:write` (PUT without version) | `[k v]` | `[k state]` | `:not-found` |
+//! | | `:cas` (PUT with a version) | `[k {:rev R :val v}]` | `[k state]` | `:conflict`, `:not-found` |
+//! | | `:delete` | `[k nil]`, `[k {:rev R}]` | `[k {:rev R :uid "U"}]`: of the deletion | `:conflict`, `:not-found` |
+//! | set | `:add` | `v` | `{:rev R :uid "U"}` | `:exists`: an earlier try of this operation's, or another's |
+//! | | `:list` | `nil` | `{:rev R :elements [v …] :pages n}` | `:expired` |
+//! | watch | the register's, by writers | | | |
+//! | | `:list` | `{:selector s}` | `{:rev R :items [[k state] …]}` | `:expired` |
+//! | | `:watch` | `{:from R\|nil :mode m :selector s}` | `{:events [event …] :end e}` | `:expired`: 410, with `:floor R` when told |
+//! | session | `:write` | `[k v]` | `[k state]` | as the register's |
+//! | | `:read` | `[k {:at-least R}]` | `[k state]` | |
+//! | | `:list` | `{:at-least R}` | `{:rev R :items …}` | |
+//! | lease | `:acquire`, `:renew`, `:release` | `{:holder h}` | `{:holder h :fence n :rev R}` | `:held`, `:conflict` |
+//! | | `:fenced` (a write that carries the fence) | `{:fence n :val v}` | `{:fence n :val v :rev R}` | `:fenced` |
+//! | schedule | `:pod` (create) | `{:pod k :cpu m}` | `{:rev R :uid "U"}` | `:exists` |
+//! | | `:delete-pod` | `{:pod k}` | `{:rev R :uid "U"}` | `:not-found` |
+//! | | `:node` (create, before the faults) | `{:node name :cpu m}` | `{:rev R :uid "U"}` | |
+//! | | `:watch` | as above | events with `:key k :node name\|nil :cpu m` instead of `:val` | `:expired` |
+//!
+//! An *event* is `{:type :added\|:modified\|:deleted :key k :rev R :uid "U" :val v}`,
+//! `{:type :bookmark :rev R}`, the latter with `:initial true` at the end of a WatchList's first
+//! part. A watch's mode is `:watch` (from a version), `:watch-list` (`sendInitialEvents`) or
+//! `:resume` (from the last version that the same process saw); its end is `:timeout`, `:cut` (by
+//! the client), `:closed` (by the server) or `:gone` (410 within the stream). A selector is `nil`,
+//! `:even` or `:odd`: a label that says whether `v` is.
+//!
+//! The process `:probe` asks every member now and then, with `:f :members` and the value
+//! `[{:node n :index i :rev R :root "hex" :floor R} …]` of those that answered; roots at equal
+//! indexes must be equal. `:f :writable` by `:probe` is a write after the last fault ended.
+//!
+//! Every line of a client also says `:node`: the member that was asked. The nemesis' value is
+//! `{:targets [n …] …}` when a fault begins or ends, and the second line adds `:evidence`, what
+//! showed that it happened (`coverage` counts only those).
+
+mod op;
+
+pub use op::{History, HistoryError, Kind, Op, Process};
+
+/// An owned EDN value.
+pub type Edn = clojure_reader::edn::Edn<'static>;

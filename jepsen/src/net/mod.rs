@@ -1,0 +1,1 @@
+//! Addresses, links and what they do to packets.
