@@ -48,14 +48,19 @@ impl WriteOptions {
 }
 
 /// Bytes of a field manager's name.
-const MANAGER_BYTES_MAX: usize = 128;
+pub const FIELD_MANAGER_BYTES_MAX: usize = 128;
+
+/// Whether a character may be part of a field manager's name.
+pub fn is_printable(c: char) -> bool {
+    !c.is_control()
+}
 
 fn check_manager(manager: &str, errors: &mut Vec<FieldError>) {
     let at = || FieldPath::new("fieldManager");
-    if manager.len() > MANAGER_BYTES_MAX {
-        errors.push(FieldError::too_long(at(), MANAGER_BYTES_MAX));
+    if manager.len() > FIELD_MANAGER_BYTES_MAX {
+        errors.push(FieldError::too_long(at(), FIELD_MANAGER_BYTES_MAX));
     }
-    if let Some((position, bad)) = manager.char_indices().find(|(_, c)| c.is_control()) {
+    if let Some((position, bad)) = manager.char_indices().find(|(_, c)| !is_printable(*c)) {
         let detail = format!("invalid character U+{:04X} (at position {position})", u32::from(bad));
         errors.push(FieldError::invalid(at(), manager, detail));
     }

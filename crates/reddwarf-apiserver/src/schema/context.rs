@@ -37,6 +37,11 @@ impl<'g> Context<'g> {
         self.path.pop();
     }
 
+    /// Whether decoding stands in the object's own metadata, rather than in a template's.
+    pub fn in_own_metadata(&self) -> bool {
+        matches!(self.path[..], [Step::Field(_, "metadata")])
+    }
+
     /// Counts on in the list that is being decoded.
     pub fn set_index(&mut self, index: usize) {
         if let Some(last) = self.path.last_mut() {

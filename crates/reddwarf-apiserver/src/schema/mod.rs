@@ -8,6 +8,7 @@ mod context;
 mod decode;
 pub mod model;
 mod node;
+mod plain_json;
 mod protobuf;
 mod scalar;
 mod syntax;
@@ -45,6 +46,17 @@ pub struct Decoded {
     pub object: Value,
     /// Texts for `Warning: 299 - "…"`.
     pub warnings: Vec<String>,
+}
+
+/// Reads YAML (or JSON, as most clients send) without a schema; duplicate keys go to `problems`.
+///
+/// # Errors
+/// What is wrong with the YAML, in upstream's words.
+pub(crate) fn parse_yaml(body: &[u8], problems: &mut Vec<String>) -> Result<Value, String> {
+    match plain_json::parse(body) {
+        Some(value) => Ok(value),
+        None => yaml::parse(body, problems),
+    }
 }
 
 /// Brings an object that was put together by the server into the form that [`decode`] gives.

@@ -1,0 +1,104 @@
+//! Removes what an applier no longer applies and nobody else owns.
+
+use super::contents::field_set;
+use super::entries::Entries;
+use super::entry::Entry;
+use super::remove::remove;
+use super::set::Set;
+use super::typed::Type;
+use super::versions::Versions;
+use serde_json::Value;
+
+/// The object without the fields that the applier's `last` configuration had, its new one does
+/// not have, and no entry owns.
+///
+/// `entries` has the applier's new fields already. The object is in `api_version`.
+pub fn prune(
+    merged: Value,
+    api_version: &str,
+    last: Entry<'_>,
+    entries: &mut Entries<'_>,
+    versions: &Versions<'_>,
+) -> Value {
+    let Some(pruning) = Pruning::begin(&merged, api_version, last, versions) else {
+        return merged;
+    };
+    match pruning.run(entries) {
+        Some(pruned) => pruned,
+        None => merged,
+    }
+}
+
+struct Pruning<'p> {
+    versions: &'p Versions<'p>,
+    /// The version of the object.
+    api_version: &'p str,
+    /// The version of the last configuration, in which fields are removed.
+    last_version: String,
+    /// The last configuration's fields.
+    last: Set<'p>,
+    /// The merged object in that version.
+    merged: Value,
+}
+
+impl<'p> Pruning<'p> {
+    fn begin(
+        merged: &Value,
+        api_version: &'p str,
+        mut last: Entry<'p>,
+        versions: &'p Versions<'p>,
+    ) -> Option<Self> {
+        let fields = std::mem::take(last.fields());
+        let last_version = last.manager.api_version.into_owned();
+        let merged = versions.convert(merged, api_version, &last_version)?;
+        let nothing = fields.is_empty();
+        (!nothing).then_some(Pruning { versions, api_version, last_version, last: fields, merged })
+    }
+
+    fn run(self, entries: &mut Entries<'_>) -> Option<Value> {
+        let ty = self.versions.ty(&self.last_version)?;
+        let last = self.last.clone().with_named_fields(Some(ty));
+        let pruned = remove(ty, &self.merged, &last);
+        let pruned = self.add_back_owned(pruned, entries);
+        let pruned = self.add_back_dangling(ty, &pruned, &last);
+        self.versions.convert(&pruned, &self.last_version, self.api_version)
+    }
+
+    /// Puts back what somebody owns (the applier's new configuration, too): first in the
+    /// version in which fields were removed, so that later conversions find what they need.
+    fn add_back_owned(&self, pruned: Value, entries: &mut Entries<'_>) -> Value {
+        let mut versions: Vec<String> = vec![self.last_version.clone()];
+        for entry in entries.iter_mut() {
+            if versions.iter().all(|v| *v != entry.manager.api_version) {
+                versions.push(entry.manager.api_version.to_string());
+            }
+        }
+        let mut kept = (pruned, self.last_version.clone());
+        for version in versions {
+            let Some(ty) = self.versions.ty(&version) else { continue };
+            let merged = self.versions.convert(&self.merged, &self.last_version, &version);
+            let pruned = self.versions.convert(&kept.0, &kept.1, &version);
+            if let (Some(merged), Some(pruned)) = (merged, pruned) {
+                let mut gone = lost(ty, &merged, &pruned);
+                for entry in entries.iter_mut().filter(|e| e.manager.api_version == version) {
+                    let owned = entry.fields().clone().with_named_fields(Some(ty));
+                    gone = gone.difference(&owned);
+                }
+                kept = (remove(ty, &merged, &gone), version);
+            }
+        }
+        self.versions.convert(&kept.0, &kept.1, &self.last_version).unwrap_or(kept.0)
+    }
+
+    /// Puts back what the applier did not own before: fields of nobody.
+    fn add_back_dangling(&self, ty: Type<'_>, pruned: &Value, last: &Set<'_>) -> Value {
+        let gone = lost(ty, &self.merged, pruned).intersection(last);
+        remove(ty, &self.merged, &gone)
+    }
+}
+
+/// The fields of `merged` that `pruned` lacks, named ones included.
+fn lost<'a>(ty: Type<'_>, merged: &'a Value, pruned: &Value) -> Set<'a> {
+    let left = field_set(ty, pruned).with_named_fields(Some(ty));
+    field_set(ty, merged).with_named_fields(Some(ty)).difference(&left)
+}
