@@ -23,7 +23,7 @@ struct Api {
 impl Api {
     async fn new() -> Self {
         let server = server(MemoryStore::new(), "127.0.0.1:6443".into());
-        let client = LocalClient::privileged(server.clone(), "test");
+        let client = LocalClient::privileged(server.clone(), "test", "test");
         let api = Api { server, client };
         api.send("POST", "/api/v1/namespaces", json!({"metadata": {"name": "default"}}))
             .await

@@ -200,6 +200,8 @@ fn visit_struct<'de, 'g, A: MapAccess<'de>>(
         if is_kept(graph, field, &value) || begins_anew && value.is_array() {
             kept |= bit;
             out.insert(field.name.to_owned(), value);
+        } else if field.omit == Omit::Never && (value.is_array() || value.is_object()) {
+            context.hollow(field.name, value);
         }
     }
     graph.add_missing(s, kept, &mut out);

@@ -34,14 +34,20 @@ const SERVER_OWNED: [&str; 5] = [
     "resourceVersion",
 ];
 
+/// What nobody who creates an object comes to own.
+const NOT_SENT: [&str; 2] = ["deletionTimestamp", "deletionGracePeriodSeconds"];
+
 /// POST to a collection.
 pub async fn create(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     let options = WriteOptions::read(x.query, "CreateOptions")?;
-    let decoded = x.decode(options.validation)?;
+    let mut decoded = x.decode(options.validation)?;
     if !matches!(meta(&decoded.object, "resourceVersion"), "" | "0") {
         return Err(unclassified("resourceVersion should not be set on objects to be created"));
     }
-    let managed = ownership::updated(x, None, &decoded.object);
+    for field in NOT_SENT {
+        meta_mut(&mut decoded.object).shift_remove(field);
+    }
+    let managed = decoded.as_sent(|object| ownership::updated(x, None, object));
     let mut answer = store_new(x, decoded.object, managed, options).await?;
     answer.warnings.splice(0..0, decoded.warnings);
     Ok(answer)

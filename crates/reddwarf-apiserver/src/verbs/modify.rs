@@ -21,7 +21,7 @@ use crate::object::{
 use crate::options::{WriteOptions, body_version};
 use crate::patch::{self, PatchType};
 use crate::representation::shown;
-use crate::schema::Expected;
+use crate::schema::{Decoded, Expected};
 use crate::subresource;
 use crate::validation::{self, FieldError, FieldPath};
 use http::StatusCode;
@@ -33,7 +33,7 @@ use std::sync::Arc;
 /// What the client sent.
 pub enum Change {
     /// The whole object (or, for a subresource, its whole form).
-    Put(Value),
+    Put(Decoded),
     /// A patch of it.
     Patch(PatchType),
     /// A configuration to be applied; the text of what its YAML earns as warnings.
@@ -53,14 +53,14 @@ struct Computed {
 /// PUT.
 pub async fn update(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     let options = WriteOptions::read(x.query, "UpdateOptions")?;
-    let decoded = match own_form(x) {
+    let mut decoded = match own_form(x) {
         true => x.decode(options.validation)?,
         false => x.decode_form(options.validation)?,
     };
-    let (mut object, warnings) = (decoded.object, decoded.warnings);
-    named_as_path(x, &object)?;
-    namespace_of_path(x, &mut object)?;
-    let mut answer = modify(x, Change::Put(object), options).await?;
+    let warnings = std::mem::take(&mut decoded.warnings);
+    named_as_path(x, &decoded.object)?;
+    namespace_of_path(x, &mut decoded.object)?;
+    let mut answer = modify(x, Change::Put(decoded), options).await?;
     answer.warnings.splice(0..0, warnings);
     Ok(answer)
 }
@@ -157,13 +157,13 @@ async fn create_missing(
     options: WriteOptions,
 ) -> Result<Answer, Box<Status>> {
     match change {
-        Change::Put(object) if x.kind.strategy.create_on_update && x.subresource().is_empty() => {
-            body_version(meta(&object, "resourceVersion"))?;
-            if !uid(&object).is_empty() {
-                return Err(conflict(x.kind, x.name(), &uid_mismatch(x, uid(&object), "")));
+        Change::Put(mut new) if x.kind.strategy.create_on_update && x.subresource().is_empty() => {
+            body_version(meta(&new.object, "resourceVersion"))?;
+            if !uid(&new.object).is_empty() {
+                return Err(conflict(x.kind, x.name(), &uid_mismatch(x, uid(&new.object), "")));
             }
-            let managed = ownership::updated(x, None, &object);
-            store_new(x, object, managed, options).await
+            let managed = new.as_sent(|object| ownership::updated(x, None, object));
+            store_new(x, new.object, managed, options).await
         }
         Change::Apply(configuration) if x.subresource().is_empty() => {
             let made = configuration.apply(x, None)?;
@@ -268,16 +268,17 @@ fn computed(
 ) -> Result<Computed, Box<Status>> {
     match change {
         _ if !own_form(x) => through_form(x, change, options, old),
-        Change::Put(object) => {
-            let managed = ownership::updated(x, Some(old), object);
-            main_object(x, object.clone(), managed, Vec::new(), old)
+        Change::Put(new) => {
+            let mut new = new.clone();
+            let managed = new.as_sent(|object| ownership::updated(x, Some(old), object));
+            main_object(x, new.object, managed, Vec::new(), old)
         }
         Change::Patch(patch_type) => {
             let expected = Expected::of(x.kind);
             let mut decoded =
                 patch::apply_checked(expected, *patch_type, old, x.body, options.validation)?;
             (x.kind.hooks.default)(&mut decoded.object);
-            let managed = ownership::updated(x, Some(old), &decoded.object);
+            let managed = decoded.as_sent(|object| ownership::updated(x, Some(old), object));
             named_as_path(x, &decoded.object)?;
             namespace_of_path(x, &mut decoded.object)?;
             main_object(x, decoded.object, managed, decoded.warnings, old)
@@ -321,8 +322,8 @@ fn through_form(
     let form = ownership::owned_scale(x.kind, form, old);
     let (new, managed, warnings) = match change {
         Change::Put(new) => {
-            let managed = ownership::updated_by_scale(x, &form, new, old);
-            (new.clone(), managed, Vec::new())
+            let managed = ownership::updated_by_scale(x, &form, &new.object, old);
+            (new.object.clone(), managed, Vec::new())
         }
         Change::Patch(patch_type) => {
             let patched =

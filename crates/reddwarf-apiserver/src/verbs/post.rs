@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// POST to a subresource or to a kind that stores nothing.
 pub async fn post(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     let options = WriteOptions::read(x.query, "CreateOptions")?;
-    let Decoded { mut object, warnings } = match x.subresource() {
+    let Decoded { mut object, warnings, .. } = match x.subresource() {
         "" => x.decode(options.validation)?,
         _ => x.decode_form(options.validation)?,
     };
