@@ -5,7 +5,6 @@ use super::item;
 use super::typed::{Atom, ListType, MapType, Relation, ScalarType, Type};
 use crate::patch::go_print;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
 use std::fmt;
 
 /// What is wrong with a configuration.
@@ -45,7 +44,7 @@ impl std::error::Error for Misfits {}
 /// # Errors
 /// What does not fit.
 pub fn check(ty: Type<'_>, value: &Value) -> Result<(), Misfits> {
-    let mut checker = Checker { path: String::new(), misfits: Vec::new() };
+    let mut checker = Checker { path: Vec::new(), misfits: Vec::new() };
     checker.value(ty, value);
     match checker.misfits.is_empty() {
         true => Ok(()),
@@ -53,24 +52,24 @@ pub fn check(ty: Type<'_>, value: &Value) -> Result<(), Misfits> {
     }
 }
 
-struct Checker {
-    path: String,
+struct Checker<'v> {
+    path: Vec<PathElement<'v>>,
     misfits: Vec<Misfit>,
 }
 
-impl Checker {
+impl<'v> Checker<'v> {
     fn fail(&mut self, message: String) {
-        self.misfits.push(Misfit { path: self.path.clone(), message });
+        let path = self.path.iter().map(ToString::to_string).collect();
+        self.misfits.push(Misfit { path, message });
     }
 
-    fn below(&mut self, element: &PathElement<'_>, ty: Type<'_>, value: &Value) {
-        let at = self.path.len();
-        self.path.push_str(&element.to_string());
+    fn below(&mut self, element: PathElement<'v>, ty: Type<'_>, value: &'v Value) {
+        self.path.push(element);
         self.value(ty, value);
-        self.path.truncate(at);
+        self.path.pop();
     }
 
-    fn value(&mut self, ty: Type<'_>, value: &Value) {
+    fn value(&mut self, ty: Type<'_>, value: &'v Value) {
         match (ty.atom(Some(value)), value) {
             (_, Value::Null) => {}
             (Atom::Scalar(scalar), value) => self.scalar(scalar, value),
@@ -106,23 +105,21 @@ impl Checker {
         self.fail(message);
     }
 
-    fn fields(&mut self, map: &MapType<'_>, fields: &Map<String, Value>) {
+    fn fields(&mut self, map: &MapType<'_>, fields: &'v Map<String, Value>) {
         for (name, value) in fields {
             let element = PathElement::field(name);
-            match map.child(name) {
-                Some(child) => self.below(&element, child.ty, value),
-                None => {
-                    let path = format!("{}{element}", self.path);
-                    let message = "field not declared in schema".to_owned();
-                    self.misfits.push(Misfit { path, message });
-                    return;
-                }
-            }
+            let Some(child) = map.child(name) else {
+                self.path.push(element);
+                self.fail("field not declared in schema".to_owned());
+                self.path.pop();
+                return;
+            };
+            self.below(element, child.ty, value);
         }
     }
 
-    fn items(&mut self, list: &ListType<'_>, items: &[Value]) {
-        let mut seen = BTreeSet::new();
+    fn items(&mut self, list: &ListType<'_>, items: &'v [Value]) {
+        let mut seen: Vec<PathElement<'v>> = Vec::with_capacity(items.len());
         for (at, value) in items.iter().enumerate() {
             let element = match list.relation {
                 Relation::Atomic => PathElement::Index(at as i64),
@@ -131,10 +128,14 @@ impl Checker {
                     Err(error) => return self.fail(format!("element {at}: {error}")),
                 },
             };
-            if !seen.insert(element.clone()) {
-                self.fail(format!("duplicate entries for key {element}"));
+            if list.relation != Relation::Atomic {
+                seen.push(element.clone());
             }
-            self.below(&element, list.item, value);
+            self.below(element, list.item, value);
+        }
+        seen.sort();
+        for pair in seen.windows(2).filter(|pair| pair[0] == pair[1]) {
+            self.fail(format!("duplicate entries for key {}", pair[0]));
         }
     }
 }

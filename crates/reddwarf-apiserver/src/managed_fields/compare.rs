@@ -5,7 +5,7 @@ use super::item::{self, Nameless};
 use super::set::{Node, Set};
 use super::typed::{Atom, ListType, MapType, Relation, Type};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use smallvec::SmallVec;
 
 /// The fields in which two objects differ; no field is in more than one of the sets.
 #[derive(Debug, Default)]
@@ -59,9 +59,33 @@ pub fn equal(a: &Value, b: &Value) -> bool {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b))
         }
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(k, a)| b.get(k).is_some_and(|b| equal(a, b)))
+            a.len() == b.len() && {
+                let mut of_b = Lookup::new(Some(b));
+                a.iter().all(|(k, a)| of_b.get(k).is_some_and(|b| equal(a, b)))
+            }
         }
         _ => a == b,
+    }
+}
+
+/// Looks fields up that are asked for in the order in which they stand, more often than not.
+struct Lookup<'a> {
+    fields: Option<&'a Map<String, Value>>,
+    ahead: Option<serde_json::map::Iter<'a>>,
+}
+
+impl<'a> Lookup<'a> {
+    fn new(fields: Option<&'a Map<String, Value>>) -> Self {
+        Lookup { fields, ahead: fields.map(Map::iter) }
+    }
+
+    fn get(&mut self, name: &str) -> Option<&'a Value> {
+        if let Some((next, value)) = self.ahead.as_mut()?.next()
+            && next == name
+        {
+            return Some(value);
+        }
+        self.fields?.get(name)
     }
 }
 
@@ -100,18 +124,31 @@ impl<'a> Changes<'a> {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        let Own { removed, modified, added } = self.own;
+        let below = [&self.removed, &self.modified, &self.added];
+        !(removed || modified || added) && below.iter().all(|nodes| nodes.is_empty())
+    }
+
     /// Takes in the changes of the child at `element`.
     fn put(&mut self, element: PathElement<'a>, child: Changes<'a>) {
+        if child.is_empty() {
+            return;
+        }
         let own = child.own;
-        for (nodes, member, below) in [
-            (&mut self.removed, own.removed, child.removed),
-            (&mut self.modified, own.modified, child.modified),
-            (&mut self.added, own.added, child.added),
-        ] {
-            if member || !below.is_empty() {
-                let children = Set::of_nodes(below);
-                nodes.push(Node { element: element.clone(), member, children });
-            }
+        let node = |member: bool, below: Vec<Node<'a>>, element: PathElement<'a>| Node {
+            element,
+            member,
+            children: Set::of_nodes(below),
+        };
+        if own.removed || !child.removed.is_empty() {
+            self.removed.push(node(own.removed, child.removed, element.clone()));
+        }
+        if own.modified || !child.modified.is_empty() {
+            self.modified.push(node(own.modified, child.modified, element.clone()));
+        }
+        if own.added || !child.added.is_empty() {
+            self.added.push(node(own.added, child.added, element));
         }
     }
 }
@@ -201,8 +238,9 @@ fn maps<'a>(
         }
         Ok(())
     };
+    let mut after = Lookup::new(new);
     for (name, before) in old.into_iter().flatten() {
-        field(name, Some(before), new.and_then(|new| new.get(name)))?;
+        field(name, Some(before), after.get(name))?;
     }
     for (name, after) in new.into_iter().flatten() {
         if !old.is_some_and(|old| old.contains_key(name)) {
@@ -213,10 +251,9 @@ fn maps<'a>(
 }
 
 /// The items of both lists that have one name.
-#[derive(Default)]
 struct Namesakes<'a> {
-    old: Vec<&'a Value>,
-    new: Vec<&'a Value>,
+    old: SmallVec<[&'a Value; 1]>,
+    new: SmallVec<[&'a Value; 1]>,
 }
 
 fn lists<'a>(
@@ -224,22 +261,33 @@ fn lists<'a>(
     old: &'a [Value],
     new: &'a [Value],
 ) -> Result<Changes<'a>, Nameless> {
-    let mut named: BTreeMap<PathElement<'a>, Namesakes<'a>> = BTreeMap::new();
-    for value in old {
-        named.entry(item::element(list, value)?).or_default().old.push(value);
-    }
-    for value in new {
-        named.entry(item::element(list, value)?).or_default().new.push(value);
-    }
     let mut changes = Changes::default();
-    for (element, namesakes) in named {
-        let change = namesakes.compare(list.item)?;
-        changes.put(element, change);
+    if old.len() == new.len() && old.iter().zip(new).all(|(a, b)| equal(a, b)) {
+        return Ok(changes);
+    }
+    // Old items come before new ones of the same name, as sorting keeps their order.
+    let sided = old.iter().map(|v| (v, false)).chain(new.iter().map(|v| (v, true)));
+    let mut items = sided
+        .map(|(value, is_new)| Ok((item::element(list, value)?, value, is_new)))
+        .collect::<Result<Vec<_>, Nameless>>()?;
+    items.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut items = items.into_iter().peekable();
+    while let Some((element, value, is_new)) = items.next() {
+        let mut namesakes = Namesakes { old: SmallVec::new(), new: SmallVec::new() };
+        namesakes.put(value, is_new);
+        while let Some((_, value, is_new)) = items.next_if(|(other, ..)| *other == element) {
+            namesakes.put(value, is_new);
+        }
+        changes.put(element, namesakes.compare(list.item)?);
     }
     Ok(changes)
 }
 
 impl<'a> Namesakes<'a> {
+    fn put(&mut self, value: &'a Value, is_new: bool) {
+        if is_new { self.new.push(value) } else { self.old.push(value) }
+    }
+
     /// Items that share their name are compared as one leaf.
     fn compare(&self, ty: Type<'_>) -> Result<Changes<'a>, Nameless> {
         let alone = |items: &[&'a Value]| items.first().copied();

@@ -5,7 +5,6 @@ use super::item;
 use super::set::{Node, Set};
 use super::typed::{Atom, ListType, MapType, Relation, Type};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// Every leaf, every item of a list and every entry of a map in `value`.
 ///
@@ -60,18 +59,21 @@ fn of_fields<'a>(map: &MapType<'_>, fields: &'a Map<String, Value>) -> Set<'a> {
 }
 
 fn of_items<'a>(list: &ListType<'_>, items: &'a [Value]) -> Set<'a> {
-    // Items of the same name are owned as one: nothing below them is.
-    let mut named: BTreeMap<PathElement<'a>, Option<&'a Value>> = BTreeMap::new();
-    for item in items {
-        let Ok(element) = item::element(list, item) else { continue };
-        named.entry(element).and_modify(|first| *first = None).or_insert(Some(item));
+    let named = items.iter().filter_map(|item| Some((item::element(list, item).ok()?, item)));
+    let mut named: Vec<(PathElement<'a>, &'a Value)> = named.collect();
+    named.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut nodes = Vec::with_capacity(named.len());
+    let mut named = named.into_iter().peekable();
+    while let Some((element, item)) = named.next() {
+        // Items of the same name are owned as one: nothing below them is.
+        let mut alone = true;
+        while named.next_if(|(other, _)| *other == element).is_some() {
+            alone = false;
+        }
+        let children = if alone { of(list.item, item).children } else { Set::EMPTY };
+        nodes.push(Node { element, member: true, children });
     }
-    let nodes = named.into_iter().map(|(element, item)| Node {
-        element,
-        member: true,
-        children: item.map_or(Set::EMPTY, |item| of(list.item, item).children),
-    });
-    Set::of_nodes(nodes.collect())
+    Set::of_nodes(nodes)
 }
 
 #[cfg(test)]

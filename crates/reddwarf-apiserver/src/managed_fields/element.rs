@@ -1,7 +1,8 @@
 //! One step of a path into an object.
 
 use super::leaf::Leaf;
-use serde_json::{Map, Value};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::fmt;
 use thiserror::Error;
@@ -59,12 +60,10 @@ impl<'a> PathElement<'a> {
         let malformed = |source| NotAnElement::Malformed { text: text.to_owned(), source };
         Ok(Some(match kind {
             "f" => PathElement::field(rest),
-            "v" => PathElement::Value(Leaf::owned(serde_json::from_str(rest).map_err(malformed)?)),
+            "v" => PathElement::Value(serde_json::from_str(rest).map_err(malformed)?),
             "k" => {
-                let keys: Map<String, Value> = serde_json::from_str(rest).map_err(malformed)?;
-                PathElement::key(
-                    keys.into_iter().map(|(n, v)| (Cow::Owned(n), Leaf::owned(v))).collect(),
-                )
+                let keys: Keys<'a> = serde_json::from_str(rest).map_err(malformed)?;
+                PathElement::key(keys.0)
             }
             "i" => match rest.parse() {
                 Ok(at) => PathElement::Index(at),
@@ -113,6 +112,33 @@ impl<'a> PathElement<'a> {
             }
             PathElement::Index(at) => format!("i:{at}"),
         }
+    }
+}
+
+/// The keys of a list item, as they are written.
+struct Keys<'a>(Vec<(Cow<'a, str>, Leaf<'a>)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Keys<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(KeysVisitor)
+    }
+}
+
+struct KeysVisitor;
+
+impl<'de> Visitor<'de> for KeysVisitor {
+    type Value = Keys<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the keys of a list item")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys<'de>, A::Error> {
+        let mut keys = Vec::with_capacity(2);
+        while let Some(Leaf::Text(name)) = map.next_key::<Leaf<'de>>()? {
+            keys.push((name, map.next_value()?));
+        }
+        Ok(Keys(keys))
     }
 }
 

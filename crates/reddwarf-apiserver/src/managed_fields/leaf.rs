@@ -1,8 +1,12 @@
 //! A value inside a path element: an item of a set, or one key of a list item.
 
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Number, Value};
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::fmt;
 
 /// A value that tells an item of a list apart from the others.
 ///
@@ -63,6 +67,11 @@ impl<'a> Leaf<'a> {
             Leaf::Int(number) => out.push_str(&number.to_string()),
             Leaf::Float(number) => out.push_str(&Value::from(*number).to_string()),
             Leaf::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
+            Leaf::Text(text) if text.bytes().all(is_plain) => {
+                out.push('"');
+                out.push_str(text);
+                out.push('"');
+            }
             Leaf::Text(text) => write_escaped(&Value::from(text.as_ref()).to_string(), out),
             Leaf::Other(value) => write_escaped(&value.to_string(), out),
         }
@@ -82,6 +91,11 @@ impl<'a> Leaf<'a> {
     }
 }
 
+/// Whether a byte of a text stands for itself in JSON.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&')
+}
+
 /// Go escapes what would end a script element, wherever it writes text.
 fn write_escaped(json: &str, out: &mut String) {
     for c in json.chars() {
@@ -91,6 +105,59 @@ fn write_escaped(json: &str, out: &mut String) {
             }
             c => out.push(c),
         }
+    }
+}
+
+/// Text is borrowed where it has no escapes.
+impl<'de: 'a, 'a> Deserialize<'de> for Leaf<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LeafVisitor)
+    }
+}
+
+struct LeafVisitor;
+
+impl<'de> Visitor<'de> for LeafVisitor {
+    type Value = Leaf<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Leaf<'de>, E> {
+        Ok(Leaf::Other(Box::new(Value::Null)))
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Leaf<'de>, E> {
+        Ok(Leaf::Bool(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Leaf<'de>, E> {
+        Ok(Leaf::Int(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Leaf<'de>, E> {
+        Ok(Leaf::number(&number.into()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Leaf<'de>, E> {
+        Ok(Leaf::owned(number.into()))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Leaf<'de>, E> {
+        Ok(Leaf::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Leaf<'de>, E> {
+        Ok(Leaf::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Leaf<'de>, A::Error> {
+        Value::deserialize(SeqAccessDeserializer::new(seq)).map(Leaf::owned)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Leaf<'de>, A::Error> {
+        Value::deserialize(MapAccessDeserializer::new(map)).map(Leaf::owned)
     }
 }
 
@@ -126,8 +193,8 @@ impl PartialEq for Leaf<'_> {
 impl Eq for Leaf<'_> {}
 
 /// As paths show it in messages.
-impl std::fmt::Display for Leaf<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Leaf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Leaf::Int(number) => write!(f, "{number}"),
             Leaf::Float(number) => write!(f, "{number}"),

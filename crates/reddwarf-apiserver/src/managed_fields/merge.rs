@@ -5,7 +5,7 @@ use super::element::PathElement;
 use super::item::{self, Nameless};
 use super::typed::{Atom, ListType, MapType, Relation, Type};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 /// The live object with everything that the configuration says.
 ///
@@ -54,37 +54,66 @@ fn maps(
     live: Option<&Map<String, Value>>,
     applied: Option<&Map<String, Value>>,
 ) -> Result<Map<String, Value>, Nameless> {
-    let mut out = live.cloned().unwrap_or_default();
+    let size = live.map_or(0, Map::len).max(applied.map_or(0, Map::len));
+    let mut out = Map::with_capacity(size);
+    for (name, old) in live.into_iter().flatten() {
+        let new = applied.and_then(|applied| applied.get(name));
+        let merged = field(map, name, Some(old), new)?;
+        out.extend(merged.map(|value| (name.clone(), value)));
+    }
     for (name, new) in applied.into_iter().flatten() {
-        let old = live.and_then(|live| live.get(name));
-        let merged = match map.child(name) {
-            Some(child) => values(child.ty, old, Some(new))?,
-            None => Some(new.clone()),
-        };
-        match merged {
-            Some(value) => drop(out.insert(name.clone(), value)),
-            None => drop(out.shift_remove(name)),
+        if live.is_none_or(|live| !live.contains_key(name)) {
+            let merged = field(map, name, None, Some(new))?;
+            out.extend(merged.map(|value| (name.clone(), value)));
         }
     }
     Ok(out)
 }
 
+fn field(
+    map: &MapType<'_>,
+    name: &str,
+    live: Option<&Value>,
+    applied: Option<&Value>,
+) -> Result<Option<Value>, Nameless> {
+    match map.child(name) {
+        Some(child) => values(child.ty, live, applied),
+        None => Ok(applied.or(live).cloned()),
+    }
+}
+
 /// The items of a list with their names; of namesakes there is no one value to merge with.
 struct Named<'a> {
     order: Vec<PathElement<'a>>,
-    items: BTreeMap<PathElement<'a>, Option<&'a Value>>,
+    values: &'a [Value],
+    /// Places in `order`, sorted by name.
+    by_name: Vec<usize>,
 }
 
 impl<'a> Named<'a> {
     fn of(list: &ListType<'_>, values: &'a [Value]) -> Result<Self, Nameless> {
-        let mut named = Named { order: Vec::with_capacity(values.len()), items: BTreeMap::new() };
-        for value in values {
-            let element = item::element(list, value)?;
-            let entry = named.items.entry(element.clone());
-            entry.and_modify(|first| *first = None).or_insert(Some(value));
-            named.order.push(element);
+        let order = values.iter().map(|value| item::element(list, value));
+        let order = order.collect::<Result<Vec<_>, _>>()?;
+        let mut by_name: Vec<usize> = (0..order.len()).collect();
+        by_name.sort_by(|a, b| order[*a].cmp(&order[*b]));
+        Ok(Named { order, values, by_name })
+    }
+
+    fn places(&self, element: &PathElement<'_>) -> &[usize] {
+        let from = self.by_name.partition_point(|at| self.order[*at] < *element);
+        let rest = &self.by_name[from..];
+        &rest[..rest.partition_point(|at| self.order[*at] == *element)]
+    }
+
+    fn has(&self, element: &PathElement<'_>) -> bool {
+        !self.places(element).is_empty()
+    }
+
+    fn get(&self, element: &PathElement<'_>) -> Option<&'a Value> {
+        match self.places(element) {
+            [only] => Some(&self.values[*only]),
+            _ => None,
         }
-        Ok(named)
     }
 }
 
@@ -92,8 +121,7 @@ fn lists(list: &ListType<'_>, live: &[Value], applied: &[Value]) -> Result<Vec<V
     let (old, new) = (Named::of(list, live)?, Named::of(list, applied)?);
     // The names of both lists, in the order of the configuration: the live list is followed up
     // to the next of them.
-    let mut shared: VecDeque<&PathElement<'_>> =
-        new.order.iter().filter(|e| old.items.contains_key(*e)).collect();
+    let mut shared: VecDeque<&PathElement<'_>> = new.order.iter().filter(|e| old.has(e)).collect();
     let mut next_shared = shared.pop_front();
     let mut merged: BTreeSet<&PathElement<'_>> = BTreeSet::new();
     let mut out = Vec::with_capacity(live.len().max(applied.len()));
@@ -107,19 +135,19 @@ fn lists(list: &ListType<'_>, live: &[Value], applied: &[Value]) -> Result<Vec<V
         if let (Some(left), Some(right)) = (left, right) {
             if left == right {
                 merged.insert(left);
-                take(old.items[left], new.items[right])?;
+                take(old.get(left), new.get(right))?;
                 (at_old, at_new) = (at_old + 1, at_new + 1);
                 next_shared = shared.pop_front();
                 continue;
             }
-            if new.items.contains_key(left) && next_shared.is_some_and(|next| next != left) {
+            if new.has(left) && next_shared.is_some_and(|next| next != left) {
                 // It comes later in the configuration.
                 at_old += 1;
                 continue;
             }
         }
         if let Some(left) = left {
-            if !new.items.contains_key(left) {
+            if !new.has(left) {
                 take(live.get(at_old), None)?;
                 at_old += 1;
                 continue;
@@ -135,7 +163,7 @@ fn lists(list: &ListType<'_>, live: &[Value], applied: &[Value]) -> Result<Vec<V
             continue;
         };
         merged.insert(right);
-        take(old.items.get(right).copied().flatten(), new.items[right])?;
+        take(old.get(right), new.get(right))?;
         at_new += 1;
         if next_shared == Some(right) {
             next_shared = shared.pop_front();

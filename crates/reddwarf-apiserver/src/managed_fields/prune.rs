@@ -8,6 +8,7 @@ use super::set::Set;
 use super::typed::Type;
 use super::versions::Versions;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// The object without the fields that the applier's `last` configuration had, its new one does
 /// not have, and no entry owns.
@@ -38,19 +39,19 @@ struct Pruning<'p> {
     /// The last configuration's fields.
     last: Set<'p>,
     /// The merged object in that version.
-    merged: Value,
+    merged: Cow<'p, Value>,
 }
 
 impl<'p> Pruning<'p> {
     fn begin(
-        merged: &Value,
+        merged: &'p Value,
         api_version: &'p str,
         mut last: Entry<'p>,
         versions: &'p Versions<'p>,
     ) -> Option<Self> {
         let fields = std::mem::take(last.fields());
         let last_version = last.manager.api_version.into_owned();
-        let merged = versions.convert(merged, api_version, &last_version)?;
+        let merged = convert(versions, Cow::Borrowed(merged), api_version, &last_version)?;
         let nothing = fields.is_empty();
         (!nothing).then_some(Pruning { versions, api_version, last_version, last: fields, merged })
     }
@@ -59,41 +60,57 @@ impl<'p> Pruning<'p> {
         let ty = self.versions.ty(&self.last_version)?;
         let last = self.last.clone().with_named_fields(Some(ty));
         let pruned = remove(ty, &self.merged, &last);
-        let pruned = self.add_back_owned(pruned, entries);
+        let pruned = self.add_back_owned(pruned, entries)?;
         let pruned = self.add_back_dangling(ty, &pruned, &last);
-        self.versions.convert(&pruned, &self.last_version, self.api_version)
+        let pruned = Cow::Owned(pruned);
+        Some(convert(self.versions, pruned, &self.last_version, self.api_version)?.into_owned())
     }
 
     /// Puts back what somebody owns (the applier's new configuration, too): first in the
     /// version in which fields were removed, so that later conversions find what they need.
-    fn add_back_owned(&self, pruned: Value, entries: &mut Entries<'_>) -> Value {
+    fn add_back_owned(&self, pruned: Value, entries: &mut Entries<'_>) -> Option<Value> {
         let mut versions: Vec<String> = vec![self.last_version.clone()];
         for entry in entries.iter_mut() {
             if versions.iter().all(|v| *v != entry.manager.api_version) {
                 versions.push(entry.manager.api_version.to_string());
             }
         }
-        let mut kept = (pruned, self.last_version.clone());
+        let (mut kept, mut kept_version) = (pruned, self.last_version.clone());
         for version in versions {
             let Some(ty) = self.versions.ty(&version) else { continue };
-            let merged = self.versions.convert(&self.merged, &self.last_version, &version);
-            let pruned = self.versions.convert(&kept.0, &kept.1, &version);
+            let merged = Cow::Borrowed(&*self.merged);
+            let merged = convert(self.versions, merged, &self.last_version, &version);
+            let pruned = convert(self.versions, Cow::Borrowed(&kept), &kept_version, &version);
             if let (Some(merged), Some(pruned)) = (merged, pruned) {
                 let mut gone = lost(ty, &merged, &pruned);
                 for entry in entries.iter_mut().filter(|e| e.manager.api_version == version) {
                     let owned = entry.fields().clone().with_named_fields(Some(ty));
                     gone = gone.difference(&owned);
                 }
-                kept = (remove(ty, &merged, &gone), version);
+                (kept, kept_version) = (remove(ty, &merged, &gone), version);
             }
         }
-        self.versions.convert(&kept.0, &kept.1, &self.last_version).unwrap_or(kept.0)
+        let kept = Cow::Owned(kept);
+        Some(convert(self.versions, kept, &kept_version, &self.last_version)?.into_owned())
     }
 
     /// Puts back what the applier did not own before: fields of nobody.
     fn add_back_dangling(&self, ty: Type<'_>, pruned: &Value, last: &Set<'_>) -> Value {
         let gone = lost(ty, &self.merged, pruned).intersection(last);
         remove(ty, &self.merged, &gone)
+    }
+}
+
+/// The object in another version; as it is when that is its own.
+fn convert<'v>(
+    versions: &Versions<'_>,
+    object: Cow<'v, Value>,
+    from: &str,
+    to: &str,
+) -> Option<Cow<'v, Value>> {
+    match from == to {
+        true => Some(object),
+        false => versions.convert(&object, from, to).map(Cow::Owned),
     }
 }
 

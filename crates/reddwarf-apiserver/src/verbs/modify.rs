@@ -26,7 +26,7 @@ use crate::subresource;
 use crate::validation::{self, FieldError, FieldPath};
 use http::StatusCode;
 use reddwarf_core::object::splice_revision;
-use reddwarf_core::{Status, StoredObject, View};
+use reddwarf_core::{Reason, Status, StoredObject, View};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -131,13 +131,24 @@ async fn modify(
     options: WriteOptions,
 ) -> Result<Answer, Box<Status>> {
     let mut attempts = Attempts::begin(x);
+    let mut creations = 0;
     loop {
         let view = attempts.view();
         let Some(stored) = view.get(&x.key(x.name())).cloned() else {
-            if attempts.confirm(x).await? {
-                return create_missing(x, change, options).await;
+            if !attempts.confirm(x).await? {
+                continue;
             }
-            continue;
+            creations += 1;
+            match create_missing(x, &change, options).await {
+                // Another writer was first: it is an update then.
+                Err(status)
+                    if status.is(Reason::AlreadyExists) && creations < CREATIONS_TRIED_MAX =>
+                {
+                    attempts = Attempts::begin(x);
+                    continue;
+                }
+                outcome => return outcome,
+            }
         };
         match attempt(x, &change, options, &view, &stored).await {
             Ok(Some(answer)) => return Ok(answer),
@@ -150,14 +161,18 @@ async fn modify(
     }
 }
 
+/// Creations of one request that may find that another one was first.
+const CREATIONS_TRIED_MAX: u32 = 8;
+
 /// A write to a name that is not there.
 async fn create_missing(
     x: &Exchange<'_>,
-    change: Change,
+    change: &Change,
     options: WriteOptions,
 ) -> Result<Answer, Box<Status>> {
     match change {
-        Change::Put(mut new) if x.kind.strategy.create_on_update && x.subresource().is_empty() => {
+        Change::Put(new) if x.kind.strategy.create_on_update && x.subresource().is_empty() => {
+            let mut new = new.clone();
             body_version(meta(&new.object, "resourceVersion"))?;
             if !uid(&new.object).is_empty() {
                 return Err(conflict(x.kind, x.name(), &uid_mismatch(x, uid(&new.object), "")));
@@ -167,8 +182,9 @@ async fn create_missing(
         }
         Change::Apply(configuration) if x.subresource().is_empty() => {
             let made = configuration.apply(x, None)?;
+            let warnings = configuration.warnings()?;
             let mut answer = store_new(x, made.object, made.managed, options).await?;
-            answer.warnings.splice(0..0, configuration.warnings()?);
+            answer.warnings.splice(0..0, warnings);
             Ok(answer)
         }
         _ => Err(not_found(x.kind, x.name())),

@@ -6,9 +6,9 @@ use crate::managed_fields::{
     Applied, ApplyError, NotApplied, Tracker, Updater, Versions, conflict, reset, scale,
 };
 use crate::object::{meta, name, namespace};
-use crate::options::{FIELD_MANAGER_BYTES_MAX, is_printable};
 use crate::registry::Kind;
 use crate::schema;
+use crate::validation::meta::{FIELD_MANAGER_BYTES_MAX, is_printable};
 use http::header::USER_AGENT;
 use reddwarf_core::gvk::parse_api_version;
 use reddwarf_core::{Reason, Status};
