@@ -59,16 +59,24 @@ impl<'p> Pruning<'p> {
     fn run(self, entries: &mut Entries<'_>) -> Option<Value> {
         let ty = self.versions.ty(&self.last_version)?;
         let last = self.last.clone().with_named_fields(Some(ty));
+        let whole = all_fields(ty, &self.merged);
         let pruned = remove(ty, &self.merged, &last);
-        let pruned = self.add_back_owned(pruned, entries)?;
-        let pruned = self.add_back_dangling(ty, &pruned, &last);
+        let pruned = self.add_back_owned(&whole, pruned, entries)?;
+        // Fields of nobody come back too: what the applier did not own before.
+        let gone = whole.difference(&all_fields(ty, &pruned)).intersection(&last);
+        let pruned = remove(ty, &self.merged, &gone);
         let pruned = Cow::Owned(pruned);
         Some(convert(self.versions, pruned, &self.last_version, self.api_version)?.into_owned())
     }
 
     /// Puts back what somebody owns (the applier's new configuration, too): first in the
     /// version in which fields were removed, so that later conversions find what they need.
-    fn add_back_owned(&self, pruned: Value, entries: &mut Entries<'_>) -> Option<Value> {
+    fn add_back_owned(
+        &self,
+        whole: &Set<'_>,
+        pruned: Value,
+        entries: &mut Entries<'_>,
+    ) -> Option<Value> {
         let mut versions: Vec<String> = vec![self.last_version.clone()];
         for entry in entries.iter_mut() {
             if versions.iter().all(|v| *v != entry.manager.api_version) {
@@ -82,7 +90,11 @@ impl<'p> Pruning<'p> {
             let merged = convert(self.versions, merged, &self.last_version, &version);
             let pruned = convert(self.versions, Cow::Borrowed(&kept), &kept_version, &version);
             if let (Some(merged), Some(pruned)) = (merged, pruned) {
-                let mut gone = lost(ty, &merged, &pruned);
+                let left = all_fields(ty, &pruned);
+                let mut gone = match version == self.last_version {
+                    true => whole.clone().difference(&left),
+                    false => all_fields(ty, &merged).difference(&left),
+                };
                 for entry in entries.iter_mut().filter(|e| e.manager.api_version == version) {
                     let owned = entry.fields().clone().with_named_fields(Some(ty));
                     gone = gone.difference(&owned);
@@ -92,12 +104,6 @@ impl<'p> Pruning<'p> {
         }
         let kept = Cow::Owned(kept);
         Some(convert(self.versions, kept, &kept_version, &self.last_version)?.into_owned())
-    }
-
-    /// Puts back what the applier did not own before: fields of nobody.
-    fn add_back_dangling(&self, ty: Type<'_>, pruned: &Value, last: &Set<'_>) -> Value {
-        let gone = lost(ty, &self.merged, pruned).intersection(last);
-        remove(ty, &self.merged, &gone)
     }
 }
 
@@ -114,8 +120,7 @@ fn convert<'v>(
     }
 }
 
-/// The fields of `merged` that `pruned` lacks, named ones included.
-fn lost<'a>(ty: Type<'_>, merged: &'a Value, pruned: &Value) -> Set<'a> {
-    let left = field_set(ty, pruned).with_named_fields(Some(ty));
-    field_set(ty, merged).with_named_fields(Some(ty)).difference(&left)
+/// The fields of an object, named ones included.
+fn all_fields<'a>(ty: Type<'_>, object: &'a Value) -> Set<'a> {
+    field_set(ty, object).with_named_fields(Some(ty))
 }
