@@ -226,6 +226,20 @@ fn a_shared_field_stays_until_all_drop_it() {
 }
 
 #[test]
+fn what_nobody_owns_is_nobodys_to_remove() {
+    let mut map = config_map();
+    map.apply("alice", data(json!({"x": "1", "y": "1"})));
+    map.patch("carol", |o| o["data"]["c"] = "1".into());
+    map.patch("carol", |o| {
+        let managed = o["metadata"]["managedFields"].as_array_mut().expect("entries");
+        managed.retain(|entry| entry["manager"] == "alice");
+    });
+    assert_eq!(map.owners(), json!({"+alice": {"f:data": {"f:x": {}, "f:y": {}}}}));
+    map.apply("alice", data(json!({"x": "1"})));
+    assert_eq!(map.at("/data"), json!({"x": "1", "c": "1"}));
+}
+
+#[test]
 fn what_was_there_before_the_first_apply() {
     let mut map = config_map();
     map.put("someone", data(json!({"y": "1"})));

@@ -86,6 +86,7 @@ mod tests {
         let v2 = versions.convert(&v1, "autoscaling/v1", "autoscaling/v2").expect("served");
         assert_eq!(v2["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"], 5);
         assert!(versions.ty("autoscaling/v2").is_some());
+        assert_eq!(versions.convert(&v2, "autoscaling/v2", "autoscaling/v1"), Some(v1));
     }
 
     #[test]

@@ -221,7 +221,7 @@ async fn attempt(
         prepare(x, &mut new, &old);
         allocation::on_update(kind, &mut new, &old, view)?
     };
-    let unchanged = is_unchanged(&mut new, &old);
+    let unchanged = ownership::is_unchanged(&mut new, &old);
     let errors = match x.subresource() {
         "status" => validation::update_status(kind, &new, &old),
         "ephemeralcontainers" | "resize" | "approval" | "finalize" => {
@@ -464,32 +464,6 @@ fn set_top(object: &mut Value, field: &str, value: Option<&Value>) {
             map.shift_remove(field);
         }
     }
-}
-
-/// Whether nothing changes. Times of managers that changed nothing else are put back, so that
-/// they alone make no version.
-fn is_unchanged(new: &mut Value, old: &Value) -> bool {
-    let managed = |object: &Value| object["metadata"].get("managedFields").cloned();
-    let (mine, theirs) = (managed(new), managed(old));
-    if mine == theirs {
-        return new == old;
-    }
-    let (Some(Value::Array(a)), Some(Value::Array(b))) = (&mine, &theirs) else { return false };
-    if a.len() != b.len() || !a.iter().zip(b).all(|(a, b)| is_same_but_for_time(a, b)) {
-        return false;
-    }
-    set_meta(new, "managedFields", theirs);
-    let unchanged = new == old;
-    if !unchanged {
-        set_meta(new, "managedFields", mine);
-    }
-    unchanged
-}
-
-fn is_same_but_for_time(a: &Value, b: &Value) -> bool {
-    let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else { return a == b };
-    let names = a.keys().chain(b.keys()).filter(|name| *name != "time");
-    names.into_iter().all(|name| a.get(name) == b.get(name))
 }
 
 /// Whether the update lets go of an object that only its finalizers kept.

@@ -5,7 +5,7 @@ use crate::errors::{bad_request, unclassified};
 use crate::managed_fields::{
     Applied, ApplyError, NotApplied, Tracker, Updater, Versions, conflict, reset, scale,
 };
-use crate::object::{meta, name, namespace};
+use crate::object::{meta, name, namespace, set_meta};
 use crate::registry::Kind;
 use crate::schema;
 use crate::validation::meta::{FIELD_MANAGER_BYTES_MAX, is_printable};
@@ -62,7 +62,7 @@ pub fn of_form(x: &Exchange<'_>, form: &Value) -> Option<Value> {
 /// A workload's `Scale`, with the owners of its replicas.
 pub fn owned_scale(kind: &Kind, mut form: Value, workload: &Value) -> Value {
     let managed = scale::of_scale(managed_of(workload), &kind.api_version());
-    crate::object::set_meta(&mut form, "managedFields", managed);
+    set_meta(&mut form, "managedFields", managed);
     form
 }
 
@@ -193,4 +193,55 @@ pub fn absent_uid(kind: &Kind, name: &str, object: &Value) -> Box<Status> {
 /// 400 for a configuration that does not parse.
 pub fn undecodable(message: &str) -> Box<Status> {
     Box::new(Status::failure(Reason::BadRequest, format!("error decoding patch: {message}")))
+}
+
+/// Whether nothing changes. Times of managers that changed nothing else are put back, so that
+/// they alone make no version.
+pub fn is_unchanged(new: &mut Value, old: &Value) -> bool {
+    let managed = |object: &Value| object["metadata"].get("managedFields").cloned();
+    let (mine, theirs) = (managed(new), managed(old));
+    if mine == theirs {
+        return new == old;
+    }
+    let (Some(Value::Array(a)), Some(Value::Array(b))) = (&mine, &theirs) else { return false };
+    if a.len() != b.len() || !a.iter().zip(b).all(|(a, b)| is_same_but_for_time(a, b)) {
+        return false;
+    }
+    set_meta(new, "managedFields", theirs);
+    let unchanged = new == old;
+    if !unchanged {
+        set_meta(new, "managedFields", mine);
+    }
+    unchanged
+}
+
+fn is_same_but_for_time(a: &Value, b: &Value) -> bool {
+    let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else { return a == b };
+    let names = a.keys().chain(b.keys()).filter(|name| *name != "time");
+    names.into_iter().all(|name| a.get(name) == b.get(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_alone_are_no_change() {
+        let object = |n: &str, manager: &str, time: &str| {
+            json!({
+                "metadata": {"managedFields": [{"manager": manager, "time": time}]}, "n": n,
+            })
+        };
+        let old = object("1", "a", "earlier");
+        for (new, unchanged) in [
+            (object("1", "a", "earlier"), true),
+            (object("1", "a", "later"), true),
+            (object("1", "b", "earlier"), false),
+            (object("2", "a", "later"), false),
+        ] {
+            let mut shown = new.clone();
+            assert_eq!(is_unchanged(&mut shown, &old), unchanged, "{new}");
+            assert_eq!(shown, if unchanged { old.clone() } else { new });
+        }
+    }
 }
