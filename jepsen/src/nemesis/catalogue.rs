@@ -1,7 +1,9 @@
 //! All nemeses by name.
 
+use super::hop::Hop;
 use super::kill::Kill;
 use super::pause::Pause;
+use super::slow_watch::SlowWatch;
 use super::term::Term;
 use super::{Need, Nemesis, Who};
 
@@ -78,6 +80,20 @@ pub const CATALOGUE: &[Entry] = &[
         needs: PROCESSES,
         make: || Box::new(Pause::new([Who::One, Who::Leader, Who::Minority, Who::Majority])),
         in_all: true,
+    },
+    Entry {
+        name: "hop",
+        about: "clients go to another member with every operation",
+        needs: PROCESSES,
+        make: || Box::new(Hop::default()),
+        in_all: true,
+    },
+    Entry {
+        name: "slow-watch",
+        about: "watchers do not read what they are sent (only with a workload that watches)",
+        needs: PROCESSES,
+        make: || Box::new(SlowWatch::default()),
+        in_all: false,
     },
 ];
 

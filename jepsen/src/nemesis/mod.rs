@@ -5,13 +5,17 @@
 //! says what it [needs](Need) of the hosts; [`CATALOGUE`] lists them all.
 
 mod catalogue;
+mod command;
 mod error;
+mod hop;
 mod kill;
 mod pause;
+mod slow_watch;
 mod term;
 mod victims;
 
 pub use catalogue::{CATALOGUE, Entry, UnknownNemesis, find};
+pub use command::{COMMAND, command};
 pub use error::NemesisError;
 pub use victims::Who;
 
@@ -35,6 +39,18 @@ pub enum Need {
     Disk,
     /// Every member's wall clock.
     Clock,
+}
+
+impl Need {
+    /// What the user is told.
+    pub fn name(self) -> &'static str {
+        match self {
+            Need::Processes => "members that jepsen starts",
+            Need::Network => "network namespaces",
+            Need::Disk => "disks of jepsen's own below the members' data",
+            Need::Clock => "clocks that can be changed",
+        }
+    }
 }
 
 /// A fault that has begun.
