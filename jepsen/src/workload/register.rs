@@ -39,8 +39,18 @@ pub(super) struct Registers {
 pub(super) struct RegisterClient {
     actor: Actor,
     key: u64,
-    /// Version that it saw last, if there was an object.
-    seen: Option<u64>,
+    seen: Seen,
+}
+
+/// What a client knows of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// Nothing, or nothing any more.
+    Unknown,
+    /// That there was none.
+    Missing,
+    /// The version that it saw last.
+    Version(u64),
 }
 
 #[async_trait]
@@ -79,21 +89,20 @@ async fn read_all(stage: &Arc<Stage>, at: usize, keys: &[u64]) {
 
 impl RegisterClient {
     pub fn new(actor: Actor) -> RegisterClient {
-        RegisterClient { actor, key: u64::MAX, seen: None }
+        RegisterClient { actor, key: u64::MAX, seen: Seen::Unknown }
     }
 
     /// Does something to object `key`, possibly with content `v`.
     pub async fn operate(&mut self, key: u64, v: u64) {
         if self.key != key {
-            (self.key, self.seen) = (key, None);
+            (self.key, self.seen) = (key, Seen::Unknown);
         }
-        let chance = self.actor.rng.random_range(0..100);
-        match (self.seen, chance) {
-            (None, 0..60) => self.create(v).await,
-            (_, 0..35) => self.read().await,
-            (Some(_), 35..40) => self.create(v).await,
-            (Some(rev), 40..65) => self.compare_and_swap(rev, v).await,
-            (seen, 65..75) => self.delete(seen.filter(|rev| rev.is_multiple_of(2))).await,
+        match (self.seen, self.actor.rng.random_range(0..100)) {
+            (Seen::Missing, 0..70) | (_, 0..4) => self.create(v).await,
+            (Seen::Unknown, 4..50) | (_, 4..30) => self.read().await,
+            (Seen::Version(rev), 30..65) => self.compare_and_swap(rev, v).await,
+            (Seen::Version(rev), 65..68) => self.delete(Some(rev)).await,
+            (_, 65..70) => self.delete(None).await,
             _ => self.write(v).await,
         }
     }
@@ -108,7 +117,7 @@ impl RegisterClient {
         let outcome = match self.actor.client.send(call).await {
             // That there is none is what was read.
             Ok(answer) if answer.status.as_u16() == 404 => {
-                self.seen = None;
+                self.seen = Seen::Missing;
                 Outcome::Ok(pair(key, Edn::Nil))
             }
             answer => Outcome::of(Effect::Read, answer, |json| learn(&mut self.seen, key, json)),
@@ -118,9 +127,9 @@ impl RegisterClient {
 
     /// Creates object `key` with content `v`; gives its version.
     pub async fn create_new(&mut self, key: u64, v: u64) -> Option<u64> {
-        (self.key, self.seen) = (key, None);
+        (self.key, self.seen) = (key, Seen::Unknown);
         self.create(v).await;
-        self.seen
+        if let Seen::Version(rev) = self.seen { Some(rev) } else { None }
     }
 
     async fn create(&mut self, v: u64) {
@@ -146,7 +155,7 @@ impl RegisterClient {
         let read = |json: &Value| learn(seen, key, json);
         let outcome = self.actor.act(Effect::Write, f, pair(key, asked), call, read).await;
         if !matches!(outcome, Outcome::Ok(_)) {
-            self.forget_missing(&outcome);
+            self.learn_of_failure(&outcome);
         }
     }
 
@@ -161,21 +170,20 @@ impl RegisterClient {
         let read = |json: &Value| Some(pair(key, deletion(json)));
         let outcome = self.actor.act(Effect::Write, "delete", pair(key, asked), call, read).await;
         match outcome {
-            Outcome::Ok(_) => self.seen = None,
-            outcome => self.forget_missing(&outcome),
+            Outcome::Ok(_) => self.seen = Seen::Missing,
+            outcome => self.learn_of_failure(&outcome),
         }
     }
 
-    fn forget_missing(&mut self, outcome: &Outcome) {
-        if *outcome == Outcome::fail("not-found") {
-            self.seen = None;
-        }
+    fn learn_of_failure(&mut self, outcome: &Outcome) {
+        let missing = *outcome == Outcome::fail("not-found");
+        self.seen = if missing { Seen::Missing } else { Seen::Unknown };
     }
 }
 
-fn learn(seen: &mut Option<u64>, key: u64, json: &Value) -> Option<Edn> {
+fn learn(seen: &mut Seen, key: u64, json: &Value) -> Option<Edn> {
     let state = State::of(json)?;
-    *seen = Some(state.rev);
+    *seen = Seen::Version(state.rev);
     Some(pair(key, state.to_edn()))
 }
 
