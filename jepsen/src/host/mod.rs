@@ -7,12 +7,14 @@ mod error;
 mod group;
 mod loopback;
 mod member;
+mod namespaces;
 mod process;
 
 pub use error::HostError;
 pub use group::Group;
 pub use loopback::Loopback;
 pub use member::{Member, Role};
+pub use namespaces::Namespaces;
 pub use process::Launch;
 
 use crate::net::Network;

@@ -1,8 +1,15 @@
 //! All nemeses by name.
 
+use super::delay::Late;
+use super::disturb::Disturb;
+use super::duplicate::Twice;
 use super::kill::Kill;
+use super::loss::Lost;
+use super::partition::{Cut, Partition};
 use super::pause::Pause;
+use super::reorder::Overtaken;
 use super::term::Term;
+use super::throttle::Narrow;
 use super::{Need, Nemesis, Who};
 
 /// A nemesis that can be asked for.
@@ -26,6 +33,7 @@ pub struct Entry {
 pub struct UnknownNemesis(pub String);
 
 const PROCESSES: &[Need] = &[Need::Processes];
+const NETWORK: &[Need] = &[Need::Network];
 
 /// All of them.
 pub const CATALOGUE: &[Entry] = &[
@@ -77,6 +85,90 @@ pub const CATALOGUE: &[Entry] = &[
                 than elections take to begin",
         needs: PROCESSES,
         make: || Box::new(Pause::new([Who::One, Who::Leader, Who::Minority, Who::Majority])),
+        in_all: true,
+    },
+    Entry {
+        name: "partition",
+        about: "lines between members cut in any of the ways below",
+        needs: NETWORK,
+        make: || Box::new(Partition::new(Cut::ALL)),
+        in_all: true,
+    },
+    Entry {
+        name: "partition-leader",
+        about: "the leader alone",
+        needs: NETWORK,
+        make: || Box::new(Partition::new([Cut::Leader])),
+        in_all: false,
+    },
+    Entry {
+        name: "partition-halves",
+        about: "two halves",
+        needs: NETWORK,
+        make: || Box::new(Partition::new([Cut::Halves])),
+        in_all: false,
+    },
+    Entry {
+        name: "partition-ring",
+        about: "each member sees a majority, and no two the same one",
+        needs: NETWORK,
+        make: || Box::new(Partition::new([Cut::MajorityRing])),
+        in_all: false,
+    },
+    Entry {
+        name: "partition-bridge",
+        about: "two halves that have one member in common",
+        needs: NETWORK,
+        make: || Box::new(Partition::new([Cut::Bridge])),
+        in_all: false,
+    },
+    Entry {
+        name: "partition-one-way",
+        about: "one member, or the leader, is not heard, or hears nobody",
+        needs: NETWORK,
+        make: || Box::new(Partition::new(Cut::ONE_WAY)),
+        in_all: false,
+    },
+    Entry {
+        name: "partition-clients",
+        about: "the same as `partition`, and clients do not reach the same members",
+        needs: NETWORK,
+        make: || Box::new(Partition::new(Cut::ALL).and_clients()),
+        in_all: false,
+    },
+    Entry {
+        name: "delay",
+        about: "packets between members come late",
+        needs: NETWORK,
+        make: || Box::new(Disturb::<Late>::new()),
+        in_all: true,
+    },
+    Entry {
+        name: "loss",
+        about: "packets between members are lost",
+        needs: NETWORK,
+        make: || Box::new(Disturb::<Lost>::new()),
+        in_all: true,
+    },
+    Entry {
+        name: "duplicate",
+        about: "packets between members come twice",
+        needs: NETWORK,
+        make: || Box::new(Disturb::<Twice>::new()),
+        in_all: true,
+    },
+    Entry {
+        name: "reorder",
+        about: "packets between members overtake each other",
+        needs: NETWORK,
+        make: || Box::new(Disturb::<Overtaken>::new()),
+        in_all: true,
+    },
+    Entry {
+        name: "throttle",
+        about: "few bytes a second pass between members",
+        needs: NETWORK,
+        make: || Box::new(Disturb::<Narrow>::new()),
         in_all: true,
     },
 ];

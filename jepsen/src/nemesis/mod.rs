@@ -5,14 +5,23 @@
 //! says what it [needs](Need) of the hosts; [`CATALOGUE`] lists them all.
 
 mod catalogue;
+mod delay;
+mod disturb;
+mod duplicate;
 mod error;
 mod kill;
+mod lines;
+mod loss;
+mod partition;
 mod pause;
+mod reorder;
 mod term;
+mod throttle;
 mod victims;
 
 pub use catalogue::{CATALOGUE, Entry, UnknownNemesis, find};
 pub use error::NemesisError;
+pub use partition::{Cut, Partition};
 pub use victims::Who;
 
 use crate::history::{Edn, value};

@@ -223,7 +223,7 @@ mod tests {
         let (mut fabric, now) =
             fabric(Rules { rate_bytes_per_s: Some(1 << 20), ..Rules::default() });
         let packet = vec![0; 1 << 16];
-        for _ in 0..2 * HELD_BYTES_MAX >> 16 {
+        for _ in 0..(2 * HELD_BYTES_MAX) >> 16 {
             assert_eq!(fabric.offer(now, A, B, &packet), 0);
         }
         assert_eq!(fabric.counters(A, B).overflowed, (HELD_BYTES_MAX >> 16) as u64);

@@ -87,23 +87,23 @@ impl Drop for Namespace {
     }
 }
 
-/// Removes the namespaces of runs that are gone, and ends the processes left in them.
-///
-/// # Errors
-/// Without the right to do so.
-pub fn remove_stale() -> Result<(), NetError> {
-    let Ok(names) = std::fs::read_dir(NAMES) else { return Ok(()) };
+/// Removes the namespaces of runs that are gone, and ends the processes left in them. What cannot
+/// be removed stays: perhaps another run has just done it.
+pub fn remove_stale() {
+    let Ok(names) = std::fs::read_dir(NAMES) else { return };
     for name in names.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
-        if !is_stale(&name, |pid| Path::new("/proc").join(pid.to_string()).exists()) {
-            continue;
+        if is_stale(&name, |pid| Path::new("/proc").join(pid.to_string()).exists()) {
+            tracing::info!(name, "removing what an earlier run has left");
+            if let Err(error) = remove(&name) {
+                tracing::warn!(name, %error, "a network namespace stays");
+            }
         }
-        tracing::info!(name, "removing what an earlier run has left");
-        for pid in ip(&["netns", "pids", &name])?.split_whitespace() {
-            kill(pid);
-        }
-        ip(&["netns", "del", &name])?;
     }
-    Ok(())
+}
+
+fn remove(name: &str) -> Result<(), NetError> {
+    ip(&["netns", "pids", name])?.split_whitespace().for_each(kill);
+    ip(&["netns", "del", name]).map(drop)
 }
 
 fn kill(pid: &str) {

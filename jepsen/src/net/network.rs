@@ -35,7 +35,7 @@ impl Network {
         if members.len() > Subnet::MEMBERS_MAX {
             return Err(NetError::TooMany { members: members.len(), max: Subnet::MEMBERS_MAX });
         }
-        namespace::remove_stale()?;
+        namespace::remove_stale();
         let (clients, subnet) = device::open_free()?;
         let mut devices = vec![clients];
         let mut namespaces = Vec::new();
