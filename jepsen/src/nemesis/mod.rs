@@ -6,17 +6,26 @@
 
 mod catalogue;
 mod command;
+mod delay;
+mod disturb;
+mod duplicate;
 mod error;
 mod hop;
 mod kill;
+mod lines;
+mod loss;
+mod partition;
 mod pause;
+mod reorder;
 mod slow_watch;
 mod term;
+mod throttle;
 mod victims;
 
 pub use catalogue::{CATALOGUE, Entry, UnknownNemesis, find};
 pub use command::{COMMAND, command};
 pub use error::NemesisError;
+pub use partition::{Cut, Partition};
 pub use victims::Who;
 
 use crate::history::{Edn, value};
