@@ -11,4 +11,5 @@ pub mod host;
 pub mod nemesis;
 pub mod net;
 pub mod report;
+pub mod trace;
 pub mod workload;

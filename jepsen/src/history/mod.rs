@@ -46,8 +46,10 @@
 //! `{:targets [n …] …}` when a fault begins or ends, and the second line adds `:evidence`, what
 //! showed that it happened (`coverage` counts only those).
 
+mod lines;
 mod op;
 
+pub use lines::Lines;
 pub use op::{History, HistoryError, Kind, Op, Process};
 
 /// An owned EDN value.
