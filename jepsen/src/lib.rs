@@ -5,6 +5,7 @@
 //! form are those of [Jepsen](https://jepsen.io), so that its tools read these histories too.
 
 pub mod checker;
+pub mod client;
 pub mod disk;
 pub mod history;
 pub mod host;

@@ -42,11 +42,16 @@
 //! `[{:node n :index i :rev R :root "hex" :floor R} …]` of those that answered; roots at equal
 //! indexes must be equal. `:f :writable` by `:probe` is a write after the last fault ended.
 //!
-//! Every line of a client also says `:node`: the member that was asked. The nemesis' value is
-//! `{:targets [n …] …}` when a fault begins or ends, and the second line adds `:evidence`, what
-//! showed that it happened (`coverage` counts only those).
+//! Every line of a client also says `:node`: the member that was asked, and every line of a run of
+//! several workloads says `:workload`.
+//!
+//! A fault is four lines of the nemesis, all with its name as `:f`. Two have the value
+//! `{:phase :begin :targets [n …] …}`, before and after it is done; two have `{:phase :end …}`,
+//! before and after it is undone. The second of each two adds `:evidence`, what showed that it
+//! happened; `coverage` counts only those. A step that failed has `:error` instead.
 
 mod op;
+pub mod value;
 
 pub use op::{History, HistoryError, Kind, Op, Process};
 
