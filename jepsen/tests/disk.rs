@@ -2,7 +2,7 @@
 //!
 //! Needs root and `/dev/fuse`; without them each test says that it is skipped.
 
-use jepsen::disk::{FailingSyncs, FaultyDisk, Survivors, SyncDelay, can_mount};
+use jepsen::disk::{DiskError, FailingSyncs, FaultyDisk, Survivors, SyncDelay, can_mount};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -249,4 +249,46 @@ fn what_a_dead_process_left_mounted_is_replaced() {
     mounted.disk.take().expect("mounted").unmount().expect("unmounted");
     let table = std::fs::read_to_string("/proc/self/mounts").expect("a table");
     assert!(!table.contains(at.to_str().expect("a plain path")));
+}
+
+#[test]
+fn a_full_disk_refuses_what_is_not_reserved() {
+    if let Err(error) = can_mount() {
+        eprintln!("skipped: {error}");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = folder.path().join("disk");
+    let mounted = FaultyDisk::mount_small(&folder.path().join("below"), &at, 64 << 20, 1);
+    let disk = match mounted {
+        Err(error @ DiskError::Cannot { .. }) => {
+            eprintln!("skipped: {error}");
+            return;
+        }
+        other => other.expect("mounted"),
+    };
+    let reserved = File::create(at.join("reserved")).expect("made");
+    let none = rustix::fs::FallocateFlags::empty();
+    rustix::fs::fallocate(&reserved, none, 0, 1 << 20).expect("there is room");
+    std::fs::write(at.join("removed"), vec![1; 1 << 20]).expect("there is room");
+
+    let room = disk.fill().expect("filled");
+    assert!(room.before_bytes > 32 << 20 && room.after_bytes == 0, "{room:?}");
+    let stat = rustix::fs::statvfs(&at).expect("a file system");
+    assert_eq!(stat.f_bavail, 0);
+    reserved.write_all_at(&[1; 1 << 20], 0).expect("reserved");
+    reserved.sync_all().expect("synced");
+    let error = std::fs::write(at.join("more"), [1; 4096]).expect_err("full");
+    assert_eq!(error.kind(), ErrorKind::StorageFull);
+    assert!(disk.counters().refused_full > 0);
+
+    // What is removed is free for others at once, although the removal is not durable yet.
+    std::fs::remove_file(at.join("removed")).expect("removed");
+    std::fs::write(at.join("more"), [1; 4096]).expect("room again");
+    let room = disk.free().expect("freed");
+    assert!(room.after_bytes > 32 << 20, "{room:?}");
+    std::fs::write(at.join("more"), vec![1; 1 << 20]).expect("room again");
+    disk.unmount().expect("unmounted");
+    let table = std::fs::read_to_string("/proc/self/mounts").expect("a table");
+    assert!(!table.contains(folder.path().to_str().expect("a plain path")));
 }

@@ -5,6 +5,7 @@ use super::counters::{DiskCounters, Lost};
 use super::error::DiskError;
 use super::fuse::{self, Fuse};
 use super::mounts;
+use super::small_volume::{Room, SmallVolume};
 use super::survivors::{Survivors, seeded};
 use super::volume::{Crashed, Volume};
 use fuser::{BackgroundSession, INodeNo};
@@ -24,6 +25,8 @@ pub struct FaultyDisk {
     session: Option<BackgroundSession>,
     mountpoint: PathBuf,
     random: Mutex<StdRng>,
+    /// What holds the backing folder, when it is limited. Behind `session`: that ends first.
+    small: Option<SmallVolume>,
 }
 
 impl FaultyDisk {
@@ -35,7 +38,7 @@ impl FaultyDisk {
     /// [`DiskError::Cannot`] where FUSE file systems cannot be mounted.
     pub fn mount(backing: &Path, mountpoint: &Path, seed: u64) -> Result<FaultyDisk, DiskError> {
         can_mount()?;
-        mounts::clear(mountpoint, fuse::SOURCE)?;
+        mounts::clear(mountpoint, |source| source == fuse::SOURCE)?;
         let (data, aside) = (backing.join("data"), backing.join("aside"));
         // A run that ended meanwhile may have left something.
         match std::fs::remove_dir_all(&aside) {
@@ -57,7 +60,29 @@ impl FaultyDisk {
             session: Some(session),
             mountpoint: mountpoint.to_owned(),
             random: Mutex::new(seeded(seed)),
+            small: None,
         })
+    }
+
+    /// The same with room for `bytes`, so that it can be [filled](FaultyDisk::fill); whatever it
+    /// needs lies in `folder`.
+    ///
+    /// # Errors
+    /// [`DiskError::Cannot`] where file systems cannot be made and mounted.
+    pub fn mount_small(
+        folder: &Path,
+        mountpoint: &Path,
+        bytes: u64,
+        seed: u64,
+    ) -> Result<FaultyDisk, DiskError> {
+        can_mount()?;
+        // Before the volume that it stands on.
+        mounts::clear(mountpoint, |source| source == fuse::SOURCE)?;
+        std::fs::create_dir_all(folder).map_err(DiskError::io("make", folder))?;
+        let small = SmallVolume::mount(&folder.join("image"), &folder.join("volume"), bytes)?;
+        let mut disk = FaultyDisk::mount(small.root(), mountpoint, seed)?;
+        disk.small = Some(small);
+        Ok(disk)
     }
 
     /// Where it is mounted.
@@ -111,6 +136,27 @@ impl FaultyDisk {
             let _ = notifier.inval_entry(dir, &place.name);
             let _ = notifier.inval_inode(dir, 0, 0);
         }
+    }
+
+    /// Takes all the room, also what became free since the last time.
+    ///
+    /// # Errors
+    /// [`DiskError::Cannot`] when it was not mounted with limited room.
+    pub fn fill(&self) -> Result<Room, DiskError> {
+        self.small()?.fill()
+    }
+
+    /// Gives the room back.
+    ///
+    /// # Errors
+    /// As of [`FaultyDisk::fill`].
+    pub fn free(&self) -> Result<Room, DiskError> {
+        self.small()?.free()
+    }
+
+    fn small(&self) -> Result<&SmallVolume, DiskError> {
+        let need = || "it was not mounted with limited room".to_owned();
+        self.small.as_ref().ok_or_else(|| DiskError::Cannot { attempt: "fill a disk", need: need() })
     }
 
     /// Unmounts. Files that are still open then fail.

@@ -13,15 +13,16 @@ struct Mounted {
     at: PathBuf,
 }
 
-/// Detaches whatever `source` left mounted at `at`; another file system there is not touched.
+/// Detaches what an earlier run left mounted at `at`, which its source tells; another file system
+/// there is not touched.
 ///
 /// # Errors
 /// The system refused.
-pub fn clear(at: &Path, source: &str) -> Result<(), DiskError> {
+pub fn clear(at: &Path, is_ours: impl Fn(&str) -> bool) -> Result<(), DiskError> {
     let table = std::fs::read_to_string(TABLE).map_err(DiskError::io("read", TABLE))?;
     // A mount whose process is gone has no attributes, so that `canonicalize` would fail there.
     let at = absolute(at)?;
-    for _ in table.lines().filter_map(parse).filter(|m| m.at == at && m.source == source) {
+    for _ in table.lines().filter_map(parse).filter(|m| m.at == at && is_ours(&m.source)) {
         detach(&at)?;
     }
     Ok(())
