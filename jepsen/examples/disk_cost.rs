@@ -36,8 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let plain = folder.path().join("plain");
     std::fs::create_dir(&plain)?;
-    let disk =
-        FaultyDisk::mount(&folder.path().join("backing"), &folder.path().join("disk"), 1)?;
+    let disk = FaultyDisk::mount(&folder.path().join("backing"), &folder.path().join("disk"), 1)?;
     for (name, at) in [("plain", plain.as_path()), ("mounted", disk.mountpoint())] {
         let [write, write_99, sync, sync_99] = measure(at)?;
         println!("{name:8} write {write:?} (p99 {write_99:?}) sync {sync:?} (p99 {sync_99:?})");

@@ -238,6 +238,27 @@ fn a_failed_sync_gives_up_what_was_written() {
 }
 
 #[test]
+fn nothing_becomes_durable_once_the_power_fails() {
+    let Some(mounted) = Mounted::new() else { return };
+    let file = File::create(mounted.path("a")).expect("made");
+    file.sync_all().expect("synced");
+    file.write_all_at(b"lost", 0).expect("written");
+    mounted.disk().fail_power();
+    std::thread::scope(|scope| {
+        let sync = scope.spawn(|| file.sync_data());
+        file.write_all_at(b"later", 0).expect("written");
+        assert!(!sync.is_finished());
+        mounted.disk().power_off();
+        sync.join().expect("no panic").expect_err("nothing was done");
+    });
+    drop(file);
+    let lost = mounted.disk().crash(Survivors::None).expect("a crash");
+    assert_eq!((lost.bytes, lost.names), (5, 0));
+    assert_eq!(std::fs::read(mounted.path("a")).expect("there"), b"");
+    File::open(mounted.path("a")).expect("there").sync_all().expect("the power is back");
+}
+
+#[test]
 fn what_a_dead_process_left_mounted_is_replaced() {
     let Some(mut mounted) = Mounted::new() else { return };
     std::fs::write(mounted.path("a"), "a").expect("written");

@@ -27,6 +27,28 @@ pub enum FailingSyncs {
     All,
 }
 
+/// Whether what is synced becomes durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Power {
+    /// Yes.
+    On,
+    /// Not any more: syncs get no answer.
+    Failing,
+    /// Nor will it: whoever waits for a sync is dead, and gets an answer that nobody sees.
+    Off,
+}
+
+/// How a sync has to end.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// As the backing file has it.
+    Done,
+    /// With an error that gives the bytes up.
+    Fails(io::Error),
+    /// With an error that nobody sees: the power failed before it was done.
+    Cut(io::Error),
+}
+
 /// How a disk behaves, changed at any moment.
 #[derive(Debug)]
 pub(super) struct Behavior {
@@ -38,13 +60,18 @@ pub(super) struct Behavior {
 struct Settings {
     delay: SyncDelay,
     failing: FailingSyncs,
+    power: Power,
     random: StdRng,
 }
 
 impl Behavior {
     pub(super) fn new(random: StdRng) -> Behavior {
-        let settings =
-            Settings { delay: SyncDelay::default(), failing: FailingSyncs::None, random };
+        let settings = Settings {
+            delay: SyncDelay::default(),
+            failing: FailingSyncs::None,
+            power: Power::On,
+            random,
+        };
         Behavior { settings: Mutex::new(settings), changed: Condvar::new() }
     }
 
@@ -57,9 +84,15 @@ impl Behavior {
         self.settings.lock().failing = failing;
     }
 
+    pub(super) fn set_power(&self, power: Power) {
+        self.settings.lock().power = power;
+        self.changed.notify_all();
+    }
+
     /// Whether a sync waits now; one that does not is answered without a thread of its own.
     pub(super) fn delays(&self) -> bool {
-        self.settings.lock().delay != SyncDelay::default()
+        let settings = self.settings.lock();
+        settings.delay != SyncDelay::default() || settings.power != Power::On
     }
 
     /// Waits as long as a sync has to, or until the delay is changed; gives the time waited.
@@ -72,20 +105,36 @@ impl Behavior {
         }
         let jitter = settings.random.random_range(Duration::ZERO..=delay.jitter);
         let until = started + delay.fixed + jitter;
-        while settings.delay == delay && !self.changed.wait_until(&mut settings, until).timed_out()
-        {
+        while settings.delay == delay && settings.power == Power::On {
+            if self.changed.wait_until(&mut settings, until).timed_out() {
+                break;
+            }
         }
         started.elapsed()
     }
 
-    /// The error that the sync at hand has to end in.
-    pub(super) fn sync_error(&self) -> Option<io::Error> {
+    /// How the sync at hand has to end; waits while the power fails.
+    pub(super) fn verdict(&self) -> Verdict {
         let mut settings = self.settings.lock();
-        match settings.failing {
-            FailingSyncs::None => return None,
-            FailingSyncs::Next => settings.failing = FailingSyncs::None,
-            FailingSyncs::All => {}
+        while settings.power == Power::Failing {
+            self.changed.wait(&mut settings);
         }
-        Some(rustix::io::Errno::IO.into())
+        let error = || io::Error::from(rustix::io::Errno::IO);
+        match (settings.power, settings.failing) {
+            (Power::Off, _) => return Verdict::Cut(error()),
+            (_, FailingSyncs::None) => return Verdict::Done,
+            (_, FailingSyncs::Next) => settings.failing = FailingSyncs::None,
+            (_, FailingSyncs::All) => {}
+        }
+        Verdict::Fails(error())
+    }
+
+    /// The error of a sync during which the power failed.
+    pub(super) fn cut(&self) -> Option<io::Error> {
+        let mut settings = self.settings.lock();
+        while settings.power == Power::Failing {
+            self.changed.wait(&mut settings);
+        }
+        (settings.power == Power::Off).then(|| rustix::io::Errno::IO.into())
     }
 }

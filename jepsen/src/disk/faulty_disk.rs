@@ -1,6 +1,6 @@
 //! A mounted disk whose behaviour is in the hands of the nemesis.
 
-use super::behavior::{FailingSyncs, SyncDelay};
+use super::behavior::{FailingSyncs, Power, SyncDelay};
 use super::counters::{DiskCounters, Lost};
 use super::error::DiskError;
 use super::fuse::{self, Fuse};
@@ -105,14 +105,28 @@ impl FaultyDisk {
         self.volume.behavior.set_failing(failing);
     }
 
+    /// The power fails: from now on nothing becomes durable, and syncs get no answer. To be
+    /// followed by SIGKILL for the process that wrote, [`FaultyDisk::power_off`], and
+    /// [`FaultyDisk::crash`] once that process is gone.
+    pub fn fail_power(&self) {
+        self.volume.behavior.set_power(Power::Failing);
+    }
+
+    /// Ends the syncs that wait, as nothing: the kernel keeps a killed process until then.
+    pub fn power_off(&self) {
+        self.volume.behavior.set_power(Power::Off);
+    }
+
     /// Syncs neither wait nor fail any more.
     pub fn heal(&self) {
+        self.volume.behavior.set_power(Power::On);
         self.delay_syncs(SyncDelay::default());
         self.fail_syncs(FailingSyncs::None);
     }
 
     /// Takes back what no sync made durable, but for `survivors`. The process that wrote must be
-    /// gone; one that still has a file open sees it change.
+    /// gone; one that still has a file open sees it change. Syncs are as they were before
+    /// [`FaultyDisk::fail_power`].
     ///
     /// # Errors
     /// The backing files could not be restored: the disk is of no more use.
@@ -122,6 +136,7 @@ impl FaultyDisk {
             .crash(survivors, &mut self.random.lock())
             .map_err(DiskError::io("take back unsynced writes of", &self.mountpoint))?;
         self.tell_kernel(&crashed);
+        self.volume.behavior.set_power(Power::On);
         Ok(crashed.lost)
     }
 
@@ -156,7 +171,9 @@ impl FaultyDisk {
 
     fn small(&self) -> Result<&SmallVolume, DiskError> {
         let need = || "it was not mounted with limited room".to_owned();
-        self.small.as_ref().ok_or_else(|| DiskError::Cannot { attempt: "fill a disk", need: need() })
+        self.small
+            .as_ref()
+            .ok_or_else(|| DiskError::Cannot { attempt: "fill a disk", need: need() })
     }
 
     /// Unmounts. Files that are still open then fail.

@@ -33,8 +33,7 @@ pub fn clear(at: &Path, is_ours: impl Fn(&str) -> bool) -> Result<(), DiskError>
 /// # Errors
 /// The system refused.
 pub fn detach(at: &Path) -> Result<(), DiskError> {
-    unmount(at, UnmountFlags::DETACH)
-        .map_err(|error| DiskError::io("unmount", at)(error.into()))
+    unmount(at, UnmountFlags::DETACH).map_err(|error| DiskError::io("unmount", at)(error.into()))
 }
 
 fn absolute(at: &Path) -> Result<PathBuf, DiskError> {

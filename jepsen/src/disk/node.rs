@@ -1,7 +1,7 @@
 //! A file or folder that the kernel knows by its number.
 
 use super::survivors::Choice;
-use super::unsynced::{Dropped, Unsynced};
+use super::unsynced::{Dropped, SyncEnd, Unsynced};
 use parking_lot::{Mutex, MutexGuard};
 use rustix::fs::{FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -123,16 +123,16 @@ impl Node {
         Ok(())
     }
 
-    /// Makes what was written before durable by `sync`, or gives it up.
+    /// Makes what was written before durable by `sync`, or whatever that ends in.
     ///
     /// # Errors
     /// Those of `sync`.
-    pub fn sync(&self, sync: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    pub fn sync(&self, sync: impl FnOnce(&File) -> (SyncEnd, io::Result<()>)) -> io::Result<()> {
         let _turn = self.sync_turn.lock();
         self.unsynced.lock().begin_sync();
-        let synced = sync(&self.file);
-        self.unsynced.lock().end_sync(synced.is_ok());
-        synced
+        let (end, result) = sync(&self.file);
+        self.unsynced.lock().end_sync(end);
+        result
     }
 
     /// Takes back what was not synced, once a sync in progress has ended.

@@ -58,11 +58,23 @@ pub struct Unsynced {
     /// Blocks, and length, that the sync in progress makes durable.
     syncing: Blocks,
     syncing_len: u64,
+    syncing_writes: Vec<Range<u64>>,
     /// Blocks whose sync failed. As on Linux they read as written, count as clean, and are not
     /// on disk until they are written and synced again.
     doomed: Blocks,
     /// Ranges of bytes written since the last sync began, in order.
     writes: Vec<Range<u64>>,
+}
+
+/// How a sync ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncEnd {
+    /// What was written before is on disk.
+    Durable,
+    /// It failed.
+    GivenUp,
+    /// The power failed before it was done.
+    Cut,
 }
 
 /// What a crash took from a file.
@@ -83,6 +95,7 @@ impl Unsynced {
             current: Blocks::new(),
             syncing: Blocks::new(),
             syncing_len: len,
+            syncing_writes: Vec::new(),
             doomed: Blocks::new(),
             writes: Vec::new(),
         }
@@ -151,18 +164,32 @@ impl Unsynced {
     pub fn begin_sync(&mut self) {
         self.syncing = std::mem::take(&mut self.current);
         self.syncing_len = self.len;
-        self.writes.clear();
+        self.syncing_writes = std::mem::take(&mut self.writes);
     }
 
     /// The sync that began has ended.
-    pub fn end_sync(&mut self, done: bool) {
-        let blocks = std::mem::take(&mut self.syncing);
-        if done {
-            self.durable_len = self.syncing_len;
-            blocks.keys().for_each(|block| drop(self.doomed.remove(block)));
-        } else {
-            for (block, old) in blocks {
-                self.doomed.entry(block).or_insert(old);
+    pub fn end_sync(&mut self, end: SyncEnd) {
+        let mut blocks = std::mem::take(&mut self.syncing);
+        let mut writes = std::mem::take(&mut self.syncing_writes);
+        match end {
+            SyncEnd::Durable => {
+                self.durable_len = self.syncing_len;
+                blocks.keys().for_each(|block| drop(self.doomed.remove(block)));
+            }
+            SyncEnd::GivenUp => {
+                for (block, old) in blocks {
+                    self.doomed.entry(block).or_insert(old);
+                }
+            }
+            SyncEnd::Cut => {
+                // The older content is the durable one.
+                let later = std::mem::take(&mut self.current);
+                for (block, old) in later {
+                    blocks.entry(block).or_insert(old);
+                }
+                self.current = blocks;
+                writes.append(&mut self.writes);
+                self.writes = writes;
             }
         }
     }

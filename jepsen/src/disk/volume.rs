@@ -1,10 +1,11 @@
 //! A backing folder as the kernel sees it through FUSE.
 
-use super::behavior::Behavior;
+use super::behavior::{Behavior, Verdict};
 use super::counters::{Counting, Lost};
 use super::names::{COMMIT_AGE, Names, Place, Undone};
 use super::node::Node;
 use super::survivors::{Choice, Survivors};
+use super::unsynced::SyncEnd;
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rustix::fs::FallocateFlags;
@@ -171,7 +172,10 @@ impl Volume {
         self.change_names(|names| names.rename(from.clone(), to.clone(), replace))
     }
 
-    fn change_names<T>(&self, mut change: impl FnMut(&mut Names) -> io::Result<T>) -> io::Result<T> {
+    fn change_names<T>(
+        &self,
+        mut change: impl FnMut(&mut Names) -> io::Result<T>,
+    ) -> io::Result<T> {
         self.commit_older(COMMIT_AGE)?;
         self.with_room(|| change(&mut self.names.lock()))
     }
@@ -259,21 +263,27 @@ impl Volume {
     pub fn sync(&self, ino: u64, data_only: bool) -> io::Result<()> {
         let node = self.node(ino)?;
         let position = self.names.lock().position();
-        let mut delay = Duration::ZERO;
-        let mut failed = false;
-        let synced = node.sync(|file| {
-            delay = self.behavior.wait();
-            if let Some(error) = self.behavior.sync_error() {
-                failed = true;
-                return Err(error);
-            }
-            if data_only { file.sync_data() } else { file.sync_all() }
-        });
-        self.counters.synced(delay, failed);
-        synced?;
+        node.sync(|file| self.sync_backing(file, data_only))?;
         let gone = self.names.lock().commit(node.ino, position)?;
         self.give_up(&gone);
         Ok(())
+    }
+
+    fn sync_backing(&self, file: &File, data_only: bool) -> (SyncEnd, io::Result<()>) {
+        let delay = self.behavior.wait();
+        let verdict = self.behavior.verdict();
+        self.counters.synced(delay, matches!(verdict, Verdict::Fails(_)));
+        match verdict {
+            Verdict::Fails(error) => return (SyncEnd::GivenUp, Err(error)),
+            Verdict::Cut(error) => return (SyncEnd::Cut, Err(error)),
+            Verdict::Done => {}
+        }
+        let synced = if data_only { file.sync_data() } else { file.sync_all() };
+        if let Some(error) = self.behavior.cut() {
+            return (SyncEnd::Cut, Err(error));
+        }
+        let end = if synced.is_ok() { SyncEnd::Durable } else { SyncEnd::GivenUp };
+        (end, synced)
     }
 
     /// Room on the backing file system; what was removed lately still takes some.

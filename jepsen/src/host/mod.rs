@@ -10,7 +10,7 @@ mod member;
 mod process;
 
 pub use error::HostError;
-pub use group::Group;
+pub use group::{Group, READY_TIMEOUT};
 pub use loopback::Loopback;
 pub use member::{Member, Role};
 pub use process::Launch;
