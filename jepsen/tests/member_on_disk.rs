@@ -4,11 +4,15 @@
 //! them each test says that it is skipped.
 
 use jepsen::client::{Call, Client};
-use jepsen::disk::{DiskError, FailingSyncs, FaultyDisk, Lost, Survivors, SyncDelay, can_mount};
+use jepsen::disk::{
+    Damage, DiskError, FailingSyncs, FaultyDisk, Lost, Survivors, SyncDelay, can_mount, tear_log,
+};
 use jepsen::host::{Group, Loopback, Member, READY_TIMEOUT};
 use parking_lot::Mutex;
+use rand::SeedableRng;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -123,6 +127,18 @@ impl Trial {
         }
     }
 
+    /// It refuses to start, and says that `file` is damaged.
+    async fn refused(&self, file: &str) {
+        self.member().start().expect("started");
+        let status = self.member().wait_ended(TIMEOUT).await;
+        let log = self.member().log_tail(25);
+        let status = status.unwrap_or_else(|error| panic!("{error}\n{log}"));
+        assert!(!status.success(), "{status}");
+        // A terminal's width breaks lines within words.
+        let said: String = log.split(['\n', ' ', '│']).collect();
+        assert!(said.contains(file) && said.contains("damaged"), "{log}");
+    }
+
     /// Every acknowledged object is there.
     async fn check(&self) {
         let answer = self.client().send(Call::get(OBJECTS)).await.expect("an answer");
@@ -217,4 +233,35 @@ async fn a_full_disk_refuses_writes_until_there_is_room() {
     trial.lose(Survivors::None).await;
     trial.restart().await;
     trial.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_log_is_refused_and_a_torn_one_recovered() {
+    let Some(trial) = Trial::start().await else { return };
+    let mut random = rand::rngs::SmallRng::seed_from_u64(5);
+    for _ in 0..10 {
+        trial.write_more(20).await;
+        trial.lose(Survivors::None).await;
+        let damage = Damage::of_log(&trial.member().data, &mut random).expect("damaged");
+        trial.refused(damage.path.file_name().and_then(OsStr::to_str).expect("a name")).await;
+        damage.repair().expect("repaired");
+        tear_log(&trial.member().data, &mut random).expect("torn");
+        trial.restart().await;
+        trial.check().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_state_is_refused() {
+    let Some(trial) = Trial::start().await else { return };
+    let mut random = rand::rngs::SmallRng::seed_from_u64(5);
+    for _ in 0..5 {
+        trial.write_more(50).await;
+        trial.member().kill().await.expect("killed");
+        let damage = Damage::of_state(&trial.member().data, &mut random).expect("damaged");
+        trial.refused("state.redb").await;
+        damage.repair().expect("repaired");
+        trial.restart().await;
+        trial.check().await;
+    }
 }

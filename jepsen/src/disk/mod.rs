@@ -19,15 +19,26 @@
 //! - Permissions, owners and times are durable at once. A file of which 64 MiB are unsynced
 //!   counts as written back, as a kernel under pressure would do.
 //!
+//! # Damage
+//! [`Damage`] flips bits in the files of a member that does not run. One flipped in what the log
+//! is known to have had on disk, or in the state, must keep the member from serving; the others
+//! go on without it. A damaged member cannot rejoin the group yet, so the damage is undone before
+//! the member is started again for good. What is *above* the last sync mark is not fair game: the
+//! product notes a sync only with the next write, so such bytes may have been acknowledged. A
+//! write that was really under way is made by [`tear_log`], behind the log's end, and by a crash
+//! with [`Survivors::Torn`].
+//!
 //! # Cost
 //! Each write and each sync is a round trip to this process; names, attributes and what was read
 //! are in the kernel's caches.
 
 mod behavior;
 mod counters;
+mod damage;
 mod error;
 mod faulty_disk;
 mod fuse;
+mod log_file;
 mod mounts;
 mod names;
 mod node;
@@ -38,7 +49,9 @@ mod volume;
 
 pub use behavior::{FailingSyncs, SyncDelay};
 pub use counters::{DiskCounters, Lost};
+pub use damage::{Damage, tear_log};
 pub use error::DiskError;
 pub use faulty_disk::{FaultyDisk, can_mount};
+pub use log_file::LogFile;
 pub use small_volume::Room;
 pub use survivors::Survivors;
