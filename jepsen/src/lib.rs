@@ -6,6 +6,7 @@
 
 pub mod checker;
 pub mod client;
+pub mod clock;
 pub mod disk;
 pub mod history;
 pub mod host;
