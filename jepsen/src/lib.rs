@@ -7,6 +7,7 @@
 pub mod checker;
 pub mod cli;
 pub mod client;
+pub mod clock;
 pub mod disk;
 pub mod generator;
 pub mod history;

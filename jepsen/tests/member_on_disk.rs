@@ -127,9 +127,8 @@ impl Trial {
         }
     }
 
-    /// It refuses to start, and says that `file` is damaged.
-    async fn refused(&self, file: &str) {
-        self.member().start().expect("started");
+    /// It ends, and says that `file` is damaged.
+    async fn says_damaged(&self, file: &str) {
         let status = self.member().wait_ended(TIMEOUT).await;
         let log = self.member().log_tail(25);
         let status = status.unwrap_or_else(|error| panic!("{error}\n{log}"));
@@ -243,7 +242,8 @@ async fn a_damaged_log_is_refused_and_a_torn_one_recovered() {
         trial.write_more(20).await;
         trial.lose(Survivors::None).await;
         let damage = Damage::of_log(&trial.member().data, &mut random).expect("damaged");
-        trial.refused(damage.path.file_name().and_then(OsStr::to_str).expect("a name")).await;
+        trial.member().start().expect("started");
+        trial.says_damaged(damage.path.file_name().and_then(OsStr::to_str).expect("a name")).await;
         damage.repair().expect("repaired");
         tear_log(&trial.member().data, &mut random).expect("torn");
         trial.restart().await;
@@ -252,16 +252,22 @@ async fn a_damaged_log_is_refused_and_a_torn_one_recovered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_damaged_state_is_refused() {
+async fn a_damaged_state_is_refused_or_made_anew_from_the_log() {
     let Some(trial) = Trial::start().await else { return };
     let mut random = rand::rngs::SmallRng::seed_from_u64(5);
-    for _ in 0..5 {
-        trial.write_more(50).await;
+    let mut refused = 0;
+    for _ in 0..12 {
+        trial.write_more(20).await;
         trial.member().kill().await.expect("killed");
         let damage = Damage::of_state(&trial.member().data, &mut random).expect("damaged");
-        trial.refused("state.redb").await;
-        damage.repair().expect("repaired");
-        trial.restart().await;
+        trial.member().start().expect("started");
+        if trial.group.ready(trial.member(), TIMEOUT).await.is_err() {
+            trial.says_damaged("state.redb").await;
+            damage.repair().expect("repaired");
+            trial.restart().await;
+            refused += 1;
+        }
         trial.check().await;
     }
+    assert!(refused > 0, "it never noticed");
 }

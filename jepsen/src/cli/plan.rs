@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::process::Command;
 
+/// Names of nemeses, and why they cannot act.
+type LeftOut = Vec<(&'static str, String)>;
+
 /// How long a server may take to tell its version.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -121,23 +124,20 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// The nemeses that can act here, and those of `all` that cannot. One that was named and cannot
 /// is an error.
-fn nemeses(names: &[String], subject: &Where) -> Result<(Vec<nemesis::Entry>, Vec<&'static str>)> {
+fn nemeses(names: &[String], subject: &Where) -> Result<(Vec<nemesis::Entry>, LeftOut)> {
     let found = nemesis::find(names).into_diagnostic()?;
-    let has = |need: &Need| match subject {
-        Where::Own { hosts, .. } => match need {
-            Need::Processes => true,
-            Need::Network => hosts.network().is_some(),
-            Need::Disk | Need::Clock => false,
-        },
-        Where::Servers { .. } => false,
+    let lacking = |entry: &nemesis::Entry| -> Option<String> {
+        entry.needs.iter().find_map(|need| match subject {
+            Where::Own { hosts, .. } => host::lacking(*need, hosts.as_ref()),
+            Where::Servers { .. } => Some(format!("it needs {}", Need::Processes.name())),
+        })
     };
     let (can, cannot): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|entry| entry.needs.iter().all(has));
-    let named = |entry: &&nemesis::Entry| names.iter().any(|name| name == entry.name);
-    if let Some(entry) = cannot.iter().find(named) {
-        let lacking = entry.needs.iter().filter(|need| !has(need)).map(|need| need.name());
-        let lacking: Vec<_> = lacking.collect();
-        return Err(miette!("the nemesis {} needs {}", entry.name, lacking.join(", ")));
+        found.into_iter().partition(|entry| lacking(entry).is_none());
+    let cannot: Vec<(&'static str, String)> =
+        cannot.iter().filter_map(|entry| Some((entry.name, lacking(entry)?))).collect();
+    if let Some((name, why)) = cannot.iter().find(|(name, _)| names.iter().any(|n| n == name)) {
+        return Err(miette!("the nemesis {name} cannot act here: {why}"));
     }
-    Ok((can, cannot.iter().map(|entry| entry.name).collect()))
+    Ok((can, cannot))
 }

@@ -47,9 +47,9 @@ impl Damage {
         flip(&file.path, [(offset, 1 << random.random_range(0..8))])
     }
 
-    /// Flips one bit in each block of the state's file that holds something, up to a limit. A
-    /// single one may fall where nothing is kept any more and show nothing; of these, the member
-    /// has to notice some.
+    /// Flips one bit in each block of the state's file that holds something, up to a limit; a
+    /// single one may fall where nothing is kept any more. The member has to refuse it, or, as
+    /// long as its log reaches back to the beginning, may make the state anew from that.
     ///
     /// # Errors
     /// The file cannot be read or written.

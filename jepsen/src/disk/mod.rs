@@ -21,8 +21,8 @@
 //!
 //! # Damage
 //! [`Damage`] flips bits in the files of a member that does not run. One flipped in what the log
-//! is known to have had on disk, or in the state, must keep the member from serving; the others
-//! go on without it. A damaged member cannot rejoin the group yet, so the damage is undone before
+//! is known to have had on disk must keep the member from serving; with a damaged state it may
+//! only serve what it has made anew from its log. The others go on without it. A damaged member cannot rejoin the group yet, so the damage is undone before
 //! the member is started again for good. What is *above* the last sync mark is not fair game: the
 //! product notes a sync only with the next write, so such bytes may have been acknowledged. A
 //! write that was really under way is made by [`tear_log`], behind the log's end, and by a crash

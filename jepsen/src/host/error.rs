@@ -1,6 +1,8 @@
 //! Why members cannot be started, stopped or reached.
 
 use crate::client::ClientError;
+use crate::clock::ClockError;
+use crate::disk::DiskError;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -71,6 +73,12 @@ pub enum HostError {
         /// How long it had.
         seconds: u64,
     },
+    /// A member's disk cannot be put in place.
+    #[error("a member's disk cannot be put in place")]
+    Disk(#[from] DiskError),
+    /// A member's clock cannot be put in place.
+    #[error("a member's clock cannot be put in place")]
+    Clock(#[from] ClockError),
     /// The group's certificates cannot be used.
     #[error("the group's certificates cannot be used")]
     Client(#[from] ClientError),

@@ -1,6 +1,6 @@
 //! The group under test.
 
-use super::{HostError, Hosts, Member, Role};
+use super::{HostError, Hosts, Member, Role, Strays};
 use crate::client::{Call, Client, Credentials, Endpoint, Habits};
 use crate::host::Place;
 use crate::net::Network;
@@ -181,6 +181,7 @@ impl Group {
             // It may have ended by itself.
             let _ = member.kill().await;
         }
+        Strays::forget();
     }
 }
 

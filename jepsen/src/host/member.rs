@@ -1,7 +1,7 @@
 //! One member of the group under test.
 
 use super::process::Process;
-use super::{HostError, Launch, Place};
+use super::{HostError, Launch, Place, Strays};
 use crate::disk::FaultyDisk;
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal};
@@ -96,6 +96,7 @@ impl Member {
         let process = Process::start(&launch, &self.program, &arguments, &self.log)
             .map_err(|source| HostError::Start { name: name(), source })?;
         let pid = process.pid;
+        Strays::note(pid, &self.config());
         *self.process.lock() = Some(process);
         Ok(pid)
     }

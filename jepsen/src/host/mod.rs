@@ -4,20 +4,24 @@
 //! [`Group`] then configures the members there, starts and reaps them, and is what nemeses act on.
 
 mod choose;
+mod equip;
 mod error;
 mod group;
 mod loopback;
 mod member;
 mod namespaces;
 mod process;
+mod strays;
 
 pub use choose::{HostsWanted, choose};
+pub use equip::{equip, lacking};
 pub use error::HostError;
 pub use group::{Group, READY_TIMEOUT};
 pub use loopback::Loopback;
 pub use member::{Member, Role};
 pub use namespaces::Namespaces;
 pub use process::Launch;
+pub use strays::Strays;
 
 use crate::net::Network;
 use std::net::SocketAddr;

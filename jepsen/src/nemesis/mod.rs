@@ -46,6 +46,8 @@ pub enum Need {
     Network,
     /// The disk below every member's data: [`Member::disk`](crate::host::Member::disk).
     Disk,
+    /// Such a disk with little room, which can be filled.
+    SmallDisk,
     /// Every member's wall clock.
     Clock,
 }
@@ -57,6 +59,7 @@ impl Need {
             Need::Processes => "members that jepsen starts",
             Need::Network => "network namespaces",
             Need::Disk => "disks of jepsen's own below the members' data",
+            Need::SmallDisk => "such disks with little room",
             Need::Clock => "clocks that can be changed",
         }
     }

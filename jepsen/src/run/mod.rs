@@ -24,6 +24,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use subject::Subject;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 /// Name of the history in a run's folder.
@@ -66,7 +67,7 @@ async fn act_all(plan: &Plan, subject: &Subject) -> Result<(), RunError> {
     tokio::select! {
         () = chaos.run(&subject.group, Instant::now() + plan.time) => {}
         // Undone below, as at the regular end.
-        _ = tokio::signal::ctrl_c() => tracing::warn!("interrupted"),
+        () = interrupted() => tracing::warn!("interrupted"),
     }
     chaos.end(&subject.group).await;
     finale::writable(subject, &recorder, plan.timeout).await;
@@ -81,6 +82,17 @@ async fn act_all(plan: &Plan, subject: &Subject) -> Result<(), RunError> {
         }
     }
     recorder.finish().map_err(RunError::file(&path)).map(drop)
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn interrupted() {
+    let Ok(mut term) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
 }
 
 async fn set_up(

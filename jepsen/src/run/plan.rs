@@ -41,8 +41,8 @@ pub struct Plan {
     pub workloads: Vec<workload::Entry>,
     /// Which faults are made.
     pub nemeses: Vec<nemesis::Entry>,
-    /// Faults that were asked for with `all` and cannot be made here.
-    pub left_out: Vec<&'static str>,
+    /// Faults that were asked for with `all` and cannot be made here, and why.
+    pub left_out: Vec<(&'static str, String)>,
     /// How long faults are made.
     pub time: Duration,
     /// What all choices come from.
@@ -90,7 +90,7 @@ impl Plan {
             ("hosts", value::text(hosts)),
             ("workloads", names(self.workloads.iter().map(|entry| entry.name).collect())),
             ("nemeses", names(self.faults())),
-            ("left-out", names(self.left_out.clone())),
+            ("left-out", names(self.left_out.iter().map(|(name, _)| *name).collect())),
             ("time-seconds", value::number(self.time.as_secs())),
             ("seed", value::number(self.seed)),
             ("rate-per-second", Edn::Double(self.rate.into())),

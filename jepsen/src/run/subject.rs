@@ -3,7 +3,7 @@
 use super::RunError;
 use super::plan::{Plan, Where};
 use crate::client::{Credentials, Endpoint};
-use crate::host::{Group, Member};
+use crate::host::{Group, Member, equip};
 use std::sync::Arc;
 
 /// The servers of a run; clones share them.
@@ -22,7 +22,10 @@ impl Subject {
     pub async fn open(plan: &Plan) -> Result<Subject, RunError> {
         match &plan.subject {
             Where::Own { hosts, program } => {
-                let group = Group::lay_out(hosts.clone(), &plan.out, program)?;
+                let out = std::path::absolute(&plan.out).map_err(RunError::file(&plan.out))?;
+                let mut group = Group::lay_out(hosts.clone(), &out, program)?;
+                let needs = plan.nemeses.iter().flat_map(|entry| entry.needs).copied();
+                equip(&mut group, &needs.collect(), plan.seed)?;
                 start(group).await
             }
             Where::Servers { endpoints, credentials, .. } => Ok(Subject {
