@@ -131,9 +131,9 @@ pub const CATALOGUE: &[Entry] = &[
     },
     Entry {
         name: "partition-clients",
-        about: "the same as `partition`, and clients do not reach the same members",
+        about: "one member, the leader or a minority, not reached by clients either",
         needs: NETWORK,
-        make: || Box::new(Partition::new(Cut::ALL).and_clients()),
+        make: || Box::new(Partition::new(Cut::ALONE).and_clients()),
         in_all: false,
     },
     Entry {
