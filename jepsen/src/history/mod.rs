@@ -46,9 +46,12 @@
 //! several workloads says `:workload`.
 //!
 //! A fault is four lines of the nemesis, all with its name as `:f`. Two have the value
-//! `{:phase :begin :targets [n …] …}`, before and after it is done; two have `{:phase :end …}`,
-//! before and after it is undone. The second of each two adds `:evidence`, what showed that it
-//! happened; `coverage` counts only those. A step that failed has `:error` instead.
+//! `{:phase :begin …}`, before and after it is done; two have `{:phase :end …}`, before and after
+//! it is undone. All but the first say `:targets [n …]`, which are drawn when it begins. The second
+//! of each two adds `:evidence`, what showed that it happened; `coverage` counts only those. A step
+//! that failed has `:error` instead.
+//!
+//! A deletion's `:rev` is left out when the server does not tell it.
 
 mod op;
 pub mod value;

@@ -11,7 +11,7 @@ mod namespaces;
 mod process;
 
 pub use error::HostError;
-pub use group::Group;
+pub use group::{Group, READY_TIMEOUT};
 pub use loopback::Loopback;
 pub use member::{Member, Role};
 pub use namespaces::Namespaces;

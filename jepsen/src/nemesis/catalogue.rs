@@ -3,11 +3,13 @@
 use super::delay::Late;
 use super::disturb::Disturb;
 use super::duplicate::Twice;
+use super::hop::Hop;
 use super::kill::Kill;
 use super::loss::Lost;
 use super::partition::{Cut, Partition};
 use super::pause::Pause;
 use super::reorder::Overtaken;
+use super::slow_watch::SlowWatch;
 use super::term::Term;
 use super::throttle::Narrow;
 use super::{Need, Nemesis, Who};
@@ -170,6 +172,20 @@ pub const CATALOGUE: &[Entry] = &[
         needs: NETWORK,
         make: || Box::new(Disturb::<Narrow>::new()),
         in_all: true,
+    },
+    Entry {
+        name: "hop",
+        about: "clients go to another member with every operation",
+        needs: PROCESSES,
+        make: || Box::new(Hop::default()),
+        in_all: true,
+    },
+    Entry {
+        name: "slow-watch",
+        about: "watchers do not read what they are sent (only with a workload that watches)",
+        needs: PROCESSES,
+        make: || Box::new(SlowWatch::default()),
+        in_all: false,
     },
 ];
 

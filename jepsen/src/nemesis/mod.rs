@@ -5,21 +5,25 @@
 //! says what it [needs](Need) of the hosts; [`CATALOGUE`] lists them all.
 
 mod catalogue;
+mod command;
 mod delay;
 mod disturb;
 mod duplicate;
 mod error;
+mod hop;
 mod kill;
 mod lines;
 mod loss;
 mod partition;
 mod pause;
 mod reorder;
+mod slow_watch;
 mod term;
 mod throttle;
 mod victims;
 
 pub use catalogue::{CATALOGUE, Entry, UnknownNemesis, find};
+pub use command::{COMMAND, command};
 pub use error::NemesisError;
 pub use partition::{Cut, Partition};
 pub use victims::Who;
@@ -44,6 +48,18 @@ pub enum Need {
     Disk,
     /// Every member's wall clock.
     Clock,
+}
+
+impl Need {
+    /// What the user is told.
+    pub fn name(self) -> &'static str {
+        match self {
+            Need::Processes => "members that jepsen starts",
+            Need::Network => "network namespaces",
+            Need::Disk => "disks of jepsen's own below the members' data",
+            Need::Clock => "clocks that can be changed",
+        }
+    }
 }
 
 /// A fault that has begun.

@@ -1,0 +1,110 @@
+//! From arguments to a plan.
+
+use super::arguments::{HostsArgument, RunArguments};
+use crate::client::{Credentials, Endpoint, Pem};
+use crate::nemesis::{self, Need};
+use crate::run::{HostsWanted, Plan, Where, build};
+use crate::workload;
+use jiff::Zoned;
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What the run is to do. Builds the program when none is given.
+pub async fn plan(arguments: RunArguments) -> Result<Plan> {
+    let seed = arguments.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
+    let workloads = workload::find(&arguments.workload).into_diagnostic()?;
+    let subject = subject(&arguments).await?;
+    if let (Where::Servers { .. }, Some(entry)) =
+        (&subject, workloads.iter().find(|entry| !entry.any_server))
+    {
+        return Err(miette!("the workload {} runs only on members of its own", entry.name));
+    }
+    let (nemeses, left_out) = nemeses(&arguments.nemesis, &subject)?;
+    let out = arguments.out.unwrap_or_else(|| folder(&arguments.workload, seed));
+    Ok(Plan {
+        subject,
+        workloads,
+        nemeses,
+        left_out,
+        time: Duration::from_secs(arguments.time),
+        seed,
+        rate: arguments.rate,
+        concurrency: arguments.concurrency.into(),
+        timeout: Duration::from_millis(arguments.timeout_ms),
+        out,
+    })
+}
+
+/// `jepsen/runs/<time>-<workload>-<seed>`, in the source tree when jepsen runs there.
+fn folder(workloads: &[String], seed: u64) -> PathBuf {
+    let runs = if Path::new("jepsen/Cargo.toml").is_file() { "jepsen/runs" } else { "runs" };
+    let now = Zoned::now().strftime("%Y%m%dT%H%M%S").to_string();
+    Path::new(runs).join(format!("{now}-{}-{seed}", workloads.join("+")))
+}
+
+async fn subject(arguments: &RunArguments) -> Result<Where> {
+    if !arguments.server.is_empty() {
+        return servers(arguments);
+    }
+    let program = match &arguments.binary {
+        Some(program) => std::path::absolute(program).into_diagnostic()?,
+        None => build().await.into_diagnostic()?,
+    };
+    let hosts = match arguments.hosts {
+        HostsArgument::Any => HostsWanted::Any,
+        HostsArgument::Loopback => HostsWanted::Loopback,
+    };
+    Ok(Where::Own { nodes: arguments.nodes.into(), program, hosts })
+}
+
+fn servers(arguments: &RunArguments) -> Result<Where> {
+    let numbered = arguments.server.iter().enumerate();
+    let endpoint = |(at, url): (usize, &String)| {
+        let address = url.strip_prefix("https://").map(|rest| rest.trim_end_matches('/'));
+        let address = address.filter(|address| !address.contains('/') && !address.is_empty());
+        let address = address.ok_or_else(|| miette!("{url} is not https://host:port"))?;
+        let port = if address.contains(':') { "" } else { ":443" };
+        Ok(Endpoint { name: format!("n{}", at + 1), address: format!("{address}{port}") })
+    };
+    let endpoints = numbered.map(endpoint).collect::<Result<Vec<_>>>()?;
+    let pem = Pem {
+        authority: arguments.ca.as_deref().map(read).transpose()?.unwrap_or_default(),
+        identity: match (&arguments.cert, &arguments.key) {
+            (Some(cert), Some(key)) => Some((read(cert)?, read(key)?)),
+            _ => None,
+        },
+        token: arguments.token.clone(),
+    };
+    let credentials = Credentials::new(&pem).into_diagnostic()?;
+    let command = arguments.nemesis_command.as_deref().and_then(|pair| match pair {
+        [begin, end] => Some((begin.clone(), end.clone())),
+        _ => None,
+    });
+    Ok(Where::Servers { endpoints, credentials, command })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path)
+        .into_diagnostic()
+        .wrap_err_with(|| format!("cannot read {}", path.display()))
+}
+
+/// The nemeses that can act here, and those of `all` that cannot. One that was named and cannot
+/// is an error.
+fn nemeses(names: &[String], subject: &Where) -> Result<(Vec<nemesis::Entry>, Vec<&'static str>)> {
+    let found = nemesis::find(names).into_diagnostic()?;
+    let has = |need: &Need| match subject {
+        Where::Own { .. } => *need == Need::Processes,
+        Where::Servers { .. } => false,
+    };
+    let (can, cannot): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|entry| entry.needs.iter().all(has));
+    let named = |entry: &&nemesis::Entry| names.iter().any(|name| name == entry.name);
+    if let Some(entry) = cannot.iter().find(named) {
+        let lacking = entry.needs.iter().filter(|need| !has(need)).map(|need| need.name());
+        let lacking: Vec<_> = lacking.collect();
+        return Err(miette!("the nemesis {} needs {}", entry.name, lacking.join(", ")));
+    }
+    Ok((can, cannot.iter().map(|entry| entry.name).collect()))
+}

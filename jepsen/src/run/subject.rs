@@ -1,0 +1,64 @@
+//! Whom the clients talk to.
+
+use super::RunError;
+use super::plan::{HostsWanted, Plan, Where};
+use crate::client::{Credentials, Endpoint};
+use crate::host::{Group, Loopback};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The servers of a run; clones share them.
+#[derive(Clone)]
+pub struct Subject {
+    /// The members that the run started; none of them when the servers are others'.
+    pub group: Arc<Group>,
+    /// All servers.
+    pub endpoints: Vec<Endpoint>,
+    /// Who asks them.
+    pub credentials: Credentials,
+}
+
+impl Subject {
+    /// Starts the members, or takes the servers that are there.
+    pub async fn open(plan: &Plan) -> Result<Subject, RunError> {
+        match &plan.subject {
+            Where::Own { nodes, program, hosts } => {
+                let group = lay_out(*nodes, program, *hosts, &plan.out)?;
+                start(group).await
+            }
+            Where::Servers { endpoints, credentials, .. } => Ok(Subject {
+                group: Arc::new(Group::strangers(credentials.clone())),
+                endpoints: endpoints.clone(),
+                credentials: credentials.clone(),
+            }),
+        }
+    }
+
+    /// Ends what the run started.
+    pub async fn end(&self) {
+        self.group.end().await;
+    }
+}
+
+fn lay_out(
+    nodes: usize,
+    program: &Path,
+    _hosts: HostsWanted,
+    out: &Path,
+) -> Result<Group, RunError> {
+    Ok(Group::lay_out(Box::new(Loopback::find(nodes)?), out, program)?)
+}
+
+async fn start(group: Group) -> Result<Subject, RunError> {
+    if let Err(error) = group.found().await {
+        group.end().await;
+        return Err(error.into());
+    }
+    let endpoint = |member: &crate::host::Member| Endpoint {
+        name: member.name.clone(),
+        address: member.address.to_string(),
+    };
+    let endpoints = group.members.iter().map(endpoint).collect();
+    let credentials = group.credentials()?;
+    Ok(Subject { group: Arc::new(group), endpoints, credentials })
+}
