@@ -38,6 +38,8 @@ pub enum Command {
 pub enum HostsArgument {
     /// In network namespaces where they can be made, else on loopback.
     Any,
+    /// In network namespaces, or not at all.
+    Namespace,
     /// On loopback addresses.
     Loopback,
 }

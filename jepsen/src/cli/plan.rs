@@ -2,8 +2,9 @@
 
 use super::arguments::{HostsArgument, RunArguments};
 use crate::client::{Credentials, Endpoint, Pem};
+use crate::host::{self, HostsWanted};
 use crate::nemesis::{self, Need};
-use crate::run::{HostsWanted, Plan, Where, build};
+use crate::run::{Plan, Where, build};
 use crate::workload;
 use jiff::Zoned;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
@@ -14,7 +15,7 @@ use std::time::Duration;
 pub async fn plan(arguments: RunArguments) -> Result<Plan> {
     let seed = arguments.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let workloads = workload::find(&arguments.workload).into_diagnostic()?;
-    let subject = subject(&arguments).await?;
+    let subject = subject(&arguments, seed).await?;
     if let (Where::Servers { .. }, Some(entry)) =
         (&subject, workloads.iter().find(|entry| !entry.any_server))
     {
@@ -43,7 +44,7 @@ fn folder(workloads: &[String], seed: u64) -> PathBuf {
     Path::new(runs).join(format!("{now}-{}-{seed}", workloads.join("+")))
 }
 
-async fn subject(arguments: &RunArguments) -> Result<Where> {
+async fn subject(arguments: &RunArguments, seed: u64) -> Result<Where> {
     if !arguments.server.is_empty() {
         return servers(arguments);
     }
@@ -51,11 +52,13 @@ async fn subject(arguments: &RunArguments) -> Result<Where> {
         Some(program) => std::path::absolute(program).into_diagnostic()?,
         None => build().await.into_diagnostic()?,
     };
-    let hosts = match arguments.hosts {
+    let wanted = match arguments.hosts {
         HostsArgument::Any => HostsWanted::Any,
+        HostsArgument::Namespace => HostsWanted::Namespaces,
         HostsArgument::Loopback => HostsWanted::Loopback,
     };
-    Ok(Where::Own { nodes: arguments.nodes.into(), program, hosts })
+    let hosts = host::choose(wanted, arguments.nodes.into(), seed).into_diagnostic()?;
+    Ok(Where::Own { hosts, program })
 }
 
 fn servers(arguments: &RunArguments) -> Result<Where> {
@@ -95,7 +98,11 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 fn nemeses(names: &[String], subject: &Where) -> Result<(Vec<nemesis::Entry>, Vec<&'static str>)> {
     let found = nemesis::find(names).into_diagnostic()?;
     let has = |need: &Need| match subject {
-        Where::Own { .. } => *need == Need::Processes,
+        Where::Own { hosts, .. } => match need {
+            Need::Processes => true,
+            Need::Network => hosts.network().is_some(),
+            Need::Disk | Need::Clock => false,
+        },
         Where::Servers { .. } => false,
     };
     let (can, cannot): (Vec<_>, Vec<_>) =

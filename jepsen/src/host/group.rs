@@ -31,7 +31,7 @@ pub struct Group {
     /// How the run's clients behave.
     pub habits: Arc<Habits>,
     credentials: Mutex<Option<Credentials>>,
-    hosts: Option<Box<dyn Hosts>>,
+    hosts: Option<Arc<dyn Hosts>>,
 }
 
 impl Group {
@@ -41,7 +41,7 @@ impl Group {
     /// # Errors
     /// [`HostError::File`]
     pub fn lay_out(
-        hosts: Box<dyn Hosts>,
+        hosts: Arc<dyn Hosts>,
         folder: &Path,
         program: &Path,
     ) -> Result<Group, HostError> {

@@ -3,6 +3,7 @@
 //! [`Hosts`] give every member a [`Place`]: an address, and what its process is started under. A
 //! [`Group`] then configures the members there, starts and reaps them, and is what nemeses act on.
 
+mod choose;
 mod error;
 mod group;
 mod loopback;
@@ -10,6 +11,7 @@ mod member;
 mod namespaces;
 mod process;
 
+pub use choose::{HostsWanted, choose};
 pub use error::HostError;
 pub use group::{Group, READY_TIMEOUT};
 pub use loopback::Loopback;

@@ -37,156 +37,105 @@ pub struct UnknownNemesis(pub String);
 const PROCESSES: &[Need] = &[Need::Processes];
 const NETWORK: &[Need] = &[Need::Network];
 
+/// One that `all` means.
+const fn own(
+    name: &'static str,
+    needs: &'static [Need],
+    about: &'static str,
+    make: fn() -> Box<dyn Nemesis>,
+) -> Entry {
+    Entry { name, about, needs, make, in_all: true }
+}
+
+/// One that only narrows another, or that only some workloads notice.
+const fn narrow(
+    name: &'static str,
+    needs: &'static [Need],
+    about: &'static str,
+    make: fn() -> Box<dyn Nemesis>,
+) -> Entry {
+    Entry { name, about, needs, make, in_all: false }
+}
+
 /// All of them.
 pub const CATALOGUE: &[Entry] = &[
-    Entry {
-        name: "kill",
-        about: "SIGKILL to one member, the leader, a majority or all; they are started again",
-        needs: PROCESSES,
-        make: || Box::new(Kill::new([Who::One, Who::Leader, Who::Majority, Who::All])),
-        in_all: true,
-    },
-    Entry {
-        name: "kill-one",
-        about: "SIGKILL to any one member",
-        needs: PROCESSES,
-        make: || Box::new(Kill::new([Who::One])),
-        in_all: false,
-    },
-    Entry {
-        name: "kill-leader",
-        about: "SIGKILL to the leader",
-        needs: PROCESSES,
-        make: || Box::new(Kill::new([Who::Leader])),
-        in_all: false,
-    },
-    Entry {
-        name: "kill-majority",
-        about: "SIGKILL to a majority",
-        needs: PROCESSES,
-        make: || Box::new(Kill::new([Who::Majority])),
-        in_all: false,
-    },
-    Entry {
-        name: "kill-all",
-        about: "SIGKILL to all members at once",
-        needs: PROCESSES,
-        make: || Box::new(Kill::new([Who::All])),
-        in_all: false,
-    },
-    Entry {
-        name: "term",
-        about: "SIGTERM to one member, the leader or a minority; they are started again",
-        needs: PROCESSES,
-        make: || Box::new(Term::new([Who::One, Who::Leader, Who::Minority])),
-        in_all: true,
-    },
-    Entry {
-        name: "pause",
-        about: "SIGSTOP to one member, the leader, a minority or a majority, shorter and longer \
+    own(
+        "kill",
+        PROCESSES,
+        "SIGKILL to one member, the leader, a majority or all; they are started again",
+        || Box::new(Kill::new([Who::One, Who::Leader, Who::Majority, Who::All])),
+    ),
+    narrow("kill-one", PROCESSES, "SIGKILL to any one member", || Box::new(Kill::new([Who::One]))),
+    narrow("kill-leader", PROCESSES, "SIGKILL to the leader", || {
+        Box::new(Kill::new([Who::Leader]))
+    }),
+    narrow("kill-majority", PROCESSES, "SIGKILL to a majority", || {
+        Box::new(Kill::new([Who::Majority]))
+    }),
+    narrow("kill-all", PROCESSES, "SIGKILL to all members at once", || {
+        Box::new(Kill::new([Who::All]))
+    }),
+    own(
+        "term",
+        PROCESSES,
+        "SIGTERM to one member, the leader or a minority; they are started again",
+        || Box::new(Term::new([Who::One, Who::Leader, Who::Minority])),
+    ),
+    own(
+        "pause",
+        PROCESSES,
+        "SIGSTOP to one member, the leader, a minority or a majority, shorter and longer \
                 than elections take to begin",
-        needs: PROCESSES,
-        make: || Box::new(Pause::new([Who::One, Who::Leader, Who::Minority, Who::Majority])),
-        in_all: true,
-    },
-    Entry {
-        name: "partition",
-        about: "lines between members cut in any of the ways below",
-        needs: NETWORK,
-        make: || Box::new(Partition::new(Cut::ALL)),
-        in_all: true,
-    },
-    Entry {
-        name: "partition-leader",
-        about: "the leader alone",
-        needs: NETWORK,
-        make: || Box::new(Partition::new([Cut::Leader])),
-        in_all: false,
-    },
-    Entry {
-        name: "partition-halves",
-        about: "two halves",
-        needs: NETWORK,
-        make: || Box::new(Partition::new([Cut::Halves])),
-        in_all: false,
-    },
-    Entry {
-        name: "partition-ring",
-        about: "each member sees a majority, and no two the same one",
-        needs: NETWORK,
-        make: || Box::new(Partition::new([Cut::MajorityRing])),
-        in_all: false,
-    },
-    Entry {
-        name: "partition-bridge",
-        about: "two halves that have one member in common",
-        needs: NETWORK,
-        make: || Box::new(Partition::new([Cut::Bridge])),
-        in_all: false,
-    },
-    Entry {
-        name: "partition-one-way",
-        about: "one member, or the leader, is not heard, or hears nobody",
-        needs: NETWORK,
-        make: || Box::new(Partition::new(Cut::ONE_WAY)),
-        in_all: false,
-    },
-    Entry {
-        name: "partition-clients",
-        about: "one member, the leader or a minority, not reached by clients either",
-        needs: NETWORK,
-        make: || Box::new(Partition::new(Cut::ALONE).and_clients()),
-        in_all: false,
-    },
-    Entry {
-        name: "delay",
-        about: "packets between members come late",
-        needs: NETWORK,
-        make: || Box::new(Disturb::<Late>::new()),
-        in_all: true,
-    },
-    Entry {
-        name: "loss",
-        about: "packets between members are lost",
-        needs: NETWORK,
-        make: || Box::new(Disturb::<Lost>::new()),
-        in_all: true,
-    },
-    Entry {
-        name: "duplicate",
-        about: "packets between members come twice",
-        needs: NETWORK,
-        make: || Box::new(Disturb::<Twice>::new()),
-        in_all: true,
-    },
-    Entry {
-        name: "reorder",
-        about: "packets between members overtake each other",
-        needs: NETWORK,
-        make: || Box::new(Disturb::<Overtaken>::new()),
-        in_all: true,
-    },
-    Entry {
-        name: "throttle",
-        about: "few bytes a second pass between members",
-        needs: NETWORK,
-        make: || Box::new(Disturb::<Narrow>::new()),
-        in_all: true,
-    },
-    Entry {
-        name: "hop",
-        about: "clients go to another member with every operation",
-        needs: PROCESSES,
-        make: || Box::new(Hop::default()),
-        in_all: true,
-    },
-    Entry {
-        name: "slow-watch",
-        about: "watchers do not read what they are sent (only with a workload that watches)",
-        needs: PROCESSES,
-        make: || Box::new(SlowWatch::default()),
-        in_all: false,
-    },
+        || Box::new(Pause::new([Who::One, Who::Leader, Who::Minority, Who::Majority])),
+    ),
+    own("hop", PROCESSES, "clients go to another member with every operation", || {
+        Box::new(Hop::default())
+    }),
+    narrow(
+        "slow-watch",
+        PROCESSES,
+        "watchers do not read what they are sent (only with a workload that watches)",
+        || Box::new(SlowWatch::default()),
+    ),
+    own("partition", NETWORK, "lines between members cut in any of the ways below", || {
+        Box::new(Partition::new(Cut::ALL))
+    }),
+    narrow("partition-leader", NETWORK, "the leader alone", || {
+        Box::new(Partition::new([Cut::Leader]))
+    }),
+    narrow("partition-halves", NETWORK, "two halves", || Box::new(Partition::new([Cut::Halves]))),
+    narrow(
+        "partition-ring",
+        NETWORK,
+        "each member sees a majority, and no two the same one",
+        || Box::new(Partition::new([Cut::MajorityRing])),
+    ),
+    narrow("partition-bridge", NETWORK, "two halves that have one member in common", || {
+        Box::new(Partition::new([Cut::Bridge]))
+    }),
+    narrow(
+        "partition-one-way",
+        NETWORK,
+        "one member, or the leader, is not heard, or hears nobody",
+        || Box::new(Partition::new(Cut::ONE_WAY)),
+    ),
+    narrow(
+        "partition-clients",
+        NETWORK,
+        "one member, the leader or a minority, not reached by clients either",
+        || Box::new(Partition::new(Cut::ALONE).and_clients()),
+    ),
+    own("delay", NETWORK, "packets between members come late", || Box::new(Disturb::<Late>::new())),
+    own("loss", NETWORK, "packets between members are lost", || Box::new(Disturb::<Lost>::new())),
+    own("duplicate", NETWORK, "packets between members come twice", || {
+        Box::new(Disturb::<Twice>::new())
+    }),
+    own("reorder", NETWORK, "packets between members overtake each other", || {
+        Box::new(Disturb::<Overtaken>::new())
+    }),
+    own("throttle", NETWORK, "few bytes a second pass between members", || {
+        Box::new(Disturb::<Narrow>::new())
+    }),
 ];
 
 /// The entries that a list such as `kill,pause` or `all` names; every one once.

@@ -12,7 +12,7 @@ mod subject;
 mod tally;
 
 pub use error::RunError;
-pub use plan::{HostsWanted, Plan, Where};
+pub use plan::{Plan, Where};
 pub use program::{ProgramError, build};
 pub use recorder::Recorder;
 pub use tally::Tally;

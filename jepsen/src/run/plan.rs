@@ -2,31 +2,22 @@
 
 use crate::client::{Credentials, Endpoint};
 use crate::history::{Edn, value};
+use crate::host::Hosts;
 use crate::nemesis;
 use crate::workload;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Where members are to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HostsWanted {
-    /// The best that can be had.
-    Any,
-    /// On loopback addresses.
-    Loopback,
-}
-
 /// Whom the run is about.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Where {
     /// Members that the run starts.
     Own {
-        /// How many.
-        nodes: usize,
+        /// Where, one each.
+        hosts: Arc<dyn Hosts>,
         /// The `reddwarf` program.
         program: PathBuf,
-        /// Where.
-        hosts: HostsWanted,
     },
     /// Servers that run already.
     Servers {
@@ -73,7 +64,7 @@ impl Plan {
     /// How many members there are.
     pub fn nodes(&self) -> usize {
         match &self.subject {
-            Where::Own { nodes, .. } => *nodes,
+            Where::Own { hosts, .. } => hosts.places().len(),
             Where::Servers { endpoints, .. } => endpoints.len(),
         }
     }

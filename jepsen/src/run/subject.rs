@@ -1,10 +1,9 @@
 //! Whom the clients talk to.
 
 use super::RunError;
-use super::plan::{HostsWanted, Plan, Where};
+use super::plan::{Plan, Where};
 use crate::client::{Credentials, Endpoint};
-use crate::host::{Group, Loopback};
-use std::path::Path;
+use crate::host::{Group, Member};
 use std::sync::Arc;
 
 /// The servers of a run; clones share them.
@@ -22,8 +21,8 @@ impl Subject {
     /// Starts the members, or takes the servers that are there.
     pub async fn open(plan: &Plan) -> Result<Subject, RunError> {
         match &plan.subject {
-            Where::Own { nodes, program, hosts } => {
-                let group = lay_out(*nodes, program, *hosts, &plan.out)?;
+            Where::Own { hosts, program } => {
+                let group = Group::lay_out(hosts.clone(), &plan.out, program)?;
                 start(group).await
             }
             Where::Servers { endpoints, credentials, .. } => Ok(Subject {
@@ -40,21 +39,12 @@ impl Subject {
     }
 }
 
-fn lay_out(
-    nodes: usize,
-    program: &Path,
-    _hosts: HostsWanted,
-    out: &Path,
-) -> Result<Group, RunError> {
-    Ok(Group::lay_out(Box::new(Loopback::find(nodes)?), out, program)?)
-}
-
 async fn start(group: Group) -> Result<Subject, RunError> {
     if let Err(error) = group.found().await {
         group.end().await;
         return Err(error.into());
     }
-    let endpoint = |member: &crate::host::Member| Endpoint {
+    let endpoint = |member: &Member| Endpoint {
         name: member.name.clone(),
         address: member.address.to_string(),
     };

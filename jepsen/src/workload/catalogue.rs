@@ -1,6 +1,7 @@
 //! All workloads by name.
 
 use super::register::Register;
+use super::schedule::Schedule;
 use super::session::Session;
 use super::set::Set;
 use super::watch::Watch;
@@ -63,6 +64,13 @@ pub const CATALOGUE: &[Entry] = &[
         rate_max: Some(20.0),
         any_server: true,
         make: || Box::new(elector::Election::default()),
+    },
+    Entry {
+        name: "schedule",
+        about: "pods come and go, and the leader binds them to nodes that are too small for all",
+        rate_max: Some(30.0),
+        any_server: false,
+        make: || Box::new(Schedule::default()),
     },
 ];
 

@@ -7,6 +7,7 @@ mod lease;
 mod object;
 mod outcome;
 mod register;
+mod schedule;
 mod session;
 mod set;
 mod stage;

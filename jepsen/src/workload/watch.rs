@@ -6,7 +6,7 @@ use super::object::{self, State};
 use super::outcome::Effect;
 use super::register::{RegisterClient, Registers};
 use super::stage::Stage;
-use super::watcher::{Described, Watched, Watcher, list_to_edn};
+use super::watcher::{Described, Watched, Watchers, list_to_edn};
 use crate::client::Call;
 use crate::generator::{Keys, Values};
 use crate::history::{Edn, value};
@@ -15,8 +15,6 @@ use futures::future::join_all;
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::sync::Arc;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 /// Writers that change one object at a time.
 const WRITERS_PER_KEY: usize = 2;
@@ -34,12 +32,6 @@ pub struct Watch {
     watchers: Mutex<Watchers>,
 }
 
-#[derive(Default)]
-struct Watchers {
-    tasks: JoinSet<()>,
-    until: watch::Sender<Option<u64>>,
-}
-
 #[async_trait]
 impl Workload for Watch {
     async fn act(&self, stage: &Arc<Stage>) {
@@ -54,12 +46,8 @@ impl Workload for Watch {
 
     async fn conclude(&self, stage: &Arc<Stage>) {
         let last = self.write_last(stage).await;
-        let (mut tasks, until) = {
-            let mut watchers = self.watchers.lock();
-            (std::mem::take(&mut watchers.tasks), watchers.until.clone())
-        };
-        until.send_replace(Some(last));
-        while tasks.join_next().await.is_some() {}
+        let watchers = std::mem::take(&mut *self.watchers.lock());
+        watchers.finish(last).await;
         let lists = (0..stage.endpoints.len()).map(|at| list(stage, at));
         join_all(lists).await;
     }
@@ -67,18 +55,13 @@ impl Workload for Watch {
 
 impl Watch {
     fn start_watchers(&self, stage: &Arc<Stage>) {
-        let mut watchers = self.watchers.lock();
-        for number in 0..stage.endpoints.len() + MORE_WATCHERS {
-            let actor = Actor::new(stage, stage.concurrency + number);
-            let watched = Watched {
-                path: stage.config_maps(),
-                selector: SELECTORS[number % SELECTORS.len()],
-                describe,
-                item: Some(object::item),
-            };
-            let until = watchers.until.subscribe();
-            watchers.tasks.spawn(Watcher::new(actor, watched, until).run());
-        }
+        let count = stage.endpoints.len() + MORE_WATCHERS;
+        self.watchers.lock().start(stage, count, |number| Watched {
+            path: stage.config_maps(),
+            selector: SELECTORS[number % SELECTORS.len()],
+            describe,
+            item: Some(object::item),
+        });
     }
 
     async fn write(&self, stage: &Arc<Stage>, keys: &Keys, number: usize) {
@@ -90,8 +73,8 @@ impl Watch {
     }
 
     /// Writes an even and an odd object, so that every watcher sees that nothing follows; gives
-    /// the lower of their versions, or what is known of it.
-    async fn write_last(&self, stage: &Arc<Stage>) -> u64 {
+    /// the lower of their versions, as far as it is known.
+    async fn write_last(&self, stage: &Arc<Stage>) -> Option<u64> {
         let first = self.values.next();
         let second = self.values.next();
         let mut lowest = None;
@@ -100,7 +83,7 @@ impl Watch {
             let rev = client.create_new(LAST_KEYS + v, v).await;
             lowest = lowest.into_iter().chain(rev).min();
         }
-        lowest.unwrap_or_default()
+        lowest
     }
 }
 

@@ -4,12 +4,15 @@
 use super::actor::Actor;
 use super::object::{self, version};
 use super::outcome::{Effect, Outcome, expired};
+use super::stage::Stage;
 use crate::client::{Call, Lines};
 use crate::history::{Edn, value};
 use rand::Rng as _;
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// How long a piece may be, in milliseconds.
@@ -18,6 +21,10 @@ const PIECE_MS: std::ops::Range<u64> = 500..6_000;
 const SERVER_ENDS: f64 = 0.2;
 /// How often a watcher forgets what it saw and begins anew.
 const BEGINS_ANEW: f64 = 0.1;
+/// How often it then begins with a version from long ago.
+const BEGINS_LONG_AGO: f64 = 0.4;
+/// How many versions ago that mostly is at most.
+const LONG_AGO: u64 = 4_000;
 /// How long watchers may take to see the last write.
 const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often a watcher that does not read looks whether it may.
@@ -53,13 +60,41 @@ impl Watched {
 }
 
 /// A watching client.
-pub struct Watcher {
+struct Watcher {
     actor: Actor,
     watched: Watched,
     /// The version up to which it saw everything.
     last: Option<u64>,
     /// The version of the run's last write, once it is done.
     until: watch::Receiver<Option<u64>>,
+}
+
+/// All watchers of a workload.
+#[derive(Default)]
+pub struct Watchers {
+    tasks: JoinSet<()>,
+    until: watch::Sender<Option<u64>>,
+}
+
+impl Watchers {
+    /// Starts so many, the first at the first server, and so on; `watched` tells what each
+    /// watches.
+    pub fn start(&mut self, stage: &Arc<Stage>, count: usize, watched: impl Fn(usize) -> Watched) {
+        for number in 0..count {
+            // Clients that write have the numbers below.
+            let actor = Actor::new(stage, stage.concurrency + number);
+            let until = self.until.subscribe();
+            let watcher = Watcher { actor, watched: watched(number), last: None, until };
+            self.tasks.spawn(watcher.run());
+        }
+    }
+
+    /// Tells them the version of the last write, and waits until they saw it. When it is not
+    /// known, they end with what they have.
+    pub async fn finish(mut self, last: Option<u64>) {
+        self.until.send_replace(Some(last.unwrap_or_default()));
+        while self.tasks.join_next().await.is_some() {}
+    }
 }
 
 /// A piece as it is received.
@@ -80,12 +115,8 @@ enum Mode {
 }
 
 impl Watcher {
-    pub fn new(actor: Actor, watched: Watched, until: watch::Receiver<Option<u64>>) -> Watcher {
-        Watcher { actor, watched, last: None, until }
-    }
-
     /// Watches until the last write was seen, or surely should have been.
-    pub async fn run(mut self) {
+    async fn run(mut self) {
         let mut give_up: Option<Instant> = None;
         loop {
             let until = *self.until.borrow();
@@ -109,11 +140,20 @@ impl Watcher {
         {
             return Some(Mode::Resume(last));
         }
-        self.last = None;
+        let last = self.last.take();
+        if let Some(last) = last.filter(|_| self.actor.rng.random_bool(BEGINS_LONG_AGO)) {
+            return Some(Mode::Watch(self.long_ago(last)));
+        }
         if self.watched.item.is_none() || self.actor.rng.random_bool(0.5) {
             return Some(Mode::WatchList);
         }
         self.list().await.map(Mode::Watch)
+    }
+
+    /// A version that the server may have forgotten.
+    fn long_ago(&mut self, last: u64) -> u64 {
+        let back = if self.actor.rng.random_bool(0.3) { last } else { LONG_AGO.min(last) };
+        last - self.actor.rng.random_range(0..back.max(1))
     }
 
     /// Lists, and gives the list's version.
