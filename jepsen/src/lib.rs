@@ -15,4 +15,5 @@ pub mod nemesis;
 pub mod net;
 pub mod report;
 pub mod run;
+pub mod trace;
 pub mod workload;

@@ -65,6 +65,10 @@ pub struct RunArguments {
     /// Operations that begin in a second, of all workloads together; 0 is as many as can be.
     #[arg(long, default_value_t = 600.0)]
     pub rate: f64,
+    /// Operations that must have succeeded in a second, on average, for the run to count; without
+    /// it, a tenth of `--rate`.
+    #[arg(long)]
+    pub rate_min: Option<f64>,
     /// Clients of each workload.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub concurrency: u16,

@@ -1,7 +1,7 @@
 //! From arguments to a plan.
 
 use super::arguments::{HostsArgument, RunArguments};
-use crate::client::{Credentials, Endpoint, Pem};
+use crate::client::{Call, Client, Credentials, Endpoint, Pem};
 use crate::host::{self, HostsWanted};
 use crate::nemesis::{self, Need};
 use crate::run::{Plan, Where, build};
@@ -10,6 +10,10 @@ use jiff::Zoned;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::process::Command;
+
+/// How long a server may take to tell its version.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the run is to do. Builds the program when none is given.
 pub async fn plan(arguments: RunArguments) -> Result<Plan> {
@@ -24,6 +28,7 @@ pub async fn plan(arguments: RunArguments) -> Result<Plan> {
     let (nemeses, left_out) = nemeses(&arguments.nemesis, &subject)?;
     let out = arguments.out.unwrap_or_else(|| folder(&arguments.workload, seed));
     Ok(Plan {
+        version: version(&subject).await?,
         subject,
         workloads,
         nemeses,
@@ -31,6 +36,7 @@ pub async fn plan(arguments: RunArguments) -> Result<Plan> {
         time: Duration::from_secs(arguments.time),
         seed,
         rate: arguments.rate,
+        ok_per_second_min: arguments.rate_min.unwrap_or(arguments.rate / 10.0),
         concurrency: arguments.concurrency.into(),
         timeout: Duration::from_millis(arguments.timeout_ms),
         out,
@@ -59,6 +65,26 @@ async fn subject(arguments: &RunArguments, seed: u64) -> Result<Where> {
     };
     let hosts = host::choose(wanted, arguments.nodes.into(), seed).into_diagnostic()?;
     Ok(Where::Own { hosts, program })
+}
+
+/// What the subject says that it is.
+async fn version(subject: &Where) -> Result<String> {
+    match subject {
+        Where::Own { program, .. } => {
+            let output = Command::new(program).arg("--version").output().await;
+            let output = output
+                .into_diagnostic()
+                .wrap_err_with(|| format!("cannot run {}", program.display()))?;
+            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        }
+        Where::Servers { endpoints, credentials, .. } => {
+            let Some(first) = endpoints.first() else { return Ok(String::new()) };
+            let mut client = Client::new(first.clone(), credentials, VERSION_TIMEOUT);
+            let answer = client.send(Call::get("/version")).await.into_diagnostic()?;
+            let version = answer.json().unwrap_or_default();
+            Ok(version["gitVersion"].as_str().unwrap_or("unknown").to_owned())
+        }
+    }
 }
 
 fn servers(arguments: &RunArguments) -> Result<Where> {

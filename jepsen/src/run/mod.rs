@@ -9,13 +9,13 @@ mod probe;
 mod program;
 mod recorder;
 mod subject;
-mod tally;
+mod test_file;
 
 pub use error::RunError;
 pub use plan::{Plan, Where};
 pub use program::{ProgramError, build};
 pub use recorder::Recorder;
-pub use tally::Tally;
+pub use test_file::{TestFileError, parameters};
 
 use crate::generator::Pace;
 use crate::workload::{Entry, Signals, Stage, Workload};

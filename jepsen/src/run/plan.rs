@@ -35,6 +35,8 @@ pub enum Where {
 pub struct Plan {
     /// Whom the run is about.
     pub subject: Where,
+    /// What the subject says that it is.
+    pub version: String,
     /// What clients do.
     pub workloads: Vec<workload::Entry>,
     /// Which faults are made.
@@ -47,6 +49,8 @@ pub struct Plan {
     pub seed: u64,
     /// Operations that begin in a second, of all workloads; 0 is as many as can be.
     pub rate: f64,
+    /// Operations that must have succeeded in a second for the run to count.
+    pub ok_per_second_min: f64,
     /// Clients of each workload.
     pub concurrency: usize,
     /// How long an operation may take.
@@ -80,7 +84,8 @@ impl Plan {
     pub fn to_edn(&self, hosts: &str) -> Edn {
         let names = |names: Vec<&str>| Edn::Vector(names.into_iter().map(value::keyword).collect());
         value::map([
-            ("version", value::text(env!("CARGO_PKG_VERSION"))),
+            ("jepsen", value::text(env!("CARGO_PKG_VERSION"))),
+            ("subject", value::text(&self.version)),
             ("nodes", value::number(self.nodes() as u64)),
             ("hosts", value::text(hosts)),
             ("workloads", names(self.workloads.iter().map(|entry| entry.name).collect())),
@@ -90,6 +95,7 @@ impl Plan {
             ("seed", value::number(self.seed)),
             ("rate-per-second", Edn::Double(self.rate.into())),
             ("concurrency", value::number(self.concurrency as u64)),
+            ("ok-per-second-min", Edn::Double(self.ok_per_second_min.into())),
             ("timeout-ms", value::number(self.timeout.as_millis() as u64)),
         ])
     }

@@ -20,7 +20,7 @@ use std::time::Instant;
 /// Clients that want to lead.
 const ELECTORS_MAX: usize = 5;
 /// How often a leader gives the lease back by itself.
-const RELEASES: f64 = 0.05;
+const RELEASES: f64 = 0.2;
 /// Fenced writes between two renewals.
 const WRITES: usize = 3;
 /// The counter's name.

@@ -21,6 +21,9 @@ const CLIENTS_PER_KEY: usize = 5;
 /// Operations until they go on to the next.
 const OPERATIONS_PER_KEY: u64 = 200;
 
+/// How often a client reads before it compares and swaps, rather than to rely on what it saw.
+const READS_BEFORE_SWAP: f64 = 0.8;
+
 /// The workload.
 #[derive(Default)]
 pub struct Register {
@@ -99,8 +102,8 @@ impl RegisterClient {
         }
         match (self.seen, self.actor.rng.random_range(0..100)) {
             (Seen::Missing, 0..70) | (_, 0..4) => self.create(v).await,
-            (Seen::Unknown, 4..50) | (_, 4..30) => self.read().await,
-            (Seen::Version(rev), 30..65) => self.compare_and_swap(rev, v).await,
+            (_, 4..30) => self.read().await,
+            (_, 30..65) => self.read_and_swap(v).await,
             (Seen::Version(rev), 65..68) => self.delete(Some(rev)).await,
             (_, 65..70) => self.delete(None).await,
             _ => self.write(v).await,
@@ -141,6 +144,17 @@ impl RegisterClient {
     async fn write(&mut self, v: u64) {
         let call = Call::put(self.path(), &config_map(self.key, v, None));
         self.change("write", value::number(v), call).await;
+    }
+
+    /// Reads first, mostly: others change the object too, and a swap that always fails tells
+    /// little.
+    async fn read_and_swap(&mut self, v: u64) {
+        if self.seen == Seen::Unknown || self.actor.rng.random_bool(READS_BEFORE_SWAP) {
+            self.read().await;
+        }
+        if let Seen::Version(rev) = self.seen {
+            self.compare_and_swap(rev, v).await;
+        }
     }
 
     async fn compare_and_swap(&mut self, rev: u64, v: u64) {
