@@ -31,6 +31,8 @@ pub(super) struct Version {
     pub val: Option<i64>,
     /// The call that made it, by its place among the workload's; none if no call explains it.
     pub writer: Option<usize>,
+    /// Whether the writer is only one of several deletions that may have been it.
+    pub guessed: bool,
     /// The call that first returned with it.
     pub witness: usize,
     /// The line of that return.
@@ -167,6 +169,7 @@ impl Scribe<'_> {
             uid,
             val,
             writer: Some(by),
+            guessed: false,
             witness: by,
             proved: call.returned(),
             acked: true,
@@ -249,6 +252,7 @@ impl Scribe<'_> {
                 uid: sight.uid,
                 val: Some(sight.val),
                 writer,
+                guessed: false,
                 witness: sight.by,
                 proved: self.calls[sight.by].returned(),
                 acked: false,
@@ -289,11 +293,16 @@ impl Scribe<'_> {
             }
             return;
         }
-        let waiting = self.deletions.entry(key).or_default();
-        let place = waiting.iter().position(|call| self.calls[*call].invoked.index < returned);
-        let writer = place.map(|place| waiting.remove(place));
+        // They are in the order of invocation: the first is what bounds it in time. Which of
+        // several it was cannot be told, and a wrong guess would make a right history look wrong.
+        let waiting = self.deletions.get(&key).map_or(&[][..], |waiting| waiting);
+        let writer = waiting.first().copied();
+        let writer = writer.filter(|writer| self.calls[*writer].invoked.index < returned);
+        let guessed = waiting.len() > 1;
         match writer {
+            Some(_) if guessed => {}
             Some(writer) => {
+                self.deletions.remove(&key);
                 self.found.insert(writer, rev);
             }
             None => self.odd("durability", "phantom", &[by], || {
@@ -307,9 +316,10 @@ impl Scribe<'_> {
             uid,
             val: None,
             writer,
+            guessed,
             witness: by,
             proved: returned,
-            acked: writer.is_some_and(|writer| self.calls[writer].is_ok()),
+            acked: !guessed && writer.is_some_and(|writer| self.calls[writer].is_ok()),
         };
         self.ledger.versions.insert(rev, version);
     }

@@ -82,6 +82,9 @@ impl<'a> Chains<'a> {
 
     /// Applies the events of a piece, and compares where another list was made.
     fn walk(&self, chain: &mut Chain<'a>, piece: &Piece, findings: &mut Findings) {
+        if piece.last <= chain.upto {
+            return;
+        }
         let from = (chain.selector, chain.upto + 1);
         let mut lists = self.lists.range(from..=(chain.selector, piece.last)).peekable();
         for event in piece.rest {

@@ -122,8 +122,8 @@ pub const CATALOGUE: &[Entry] = &[
     narrow(
         "partition-clients",
         NETWORK,
-        "the same as `partition`, and clients do not reach the same members",
-        || Box::new(Partition::new(Cut::ALL).and_clients()),
+        "one member, the leader or a minority, not reached by clients either",
+        || Box::new(Partition::new(Cut::ALONE).and_clients()),
     ),
     own("delay", NETWORK, "packets between members come late", || Box::new(Disturb::<Late>::new())),
     own("loss", NETWORK, "packets between members are lost", || Box::new(Disturb::<Lost>::new())),

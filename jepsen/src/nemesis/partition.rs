@@ -63,6 +63,9 @@ impl Cut {
     /// Those that leave the other direction open.
     pub const ONE_WAY: [Cut; 4] = [Cut::MuteLeader, Cut::DeafLeader, Cut::MuteOne, Cut::DeafOne];
 
+    /// Those that leave a majority alone, which clients may still reach.
+    pub const ALONE: [Cut; 3] = [Cut::Leader, Cut::One, Cut::Halves];
+
     fn name(self) -> &'static str {
         match self {
             Cut::Leader => "leader",

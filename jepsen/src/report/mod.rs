@@ -7,8 +7,14 @@
 //! | `results.edn` | programs, in the form of Jepsen's |
 //! | `junit.xml` | continuous integration |
 
+mod anomaly;
+mod chart;
+mod html;
 mod junit;
+mod lanes;
+mod series;
 mod text;
+mod timeline;
 
 pub use text::summary;
 
@@ -58,6 +64,7 @@ pub fn write_trace(
     verdict: &Verdict,
     parameters: &Parameters,
 ) -> Result<(), ReportError> {
+    put(folder.join("index.html"), &html::page(trace, verdict, parameters))?;
     put(folder.join("results.txt"), &summary(verdict, parameters))?;
     put(folder.join("results.edn"), &format!("{:#}\n", verdict.to_edn()))?;
     put(folder.join("junit.xml"), &junit::xml(trace, verdict, parameters)?)

@@ -29,7 +29,7 @@ fn group(folder: &std::path::Path) -> Option<Group> {
             None
         }
         hosts => {
-            let hosts = Box::new(hosts.expect("namespaces"));
+            let hosts = std::sync::Arc::new(hosts.expect("namespaces"));
             Some(Group::lay_out(hosts, folder, &program).expect("folders"))
         }
     }

@@ -2,7 +2,8 @@
 
 use super::super::context::Work;
 use super::super::ledger::{Effect, Version};
-use crate::trace::{Call, Input, NEVER, Outcome, Output};
+use crate::trace::{Call, Input, NEVER, Name, Outcome, Output};
+use std::collections::HashMap;
 
 /// The operations of one object.
 pub(super) struct Object<'a> {
@@ -12,6 +13,8 @@ pub(super) struct Object<'a> {
     pub steps: Vec<Step>,
     /// Every change that anybody saw, by revision: this is their order.
     pub effects: Vec<Known<'a>>,
+    /// Places in that order of deletions that several calls may have made, by the first of these.
+    pub guesses: HashMap<usize, Vec<usize>>,
     /// Sorts of changes that nobody saw; those of a sort are told apart by nothing.
     pub hidden: Vec<Does>,
 }
@@ -134,7 +137,13 @@ impl<'a> Object<'a> {
     pub(super) fn new(work: &'a Work<'a>, key: u64, calls: &[usize]) -> Object<'a> {
         let effects: Vec<Known> =
             work.ledger.of_key(key).map(|version| known(work, version)).collect();
-        let mut object = Object { work, key, steps: Vec::new(), effects, hidden: Vec::new() };
+        let mut guesses: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (position, one) in effects.iter().enumerate().filter(|(_, one)| one.version.guessed) {
+            let first = one.version.writer.expect("invariant: a guess is one of several calls");
+            guesses.entry(first).or_default().push(position);
+        }
+        let (steps, hidden) = (Vec::new(), Vec::new());
+        let mut object = Object { work, key, steps, effects, guesses, hidden };
         let order = object.order();
         for place in calls.iter().copied() {
             let call = work.calls[place];
@@ -149,9 +158,10 @@ impl<'a> Object<'a> {
         object
     }
 
-    fn order(&self) -> std::collections::HashMap<usize, usize> {
+    fn order(&self) -> HashMap<usize, usize> {
+        let explained = self.effects.iter().enumerate();
         let explained =
-            self.effects.iter().enumerate().filter(|(_, one)| one.does != Does::Anything);
+            explained.filter(|(_, one)| one.does != Does::Anything && !one.version.guessed);
         explained.filter_map(|(position, one)| Some((one.version.writer?, position))).collect()
     }
 
@@ -163,12 +173,15 @@ impl<'a> Object<'a> {
             },
             // A failure with a reason is a read of that reason.
             (Outcome::Fail, input) => self.failure(input, call.error),
-            (Outcome::Ok, input) => Does::of(input).map(Act::Loose),
-            (Outcome::Info, input) => Does::of(input).map(|does| self.hide(does)),
+            (Outcome::Ok, input) if !self.effects.iter().any(|one| one.version.guessed) => {
+                Does::of(input).map(Act::Loose)
+            }
+            // One of several deletions was seen: any of them may have been it, or another.
+            (Outcome::Ok | Outcome::Info, input) => Does::of(input).map(|does| self.hide(does)),
         }
     }
 
-    fn failure(&self, input: &Input, error: Option<crate::trace::Name>) -> Option<Act> {
+    fn failure(&self, input: &Input, error: Option<Name>) -> Option<Act> {
         let error = self.work.text(error?);
         match (error, input) {
             ("exists", Input::Create { .. }) => Some(Act::Exists),
@@ -192,6 +205,7 @@ impl<'a> Object<'a> {
 fn known<'a>(work: &'a Work<'a>, version: &'a Version) -> Known<'a> {
     let writer = version.writer.map(|writer| work.calls[writer]);
     let (does, invoked, returned) = match writer {
+        Some(call) if version.guessed => (Does::Delete(None), call.invoked.index, NEVER),
         Some(call) if call.outcome != Outcome::Fail => {
             let does = Does::of(&call.input).unwrap_or(Does::Anything);
             (does, call.invoked.index, call.returned())

@@ -155,7 +155,11 @@ impl<'a> Search<'a> {
     }
 
     fn invoke(&mut self, place: usize) -> Result<(), ()> {
-        match self.object.steps[place].act {
+        let step = self.object.steps[place];
+        for position in self.object.guesses.get(&step.call).into_iter().flatten() {
+            self.invoked[*position] = true;
+        }
+        match step.act {
             Act::Known(position) => self.invoked[position] = true,
             Act::Hidden(sort) => self.available[sort] = self.available[sort].saturating_add(1),
             _ => {

@@ -35,7 +35,8 @@ impl<'a> Piece<'a> {
                 (initial, rest, rest.first().map(before))
             }
         };
-        let last = rest.iter().map(|event| event.rev).max().or(start).unwrap_or(0);
+        let told = rest.iter().map(|event| event.rev).max();
+        let last = told.max(start).unwrap_or(0);
         let initial_complete = end.is_some();
         Some(Piece { call, selector, events, initial, initial_complete, rest, start, last })
     }

@@ -1,0 +1,193 @@
+//! Faults and operations over time: the whole run, and windows of it.
+
+use super::chart::{Axes, fault_colour, push_box, round};
+use super::lanes::{Lanes, end_ns};
+use crate::trace::{Call, Name, Outcome, Trace};
+use maud::{Markup, html};
+use std::collections::{BTreeMap, HashSet};
+
+const WIDTH: f64 = 1_160.0;
+
+/// Cells of a lane over the whole run.
+const CELLS: usize = 700;
+
+/// Lanes beyond this are not drawn.
+const LANES_MAX: usize = 80;
+
+/// Calls of a window beyond this are not drawn, unless they belong to what it shows.
+const CALLS_MAX: usize = 400;
+
+/// The names of faults, in the order in which they first happened; their places are their colours.
+pub(super) fn fault_names(trace: &Trace) -> Vec<Name> {
+    let mut names = Vec::new();
+    for fault in &trace.faults {
+        if !names.contains(&fault.f) {
+            names.push(fault.f);
+        }
+    }
+    names
+}
+
+/// Faults as bands behind a chart.
+pub(super) fn bands(trace: &Trace, axes: &Axes, height: f64) -> Markup {
+    let names = fault_names(trace);
+    html! {
+        @for fault in &trace.faults {
+            @let end_ns = fault.ended_ns.unwrap_or(trace.end_ns);
+            @if end_ns >= axes.from_ns && fault.begun_ns <= axes.to_ns {
+                @let x = axes.x(fault.begun_ns);
+                @let place = names.iter().position(|name| *name == fault.f).unwrap_or(0);
+                rect .band x=(round(x)) y="8" width=(round((axes.x(end_ns) - x).max(1.0)))
+                    height=(round(height)) fill=(fault_colour(place)) {
+                    title { (trace.describe_fault(fault)) }
+                }
+            }
+        }
+    }
+}
+
+/// The whole run.
+pub(super) fn whole(trace: &Trace, moments: &[u64]) -> Markup {
+    let lanes = Lanes::of(trace);
+    let names = fault_names(trace);
+    let shown = lanes.count.min(LANES_MAX);
+    let row = if shown > 30 { 10.0 } else { 14.0 };
+    let axes = Axes::rows(WIDTH, names.len() + shown, row, 0, trace.end_ns);
+    let cells = cells(trace, &lanes, &axes, names.len());
+    axes.draw(&html! {
+        (fault_rows(trace, &axes, &names, row))
+        @for lane in 0..shown {
+            @if shown <= 30 || lane % 5 == 0 {
+                (axes.label(names.len() + lane, &format!("client {lane}")))
+            }
+        }
+        @for (outcome, path) in &cells {
+            path class={ "cell " (class(*outcome)) } d=(path) {}
+        }
+        @for ns in moments {
+            line .moment x1=(round(axes.x(*ns))) x2=(round(axes.x(*ns))) y1="2" y2=(axes.height - 20.0) {}
+        }
+    })
+}
+
+fn fault_rows(trace: &Trace, axes: &Axes, names: &[Name], row: f64) -> Markup {
+    html! {
+        @for (place, name) in names.iter().enumerate() {
+            (axes.label(place, trace.text(*name)))
+            @for fault in trace.faults.iter().filter(|fault| fault.f == *name) {
+                @let end_ns = fault.ended_ns.unwrap_or(trace.end_ns);
+                @if end_ns >= axes.from_ns && fault.begun_ns <= axes.to_ns {
+                    @let x = axes.x(fault.begun_ns);
+                    rect .fault x=(round(x)) y=(round(axes.y(place as f64) + 1.5))
+                        width=(round((axes.x(end_ns) - x).max(1.5))) height=(row - 3.0)
+                        fill=(fault_colour(place)) {
+                        title { (trace.describe_fault(fault)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One path for each outcome. A cell has the colour of the worst that ended in it.
+fn cells(trace: &Trace, lanes: &Lanes, axes: &Axes, first: usize) -> BTreeMap<Outcome, String> {
+    let mut worst: Vec<[Option<Outcome>; CELLS]> = vec![[None; CELLS]; lanes.count];
+    let cell_ns = (trace.end_ns / CELLS as u64).max(1);
+    let cell = |ns: u64| ((ns / cell_ns) as usize).min(CELLS - 1);
+    for call in &trace.calls {
+        let Some(lane) = lanes.lane(call) else { continue };
+        let (from, to) = (cell(call.invoked.ns), cell(end_ns(call, trace.end_ns)));
+        for one in &mut worst[lane][from..=to] {
+            *one = (*one).max(Some(call.outcome));
+        }
+    }
+    let mut paths = BTreeMap::new();
+    let height = axes.y(1.0) - axes.y(0.0) - 3.0;
+    for (lane, cells) in worst.iter().take(LANES_MAX).enumerate() {
+        let y = axes.y((first + lane) as f64) + 1.5;
+        let mut from = 0;
+        for run in cells.chunk_by(|a, b| a == b) {
+            let to = from + run.len();
+            if let Some(outcome) = run[0] {
+                let x = axes.x(from as u64 * cell_ns);
+                let width = axes.x(to as u64 * cell_ns) - x;
+                let path: &mut String = paths.entry(outcome).or_default();
+                push_box(path, (x, y), (width, height));
+            }
+            from = to;
+        }
+    }
+    paths
+}
+
+/// A window around the calls that show an anomaly: these are marked.
+pub(super) fn window(trace: &Trace, shown: &[&Call]) -> Markup {
+    let Some(from) = shown.iter().map(|call| call.invoked.ns).min() else { return html! {} };
+    let ends = shown.iter().map(|call| end_ns(call, call.invoked.ns));
+    let to = ends.max().unwrap_or(from).max(from + 1_000);
+    let room = ((to - from) / 8).max(500);
+    let (from, to) = (from.saturating_sub(room), to + room);
+    let marked: HashSet<u64> = shown.iter().map(|call| call.invoked.index).collect();
+    let near = near(trace, from, to, &marked);
+    let mut processes: Vec<Option<u64>> = near.iter().map(|call| call.process).collect();
+    processes.sort_unstable();
+    processes.dedup();
+    processes.truncate(LANES_MAX);
+    let row = 18.0;
+    let names = fault_names(trace);
+    let axes = Axes::rows(WIDTH, names.len() + processes.len(), row, from, to);
+    axes.draw(&html! {
+        (fault_rows(trace, &axes, &names, row))
+        @for (place, process) in processes.iter().enumerate() {
+            @let name = process.map_or("probe".to_owned(), |number| format!("client {number}"));
+            (axes.label(names.len() + place, &name))
+        }
+        @for call in &near {
+            @if let Some(place) = processes.iter().position(|process| *process == call.process) {
+                (bar(trace, &axes, call, names.len() + place, marked.contains(&call.invoked.index)))
+            }
+        }
+    })
+}
+
+/// Calls within a window: what is marked, all others of the same clients, then what there is room for.
+fn near<'a>(trace: &'a Trace, from: u64, to: u64, marked: &HashSet<u64>) -> Vec<&'a Call> {
+    let within = |call: &&Call| {
+        call.invoked.ns <= to && end_ns(call, trace.end_ns) >= from && call.process.is_some()
+    };
+    let is_marked = |call: &&Call| marked.contains(&call.invoked.index);
+    let all = trace.calls.iter();
+    let ours: Vec<&Call> = all.clone().filter(is_marked).collect();
+    let processes: HashSet<Option<u64>> = ours.iter().map(|call| call.process).collect();
+    let beside = all.filter(|call| within(call) && !is_marked(call));
+    let (same, other): (Vec<&Call>, Vec<&Call>) =
+        beside.partition(|call| processes.contains(&call.process));
+    let more = same.into_iter().chain(other).take(CALLS_MAX);
+    let mut near: Vec<&Call> = more.chain(ours).collect();
+    near.sort_by_key(|call| (is_marked(&call), call.invoked.index));
+    near
+}
+
+fn bar(trace: &Trace, axes: &Axes, call: &Call, row: usize, marked: bool) -> Markup {
+    let x = axes.x(call.invoked.ns);
+    let width = (axes.x(end_ns(call, trace.end_ns)) - x).max(1.5);
+    let (y, height) = (axes.y(row as f64) + 3.0, axes.y(1.0) - axes.y(0.0) - 6.0);
+    html! {
+        rect class={ "cell " (class(call.outcome)) } x=(round(x)) y=(round(y)) width=(round(width))
+            height=(round(height)) opacity=[(!marked).then_some("0.45")] {
+            title { (trace.describe(call)) }
+        }
+        @if marked {
+            rect .mark x=(round(x - 1.0)) y=(round(y - 1.0)) width=(round(width + 2.0))
+                height=(round(height + 2.0)) rx="2" {}
+        }
+    }
+}
+
+pub(super) fn class(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Ok => "ok",
+        Outcome::Fail => "fail",
+        Outcome::Info => "info",
+    }
+}
