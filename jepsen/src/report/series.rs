@@ -49,7 +49,9 @@ pub(super) fn rates(trace: &Trace, parts: Parts) -> BTreeMap<Outcome, Line> {
     };
     let line = |counts: Vec<u64>| {
         let rates = counts.into_iter().enumerate();
-        rates.map(|(part, count)| (parts.middle(part), Some(count as f64 / seconds(part)))).collect()
+        rates
+            .map(|(part, count)| (parts.middle(part), Some(count as f64 / seconds(part))))
+            .collect()
     };
     counts.into_iter().map(|(outcome, counts)| (outcome, line(counts))).collect()
 }
