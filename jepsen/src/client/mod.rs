@@ -5,6 +5,7 @@ mod call;
 mod connection;
 mod credentials;
 mod error;
+mod habits;
 mod kubeconfig;
 mod lines;
 
@@ -12,6 +13,7 @@ pub use answer::Answer;
 pub use call::Call;
 pub use credentials::{Credentials, Pem};
 pub use error::ClientError;
+pub use habits::Habits;
 pub use lines::Lines;
 
 use connection::Connection;

@@ -1,7 +1,7 @@
 //! The group under test.
 
 use super::{HostError, Hosts, Member, Role};
-use crate::client::{Call, Client, Credentials, Endpoint};
+use crate::client::{Call, Client, Credentials, Endpoint, Habits};
 use crate::host::Place;
 use crate::net::Network;
 use parking_lot::Mutex;
@@ -28,8 +28,10 @@ pub struct Group {
     pub members: Vec<Member>,
     /// The links between them, when they can be acted on.
     pub network: Option<Arc<Network>>,
+    /// How the run's clients behave.
+    pub habits: Arc<Habits>,
     credentials: Mutex<Option<Credentials>>,
-    hosts: Box<dyn Hosts>,
+    hosts: Option<Arc<dyn Hosts>>,
 }
 
 impl Group {
@@ -39,7 +41,7 @@ impl Group {
     /// # Errors
     /// [`HostError::File`]
     pub fn lay_out(
-        hosts: Box<dyn Hosts>,
+        hosts: Arc<dyn Hosts>,
         folder: &Path,
         program: &Path,
     ) -> Result<Group, HostError> {
@@ -57,12 +59,24 @@ impl Group {
             fs::write(member.config(), config).map_err(HostError::file(member.config()))?;
         }
         let network = hosts.network();
-        Ok(Group { members, network, credentials: Mutex::new(None), hosts })
+        let habits = Arc::new(Habits::default());
+        Ok(Group { members, network, habits, credentials: Mutex::new(None), hosts: Some(hosts) })
+    }
+
+    /// No members: the servers are others', and only clients can be acted on.
+    pub fn strangers(credentials: Credentials) -> Group {
+        Group {
+            members: Vec::new(),
+            network: None,
+            habits: Arc::default(),
+            credentials: Mutex::new(Some(credentials)),
+            hosts: None,
+        }
     }
 
     /// What the hosts are called.
     pub fn hosts(&self) -> &'static str {
-        self.hosts.name()
+        self.hosts.as_ref().map_or("others'", |hosts| hosts.name())
     }
 
     /// Starts the members for the first time and waits until all are ready. The first makes the

@@ -3,16 +3,20 @@
 //! [`Hosts`] give every member a [`Place`]: an address, and what its process is started under. A
 //! [`Group`] then configures the members there, starts and reaps them, and is what nemeses act on.
 
+mod choose;
 mod error;
 mod group;
 mod loopback;
 mod member;
+mod namespaces;
 mod process;
 
+pub use choose::{HostsWanted, choose};
 pub use error::HostError;
 pub use group::{Group, READY_TIMEOUT};
 pub use loopback::Loopback;
 pub use member::{Member, Role};
+pub use namespaces::Namespaces;
 pub use process::Launch;
 
 use crate::net::Network;

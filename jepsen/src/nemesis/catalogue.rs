@@ -1,8 +1,24 @@
 //! All nemeses by name.
 
+use super::clock_jump::ClockJump;
+use super::clock_skew::ClockSkew;
+use super::delay::Late;
+use super::disk_full::DiskFull;
+use super::disturb::Disturb;
+use super::duplicate::Twice;
+use super::failing_fsync::FailingFsync;
+use super::flipped_bits::FlippedBits;
+use super::hop::Hop;
 use super::kill::Kill;
+use super::loss::Lost;
+use super::lost_writes::LostWrites;
+use super::partition::{Cut, Partition};
 use super::pause::Pause;
+use super::reorder::Overtaken;
+use super::slow_fsync::SlowFsync;
+use super::slow_watch::SlowWatch;
 use super::term::Term;
+use super::throttle::Narrow;
 use super::{Need, Nemesis, Who};
 
 /// A nemesis that can be asked for.
@@ -26,59 +42,149 @@ pub struct Entry {
 pub struct UnknownNemesis(pub String);
 
 const PROCESSES: &[Need] = &[Need::Processes];
+const NETWORK: &[Need] = &[Need::Network];
+const DISK: &[Need] = &[Need::Disk];
+const ROOM: &[Need] = &[Need::Disk, Need::Room];
+const CLOCK: &[Need] = &[Need::Clock];
+
+/// One that `all` means.
+const fn own(
+    name: &'static str,
+    needs: &'static [Need],
+    about: &'static str,
+    make: fn() -> Box<dyn Nemesis>,
+) -> Entry {
+    Entry { name, about, needs, make, in_all: true }
+}
+
+/// One that only narrows another, or that only some workloads notice.
+const fn narrow(
+    name: &'static str,
+    needs: &'static [Need],
+    about: &'static str,
+    make: fn() -> Box<dyn Nemesis>,
+) -> Entry {
+    Entry { name, about, needs, make, in_all: false }
+}
 
 /// All of them.
 pub const CATALOGUE: &[Entry] = &[
-    Entry {
-        name: "kill",
-        about: "SIGKILL to one member, the leader, a majority or all; they are started again",
-        needs: PROCESSES,
-        make: || Box::new(Kill::new([Who::One, Who::Leader, Who::Majority, Who::All])),
-        in_all: true,
-    },
-    Entry {
-        name: "kill-one",
-        about: "SIGKILL to any one member",
-        needs: PROCESSES,
-        make: || Box::new(Kill::new([Who::One])),
-        in_all: false,
-    },
-    Entry {
-        name: "kill-leader",
-        about: "SIGKILL to the leader",
-        needs: PROCESSES,
-        make: || Box::new(Kill::new([Who::Leader])),
-        in_all: false,
-    },
-    Entry {
-        name: "kill-majority",
-        about: "SIGKILL to a majority",
-        needs: PROCESSES,
-        make: || Box::new(Kill::new([Who::Majority])),
-        in_all: false,
-    },
-    Entry {
-        name: "kill-all",
-        about: "SIGKILL to all members at once",
-        needs: PROCESSES,
-        make: || Box::new(Kill::new([Who::All])),
-        in_all: false,
-    },
-    Entry {
-        name: "term",
-        about: "SIGTERM to one member, the leader or a minority; they are started again",
-        needs: PROCESSES,
-        make: || Box::new(Term::new([Who::One, Who::Leader, Who::Minority])),
-        in_all: true,
-    },
-    Entry {
-        name: "pause",
-        about: "SIGSTOP to one member, the leader, a minority or a majority, shorter and longer \
+    own(
+        "kill",
+        PROCESSES,
+        "SIGKILL to one member, the leader, a majority or all; they are started again",
+        || Box::new(Kill::new([Who::One, Who::Leader, Who::Majority, Who::All])),
+    ),
+    narrow("kill-one", PROCESSES, "SIGKILL to any one member", || Box::new(Kill::new([Who::One]))),
+    narrow("kill-leader", PROCESSES, "SIGKILL to the leader", || {
+        Box::new(Kill::new([Who::Leader]))
+    }),
+    narrow("kill-majority", PROCESSES, "SIGKILL to a majority", || {
+        Box::new(Kill::new([Who::Majority]))
+    }),
+    narrow("kill-all", PROCESSES, "SIGKILL to all members at once", || {
+        Box::new(Kill::new([Who::All]))
+    }),
+    own(
+        "term",
+        PROCESSES,
+        "SIGTERM to one member, the leader or a minority; they are started again",
+        || Box::new(Term::new([Who::One, Who::Leader, Who::Minority])),
+    ),
+    own(
+        "pause",
+        PROCESSES,
+        "SIGSTOP to one member, the leader, a minority or a majority, shorter and longer \
                 than elections take to begin",
-        needs: PROCESSES,
-        make: || Box::new(Pause::new([Who::One, Who::Leader, Who::Minority, Who::Majority])),
-        in_all: true,
-    },
+        || Box::new(Pause::new([Who::One, Who::Leader, Who::Minority, Who::Majority])),
+    ),
+    own("hop", PROCESSES, "clients go to another member with every operation", || {
+        Box::new(Hop::default())
+    }),
+    narrow(
+        "slow-watch",
+        PROCESSES,
+        "watchers do not read what they are sent (only with a workload that watches)",
+        || Box::new(SlowWatch::default()),
+    ),
+    own("partition", NETWORK, "lines between members cut in any of the ways below", || {
+        Box::new(Partition::new(Cut::ALL))
+    }),
+    narrow("partition-leader", NETWORK, "the leader alone", || {
+        Box::new(Partition::new([Cut::Leader]))
+    }),
+    narrow("partition-halves", NETWORK, "two halves", || Box::new(Partition::new([Cut::Halves]))),
+    narrow(
+        "partition-ring",
+        NETWORK,
+        "each member sees a majority, and no two the same one",
+        || Box::new(Partition::new([Cut::MajorityRing])),
+    ),
+    narrow("partition-bridge", NETWORK, "two halves that have one member in common", || {
+        Box::new(Partition::new([Cut::Bridge]))
+    }),
+    narrow(
+        "partition-one-way",
+        NETWORK,
+        "one member, or the leader, is not heard, or hears nobody",
+        || Box::new(Partition::new(Cut::ONE_WAY)),
+    ),
+    narrow(
+        "partition-clients",
+        NETWORK,
+        "the same as `partition`, and clients do not reach the same members",
+        || Box::new(Partition::new(Cut::ALL).and_clients()),
+    ),
+    own("delay", NETWORK, "packets between members come late", || Box::new(Disturb::<Late>::new())),
+    own("loss", NETWORK, "packets between members are lost", || Box::new(Disturb::<Lost>::new())),
+    own("duplicate", NETWORK, "packets between members come twice", || {
+        Box::new(Disturb::<Twice>::new())
+    }),
+    own("reorder", NETWORK, "packets between members overtake each other", || {
+        Box::new(Disturb::<Overtaken>::new())
+    }),
+    own("throttle", NETWORK, "few bytes a second pass between members", || {
+        Box::new(Disturb::<Narrow>::new())
+    }),
+    own(
+        "disk-full",
+        ROOM,
+        "no room on the disk of one member, the leader, a minority or all",
+        || Box::new(DiskFull::default()),
+    ),
+    own("slow-fsync", DISK, "syncs of one member, the leader, a minority or all wait", || {
+        Box::new(SlowFsync::default())
+    }),
+    own(
+        "failing-fsync",
+        DISK,
+        "a sync fails: the member stops, and what it covered is lost",
+        || Box::new(FailingFsync::default()),
+    ),
+    own(
+        "lost-writes",
+        DISK,
+        "the power fails, and what was not synced is lost, or some of it",
+        || Box::new(LostWrites::new()),
+    ),
+    own("torn-log", DISK, "the power fails during writes, and the log ends in a torn one", || {
+        Box::new(LostWrites::torn())
+    }),
+    own(
+        "flipped-log",
+        PROCESSES,
+        "a bit flips in the synced log of a minority that is down",
+        || Box::new(FlippedBits::in_log()),
+    ),
+    own("flipped-state", PROCESSES, "bits flip in the state of a minority that is down", || {
+        Box::new(FlippedBits::in_state())
+    }),
+    own("clock-jump", CLOCK, "wall clocks jump by seconds to days, and back", || {
+        Box::new(ClockJump::default())
+    }),
+    own("clock-skew", CLOCK, "wall clocks go fast or slow, then jump back", || {
+        Box::new(ClockSkew::default())
+    }),
 ];
 
 /// The entries that a list such as `kill,pause` or `all` names; every one once.

@@ -5,14 +5,36 @@
 //! says what it [needs](Need) of the hosts; [`CATALOGUE`] lists them all.
 
 mod catalogue;
+mod clock_jump;
+mod clock_skew;
+mod clocks;
+mod command;
+mod delay;
+mod disk_full;
+mod disks;
+mod disturb;
+mod duplicate;
 mod error;
+mod failing_fsync;
+mod flipped_bits;
+mod hop;
 mod kill;
+mod lines;
+mod loss;
+mod lost_writes;
+mod partition;
 mod pause;
+mod reorder;
+mod slow_fsync;
+mod slow_watch;
 mod term;
+mod throttle;
 mod victims;
 
 pub use catalogue::{CATALOGUE, Entry, UnknownNemesis, find};
+pub use command::{COMMAND, command};
 pub use error::NemesisError;
+pub use partition::{Cut, Partition};
 pub use victims::Who;
 
 use crate::history::{Edn, value};
@@ -33,8 +55,23 @@ pub enum Need {
     Network,
     /// The disk below every member's data: [`Member::disk`](crate::host::Member::disk).
     Disk,
+    /// The same, with so little room that it can be filled.
+    Room,
     /// Every member's wall clock.
     Clock,
+}
+
+impl Need {
+    /// What the user is told.
+    pub fn name(self) -> &'static str {
+        match self {
+            Need::Processes => "members that jepsen starts",
+            Need::Network => "network namespaces",
+            Need::Disk => "disks of jepsen's own below the members' data",
+            Need::Room => "small file systems below those",
+            Need::Clock => "clocks that can be changed",
+        }
+    }
 }
 
 /// A fault that has begun.
