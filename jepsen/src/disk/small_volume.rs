@@ -21,6 +21,18 @@ const MKFS_OPTIONS: [&str; 10] =
     ["-q", "-F", "-m", "0", "-b", "4096", "-J", "size=16", "-E", "nodiscard,lazy_itable_init=1"];
 const ATTEMPT: &str = "mount a small file system";
 
+/// Whether small file systems can be made here.
+///
+/// # Errors
+/// [`DiskError::Cannot`] says what is missing.
+pub fn can_be_small() -> Result<(), DiskError> {
+    run(Command::new("mkfs.ext4").arg("-V"), "e2fsprogs")?;
+    run(Command::new("mount").arg("-V"), "mount")?;
+    let loops = OpenOptions::new().read(true).write(true).open("/dev/loop-control");
+    let need = |error| format!("/dev/loop-control: {error}");
+    loops.map(drop).map_err(|error| DiskError::Cannot { attempt: ATTEMPT, need: need(error) })
+}
+
 /// A mounted file system of limited size; unmounted when dropped.
 #[derive(Debug)]
 pub struct SmallVolume {
