@@ -1,6 +1,7 @@
 //! Why members cannot be started, stopped or reached.
 
 use crate::client::ClientError;
+use crate::disk::DiskError;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -8,6 +9,9 @@ use std::process::ExitStatus;
 /// What went wrong with a member or with its place.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
+    /// A member's disk could not be used.
+    #[error("a member's disk could not be used")]
+    Disk(#[from] DiskError),
     /// These hosts cannot be had on this machine; others may do.
     #[error("{hosts} hosts cannot be had here: {what}")]
     Unavailable {
