@@ -50,7 +50,7 @@ impl Trial {
         }
         let Some(program) = program() else { return skip("there is no reddwarf".into()) };
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let hosts = Box::new(Loopback::find(1).expect("a port"));
+        let hosts = Arc::new(Loopback::find(1).expect("a port"));
         let mut group = Group::lay_out(hosts, folder.path(), &program).expect("laid out");
         let member = &mut group.members[0];
         let below = member.folder.join("disk");

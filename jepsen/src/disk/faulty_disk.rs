@@ -38,7 +38,7 @@ impl FaultyDisk {
     /// [`DiskError::Cannot`] where FUSE file systems cannot be mounted.
     pub fn mount(backing: &Path, mountpoint: &Path, seed: u64) -> Result<FaultyDisk, DiskError> {
         can_mount()?;
-        mounts::clear(mountpoint, |source| source == fuse::SOURCE)?;
+        sweep(mountpoint)?;
         let (data, aside) = (backing.join("data"), backing.join("aside"));
         // A run that ended meanwhile may have left something.
         match std::fs::remove_dir_all(&aside) {
@@ -77,7 +77,7 @@ impl FaultyDisk {
     ) -> Result<FaultyDisk, DiskError> {
         can_mount()?;
         // Before the volume that it stands on.
-        mounts::clear(mountpoint, |source| source == fuse::SOURCE)?;
+        sweep(mountpoint)?;
         std::fs::create_dir_all(folder).map_err(DiskError::io("make", folder))?;
         let small = SmallVolume::mount(&folder.join("image"), &folder.join("volume"), bytes)?;
         let mut disk = FaultyDisk::mount(small.root(), mountpoint, seed)?;
@@ -103,6 +103,14 @@ impl FaultyDisk {
     /// Makes syncs fail.
     pub fn fail_syncs(&self, failing: FailingSyncs) {
         self.volume.behavior.set_failing(failing);
+    }
+
+    /// Makes durable what was written so far, as time does: what is not the member's to sync.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn settle(&self) -> Result<(), DiskError> {
+        self.volume.settle().map_err(DiskError::io("settle", &self.mountpoint))
     }
 
     /// The power fails: from now on nothing becomes durable, and syncs get no answer. To be
@@ -200,6 +208,13 @@ impl Drop for FaultyDisk {
             tracing::warn!(%error, "a disk stays mounted");
         }
     }
+}
+
+/// Detaches what stands at `mountpoint`, and what dead processes left anywhere.
+fn sweep(mountpoint: &Path) -> Result<(), DiskError> {
+    mounts::clear(mountpoint, |source| source == fuse::SOURCE)?;
+    mounts::clear_dead(fuse::SOURCE)?;
+    SmallVolume::clear_dead()
 }
 
 /// Whether FUSE file systems can be mounted here.

@@ -53,5 +53,29 @@ pub use damage::{Damage, tear_log};
 pub use error::DiskError;
 pub use faulty_disk::{FaultyDisk, can_mount};
 pub use log_file::LogFile;
-pub use small_volume::Room;
+pub use small_volume::{Room, can_be_small};
 pub use survivors::Survivors;
+
+use crate::host::Group;
+use std::sync::Arc;
+
+/// Room on the small file system of a member: more than an hour fills. It is a sparse file.
+const SMALL_BYTES: u64 = 8 * 1024 * 1024 * 1024;
+
+/// Puts a disk below the data of every member of a group that does not run yet, on a `small` file
+/// system if it is to be filled.
+///
+/// # Errors
+/// [`DiskError`]
+pub fn lay(group: &mut Group, seed: u64, small: bool) -> Result<(), DiskError> {
+    for (at, member) in group.members.iter_mut().enumerate() {
+        let (below, seed) = (member.folder.join("disk"), seed ^ (at as u64) << 32);
+        let disk = if small {
+            FaultyDisk::mount_small(&below, &member.data, SMALL_BYTES, seed)?
+        } else {
+            FaultyDisk::mount(&below, &member.data, seed)?
+        };
+        member.disk = Some(Arc::new(disk));
+    }
+    Ok(())
+}

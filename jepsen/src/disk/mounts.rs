@@ -8,9 +8,37 @@ const TABLE: &str = "/proc/self/mounts";
 
 /// A line of the table of mounts.
 #[derive(Debug, PartialEq, Eq)]
-struct Mounted {
-    source: String,
-    at: PathBuf,
+pub struct Mounted {
+    /// What is mounted.
+    pub source: String,
+    /// Where.
+    pub at: PathBuf,
+}
+
+/// All that is mounted.
+///
+/// # Errors
+/// The table cannot be read.
+pub fn all() -> Result<Vec<Mounted>, DiskError> {
+    let table = std::fs::read_to_string(TABLE).map_err(DiskError::io("read", TABLE))?;
+    Ok(table.lines().filter_map(parse).collect())
+}
+
+/// Detaches FUSE file systems whose process is gone.
+///
+/// # Errors
+/// The system refused.
+pub fn clear_dead(source: &str) -> Result<(), DiskError> {
+    let dead = |mounted: &Mounted| {
+        let looked = std::fs::metadata(&mounted.at);
+        looked.is_err_and(|error| error.kind() == std::io::ErrorKind::NotConnected)
+    };
+    for mounted in all()?.into_iter().filter(|mounted| mounted.source == source) {
+        if dead(&mounted) {
+            detach(&mounted.at)?;
+        }
+    }
+    Ok(())
 }
 
 /// Detaches what an earlier run left mounted at `at`, which its source tells; another file system
@@ -19,10 +47,9 @@ struct Mounted {
 /// # Errors
 /// The system refused.
 pub fn clear(at: &Path, is_ours: impl Fn(&str) -> bool) -> Result<(), DiskError> {
-    let table = std::fs::read_to_string(TABLE).map_err(DiskError::io("read", TABLE))?;
     // A mount whose process is gone has no attributes, so that `canonicalize` would fail there.
     let at = absolute(at)?;
-    for _ in table.lines().filter_map(parse).filter(|m| m.at == at && is_ours(&m.source)) {
+    for _ in all()?.into_iter().filter(|m| m.at == at && is_ours(&m.source)) {
         detach(&at)?;
     }
     Ok(())

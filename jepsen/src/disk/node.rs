@@ -2,7 +2,7 @@
 
 use super::survivors::Choice;
 use super::unsynced::{Dropped, SyncEnd, Unsynced};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use rustix::fs::{FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -144,12 +144,13 @@ impl Node {
         self.unsynced.lock().crash(&self.file, choice)
     }
 
-    /// Whether a crash would change nothing.
-    pub fn is_clean(&self) -> bool {
-        self.unsynced().is_clean()
+    /// Makes durable what was written.
+    pub fn write_back(&self) {
+        self.unsynced.lock().write_back();
     }
 
-    fn unsynced(&self) -> MutexGuard<'_, Unsynced> {
-        self.unsynced.lock()
+    /// Whether a crash would change nothing.
+    pub fn is_clean(&self) -> bool {
+        self.unsynced.lock().is_clean()
     }
 }

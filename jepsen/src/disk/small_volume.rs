@@ -19,7 +19,23 @@ const BALLAST_STEPS: [u64; 3] = [64 * 1024 * 1024, 1024 * 1024, 4096];
 /// No blocks kept for root, and the least to write: the image stays sparse.
 const MKFS_OPTIONS: [&str; 10] =
     ["-q", "-F", "-m", "0", "-b", "4096", "-J", "size=16", "-E", "nodiscard,lazy_itable_init=1"];
+/// How the table of mounts calls loop devices.
+const SOURCE: &str = "/dev/loop";
+/// What is appended to a mount's path for the file that holds its process' id.
+const OWNER: &str = "owner";
 const ATTEMPT: &str = "mount a small file system";
+
+/// Whether small file systems can be made here.
+///
+/// # Errors
+/// [`DiskError::Cannot`] says what is missing.
+pub fn can_be_small() -> Result<(), DiskError> {
+    run(Command::new("mkfs.ext4").arg("-V"), "e2fsprogs")?;
+    run(Command::new("mount").arg("-V"), "mount")?;
+    let loops = OpenOptions::new().read(true).write(true).open("/dev/loop-control");
+    let need = |error| format!("/dev/loop-control: {error}");
+    loops.map(drop).map_err(|error| DiskError::Cannot { attempt: ATTEMPT, need: need(error) })
+}
 
 /// A mounted file system of limited size; unmounted when dropped.
 #[derive(Debug)]
@@ -43,7 +59,7 @@ impl SmallVolume {
     /// # Errors
     /// [`DiskError::Cannot`] without `mkfs.ext4`, `mount` or the right to mount.
     pub fn mount(image: &Path, at: &Path, bytes: u64) -> Result<SmallVolume, DiskError> {
-        mounts::clear(at, |source| source.starts_with("/dev/loop"))?;
+        mounts::clear(at, |source| source.starts_with(SOURCE))?;
         std::fs::create_dir_all(at).map_err(DiskError::io("make", at))?;
         if !image.exists() {
             let made = File::create(image).and_then(|file| file.set_len(bytes));
@@ -51,9 +67,27 @@ impl SmallVolume {
             let mut command = Command::new("mkfs.ext4");
             run(command.args(MKFS_OPTIONS).arg(image), "e2fsprogs")?;
         }
+        let owner = at.with_extension(OWNER);
+        let told = std::fs::write(&owner, std::process::id().to_string());
+        told.map_err(DiskError::io("write", &owner))?;
         let mut command = Command::new("mount");
         run(command.args(["-t", "ext4", "-o", "loop,noatime"]).arg(image).arg(at), "mount")?;
         Ok(SmallVolume { at: at.to_owned() })
+    }
+
+    /// Detaches those whose process is gone.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn clear_dead() -> Result<(), DiskError> {
+        for mounted in mounts::all()?.into_iter().filter(|m| m.source.starts_with(SOURCE)) {
+            let owner = std::fs::read_to_string(mounted.at.with_extension(OWNER));
+            let owner = owner.ok().and_then(|owner| owner.trim().parse::<u32>().ok());
+            if owner.is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists()) {
+                mounts::detach(&mounted.at)?;
+            }
+        }
+        Ok(())
     }
 
     /// Its root.

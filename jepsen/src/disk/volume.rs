@@ -295,6 +295,15 @@ impl Volume {
         Ok(rustix::fs::fstatvfs(&self.root.file)?)
     }
 
+    /// Makes all that was done durable, as time does.
+    ///
+    /// # Errors
+    /// As the system has it.
+    pub fn settle(&self) -> io::Result<()> {
+        self.known.lock().values().for_each(|known| known.node.write_back());
+        self.commit_older(Duration::ZERO)
+    }
+
     /// Takes back what no sync made durable. Nobody may use the volume meanwhile.
     ///
     /// # Errors

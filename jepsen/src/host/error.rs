@@ -10,6 +10,9 @@ use std::process::ExitStatus;
 /// What went wrong with a member or with its place.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
+    /// A member's disk could not be used.
+    #[error("a member's disk could not be used")]
+    Disk(#[from] DiskError),
     /// These hosts cannot be had on this machine; others may do.
     #[error("{hosts} hosts cannot be had here: {what}")]
     Unavailable {
@@ -73,9 +76,6 @@ pub enum HostError {
         /// How long it had.
         seconds: u64,
     },
-    /// A member's disk cannot be put in place.
-    #[error("a member's disk cannot be put in place")]
-    Disk(#[from] DiskError),
     /// A member's clock cannot be put in place.
     #[error("a member's clock cannot be put in place")]
     Clock(#[from] ClockError),

@@ -92,6 +92,8 @@ impl Group {
         let credentials = Credentials::of_kubeconfig(&kubeconfig)?;
         for member in others {
             copy_authority(&first.data.join("pki"), &member.data.join("pki"))?;
+            // What an operator put there is not the member's to lose.
+            member.disk.iter().try_for_each(|disk| disk.settle())?;
             member.start()?;
         }
         *self.credentials.lock() = Some(credentials);

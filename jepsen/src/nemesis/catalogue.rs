@@ -1,14 +1,21 @@
 //! All nemeses by name.
 
+use super::clock_jump::ClockJump;
+use super::clock_skew::ClockSkew;
 use super::delay::Late;
+use super::disk_full::DiskFull;
 use super::disturb::Disturb;
 use super::duplicate::Twice;
+use super::failing_fsync::FailingFsync;
+use super::flipped_bits::FlippedBits;
 use super::hop::Hop;
 use super::kill::Kill;
 use super::loss::Lost;
+use super::lost_writes::LostWrites;
 use super::partition::{Cut, Partition};
 use super::pause::Pause;
 use super::reorder::Overtaken;
+use super::slow_fsync::SlowFsync;
 use super::slow_watch::SlowWatch;
 use super::term::Term;
 use super::throttle::Narrow;
@@ -36,6 +43,9 @@ pub struct UnknownNemesis(pub String);
 
 const PROCESSES: &[Need] = &[Need::Processes];
 const NETWORK: &[Need] = &[Need::Network];
+const DISK: &[Need] = &[Need::Disk];
+const ROOM: &[Need] = &[Need::Disk, Need::Room];
+const CLOCK: &[Need] = &[Need::Clock];
 
 /// One that `all` means.
 const fn own(
@@ -135,6 +145,45 @@ pub const CATALOGUE: &[Entry] = &[
     }),
     own("throttle", NETWORK, "few bytes a second pass between members", || {
         Box::new(Disturb::<Narrow>::new())
+    }),
+    own(
+        "disk-full",
+        ROOM,
+        "no room on the disk of one member, the leader, a minority or all",
+        || Box::new(DiskFull::default()),
+    ),
+    own("slow-fsync", DISK, "syncs of one member, the leader, a minority or all wait", || {
+        Box::new(SlowFsync::default())
+    }),
+    own(
+        "failing-fsync",
+        DISK,
+        "a sync fails: the member stops, and what it covered is lost",
+        || Box::new(FailingFsync::default()),
+    ),
+    own(
+        "lost-writes",
+        DISK,
+        "the power fails, and what was not synced is lost, or some of it",
+        || Box::new(LostWrites::new()),
+    ),
+    own("torn-log", DISK, "the power fails during writes, and the log ends in a torn one", || {
+        Box::new(LostWrites::torn())
+    }),
+    own(
+        "flipped-log",
+        PROCESSES,
+        "a bit flips in the synced log of a minority that is down",
+        || Box::new(FlippedBits::in_log()),
+    ),
+    own("flipped-state", PROCESSES, "bits flip in the state of a minority that is down", || {
+        Box::new(FlippedBits::in_state())
+    }),
+    own("clock-jump", CLOCK, "wall clocks jump by seconds to days, and back", || {
+        Box::new(ClockJump::default())
+    }),
+    own("clock-skew", CLOCK, "wall clocks go fast or slow, then jump back", || {
+        Box::new(ClockSkew::default())
     }),
 ];
 

@@ -5,18 +5,27 @@
 //! says what it [needs](Need) of the hosts; [`CATALOGUE`] lists them all.
 
 mod catalogue;
+mod clock_jump;
+mod clock_skew;
+mod clocks;
 mod command;
 mod delay;
+mod disk_full;
+mod disks;
 mod disturb;
 mod duplicate;
 mod error;
+mod failing_fsync;
+mod flipped_bits;
 mod hop;
 mod kill;
 mod lines;
 mod loss;
+mod lost_writes;
 mod partition;
 mod pause;
 mod reorder;
+mod slow_fsync;
 mod slow_watch;
 mod term;
 mod throttle;
@@ -46,8 +55,8 @@ pub enum Need {
     Network,
     /// The disk below every member's data: [`Member::disk`](crate::host::Member::disk).
     Disk,
-    /// Such a disk with little room, which can be filled.
-    SmallDisk,
+    /// The same, with so little room that it can be filled.
+    Room,
     /// Every member's wall clock.
     Clock,
 }
@@ -59,7 +68,7 @@ impl Need {
             Need::Processes => "members that jepsen starts",
             Need::Network => "network namespaces",
             Need::Disk => "disks of jepsen's own below the members' data",
-            Need::SmallDisk => "such disks with little room",
+            Need::Room => "small file systems below those",
             Need::Clock => "clocks that can be changed",
         }
     }

@@ -59,6 +59,9 @@ impl Chaos {
             let hold = self.begin(group).await;
             tokio::time::sleep(hold.min(until.saturating_duration_since(Instant::now()))).await;
             self.end(group).await;
+            if Instant::now() < until {
+                recovered(group).await;
+            }
         }
     }
 
@@ -85,7 +88,7 @@ impl Chaos {
         }
     }
 
-    /// Undoes the fault that is in progress, if any, and waits until all members serve.
+    /// Undoes the fault that is in progress, if any.
     pub async fn end(&mut self, group: &Group) {
         let Some((at, described)) = self.current.take() else { return };
         let (name, nemesis) = &mut self.nemeses[at];
@@ -95,9 +98,6 @@ impl Chaos {
             tracing::warn!(nemesis = name, error = words(error), "did not end well");
         }
         log(&self.recorder, name, Phase::End, described, Some(ended));
-        if let Err(error) = group.all_ready(READY_TIMEOUT).await {
-            tracing::error!(nemesis = name, error = words(&error), "a member did not come back");
-        }
     }
 
     fn draw(&mut self) -> usize {
@@ -106,6 +106,13 @@ impl Chaos {
             self.deck.shuffle(&mut self.rng);
         }
         self.deck.pop().unwrap_or_default()
+    }
+}
+
+/// Waits until all members serve again: the next fault shall be the only one.
+async fn recovered(group: &Group) {
+    if let Err(error) = group.all_ready(READY_TIMEOUT).await {
+        tracing::error!(error = words(&error), "a member did not come back");
     }
 }
 

@@ -27,9 +27,6 @@ pub enum RunError {
     /// The servers' certificates cannot be used.
     #[error("the servers cannot be asked")]
     Client(#[from] ClientError),
-    /// What was asked for does not go together.
-    #[error("{0}")]
-    Plan(String),
 }
 
 impl RunError {
