@@ -44,7 +44,8 @@ fn verdicts_are_as_written() {
     for path in histories() {
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
         let text = fs::read_to_string(&path).expect("readable");
-        let history = History::read(text.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let history =
+            History::read(text.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let parameters = parameters(&name, &text);
         let verdict = check_all(&history, &parameters);
         let summary = report::summary(&verdict, &parameters);

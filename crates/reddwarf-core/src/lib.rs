@@ -16,6 +16,7 @@ pub mod gvk;
 pub mod key;
 pub mod limits;
 pub mod object;
+pub mod planted;
 pub mod proposal;
 pub mod quantity;
 pub mod revision;

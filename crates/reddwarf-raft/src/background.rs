@@ -4,6 +4,7 @@ use crate::core::Core;
 use crate::data::LogData;
 use crate::founding;
 use openraft::async_runtime::watch::WatchReceiver;
+use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{Proposal, ProposalKind, RequestId};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -65,7 +66,9 @@ pub async fn look(core: Arc<Core>) {
             founding::record_incarnations(&core).await;
         }
         let written = core.wal.written_bytes();
-        if written - snapshot_at >= core.limits.snapshot_wal_bytes {
+        // A purge that comes too early is to be seen without filling the log first.
+        let due_at = if planted::is(Bug::EarlyPurge) { 1 } else { core.limits.snapshot_wal_bytes };
+        if written - snapshot_at >= due_at {
             snapshot_at = written;
             if let Err(error) = core.raft.trigger().snapshot().await {
                 tracing::warn!(%error, "no snapshot");

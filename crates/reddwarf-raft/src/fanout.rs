@@ -8,6 +8,7 @@
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
+use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{
     ChangeEvent, Collection, ReadError, Revision, View, WatchBatch, WatchClosed, WatchStream,
 };
@@ -200,8 +201,29 @@ impl Cursor {
             .changes(&self.collection, self.reached, WATCH_BATCH_EVENTS)
             .map_err(|_| WatchClosed::TooSlow)?;
         self.reached = reached;
-        Ok(events)
+        Ok(mistaken(events))
     }
+}
+
+/// What [`planted`] bugs make of the changes that a watch is told.
+fn mistaken(mut events: Vec<Arc<ChangeEvent>>) -> Vec<Arc<ChangeEvent>> {
+    /// About every so manieth change is told wrongly.
+    const EVERY: u64 = 50;
+    let chosen = |event: &Arc<ChangeEvent>| event.revision.0.is_multiple_of(EVERY);
+    if planted::is(Bug::DroppedEvent) {
+        events.retain(|event| !chosen(event));
+    }
+    if planted::is(Bug::DoubledEvent) {
+        let twice = |event: Arc<ChangeEvent>| {
+            let copies = if chosen(&event) { 2 } else { 1 };
+            std::iter::repeat_n(event, copies)
+        };
+        events = events.into_iter().flat_map(twice).collect();
+    }
+    if planted::is(Bug::ReorderedEvent) {
+        events.reverse();
+    }
+    events
 }
 
 #[async_trait]

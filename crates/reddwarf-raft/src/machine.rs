@@ -13,6 +13,7 @@ use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use parking_lot::Mutex;
+use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{Outcome, RequestId, Revision};
 use reddwarf_storage::{Durable, Persist, PersistBatch, RedbStore, load, read_checkpoint};
 use reddwarf_versioning::{Applied, Checkpoint, EntryContext, State, StateRoot, WindowLimits};
@@ -303,10 +304,16 @@ impl RaftSnapshotBuilder<TypeConfig> for Machine {
 
     /// Records what one durable transaction holds; no bytes are made yet (invariant 13).
     async fn build_snapshot(&mut self) -> io::Result<SnapshotOf<TypeConfig, SnapshotData>> {
-        let durable = self.0.flush().await?;
+        let early = planted::is(Bug::EarlyPurge);
+        let durable = if early { self.0.persist.durable() } else { self.0.flush().await? };
         let last_membership = membership::decode(&durable.membership).map_err(io::Error::other)?;
         let pristine = durable.applied.index == 0 && durable.membership.is_empty();
-        let applied = log_id(durable.applied.term, durable.applied.index);
+        let applied = if early {
+            let to = *self.0.applied.borrow();
+            log_id(to.term, to.index)
+        } else {
+            log_id(durable.applied.term, durable.applied.index)
+        };
         let meta = SnapshotMetaOf::<TypeConfig> {
             last_log_id: (!pristine).then_some(applied),
             last_membership,

@@ -28,6 +28,7 @@ use bytes::Bytes;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{ServerState, SnapshotPolicy};
 use parking_lot::Mutex;
+use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{ReadError, Store};
 use reddwarf_storage::{
     Durable, Persist, Persister, PersisterLimits, RedbStore, StoreOptions, load,
@@ -116,6 +117,7 @@ fn open_wal(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Wal, StartErro
 
 fn raft_config(config: &NodeConfig) -> Result<Arc<openraft::Config>, StartError> {
     let limits = &config.limits;
+    let keep = if planted::is(Bug::EarlyPurge) { 0 } else { limits.snapshot_keep_entries };
     let ms = |duration: Duration| duration.as_millis() as u64;
     let raft = openraft::Config {
         cluster_name: config.cluster_id.clone(),
@@ -127,7 +129,7 @@ fn raft_config(config: &NodeConfig) -> Result<Arc<openraft::Config>, StartError>
         max_payload_entries: 1_024,
         replication_lag_threshold: u64::MAX / 2,
         snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: limits.snapshot_keep_entries,
+        max_in_snapshot_log_to_keep: keep,
         purge_batch_size: 64,
         enable_pre_vote: Some(true),
         enable_leader_restore: Some(false),

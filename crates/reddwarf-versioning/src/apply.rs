@@ -14,6 +14,7 @@ use crate::{
 use bytes::Bytes;
 use reddwarf_core::limits::{PROPOSAL_BYTES_MAX, PROPOSAL_OBJECTS_MAX};
 use reddwarf_core::object::splice_revision;
+use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{
     Change, ChangeEvent, CommitChange, CommitHeader, Committed, Expectation, ObjectKey, Outcome,
     Precondition, Proposal, ProposalKind, Rejection, RequestId, Revision, StoredObject, Write,
@@ -113,6 +114,7 @@ impl State {
         let holds = match condition.expect {
             Expectation::Absent => found.is_none(),
             Expectation::Present => found.is_some(),
+            Expectation::At(_) if planted::is(Bug::UncheckedCompareAndSwap) => found.is_some(),
             Expectation::At(revision) => found == Some(revision),
         };
         if holds {

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::findings::Findings;
-use crate::trace::{Call, Moment};
+use crate::trace::{Call, Input, Moment, Outcome};
 use std::time::Duration;
 
 pub(super) fn check(context: &Context, findings: &mut Findings) {
@@ -14,6 +14,7 @@ pub(super) fn check(context: &Context, findings: &mut Findings) {
         return findings.unknown(format!("a fault never ended: {fault}"));
     }
     let over_ns = last.ended_ns.unwrap_or(0);
+    everywhere(context, over_ns, findings);
     let writes = context.trace.calls.iter().filter(|call| call.input.is_write());
     let after: Vec<&Call> = writes.filter(|call| call.invoked.ns >= over_ns).collect();
     let ended = |call: &&Call| call.ended.filter(|_| call.is_ok()).map(|Moment { ns, .. }| ns);
@@ -35,5 +36,23 @@ pub(super) fn check(context: &Context, findings: &mut Findings) {
                 took.as_millis()
             )
         });
+    }
+}
+
+/// The probe writes through every member, and takes long to give one up: a member that died by
+/// itself shows here, while the others go on.
+fn everywhere(context: &Context, over_ns: u64, findings: &mut Findings) {
+    let calls = context.trace.calls.iter();
+    let asked = calls.filter(|call| matches!(call.input, Input::Writable));
+    for call in asked.filter(|call| call.invoked.ns >= over_ns) {
+        let Some(ended) = call.ended else { continue };
+        if call.is_ok() {
+            findings.figure("everywhere after ms", (ended.ns - over_ns) / 1_000_000);
+        } else if call.outcome == Outcome::Fail {
+            findings.found_in("member-not-writable", [call], || {
+                "a member took no write after the last fault, and was asked until the probe gave up"
+                    .to_owned()
+            });
+        }
     }
 }

@@ -102,15 +102,15 @@ impl Builder {
     fn fault(&mut self, op: &Op) {
         let names = &mut self.trace.names;
         let f = names.name(&op.f);
-        let ends = matches!(decode::field(&op.value, "phase"), Some(Edn::Key(word)) if word == "end");
+        let ends =
+            matches!(decode::field(&op.value, "phase"), Some(Edn::Key(word)) if word == "end");
         let evidence = decode::field(&op.value, "evidence").map(|edn| names.name(&edn.to_string()));
         let error = op.more.get("error").map(|error| decode::label(error, names));
         let targets = decode::targets(&op.value, names);
         // A fault whose end was told is over, unless this is the second line of the end.
         let faults = &mut self.trace.faults;
-        let current = self.current.get(&f).copied().filter(|place| {
-            ends || faults[*place].ended_ns.is_none()
-        });
+        let current =
+            self.current.get(&f).copied().filter(|place| ends || faults[*place].ended_ns.is_none());
         let place = current.unwrap_or_else(|| {
             faults.push(Fault {
                 f,
@@ -143,6 +143,9 @@ impl Builder {
 impl Input {
     /// Whether it may change something.
     pub fn is_write(&self) -> bool {
-        !matches!(self, Input::Read { .. } | Input::List { .. } | Input::Watch { .. } | Input::Other)
+        !matches!(
+            self,
+            Input::Read { .. } | Input::List { .. } | Input::Watch { .. } | Input::Other
+        )
     }
 }

@@ -56,19 +56,58 @@ pub struct Call {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(missing_docs)]
 pub enum Input {
-    Read { key: u64, at_least: Option<u64> },
-    Create { key: u64, val: i64 },
-    Write { key: u64, val: i64 },
-    Cas { key: u64, rev: u64, val: i64 },
-    Delete { key: u64, rev: Option<u64> },
-    Add { val: i64 },
-    List { selector: Selector, at_least: Option<u64> },
-    Watch { from: Option<u64>, mode: Mode, selector: Selector },
-    Lease { verb: LeaseVerb, holder: Name },
-    Fenced { fence: u64, val: i64 },
-    Pod { key: u64, cpu: u64 },
-    DeletePod { key: u64 },
-    Node { node: Name, cpu: u64 },
+    Read {
+        key: u64,
+        at_least: Option<u64>,
+    },
+    Create {
+        key: u64,
+        val: i64,
+    },
+    Write {
+        key: u64,
+        val: i64,
+    },
+    Cas {
+        key: u64,
+        rev: u64,
+        val: i64,
+    },
+    Delete {
+        key: u64,
+        rev: Option<u64>,
+    },
+    Add {
+        val: i64,
+    },
+    List {
+        selector: Selector,
+        at_least: Option<u64>,
+    },
+    Watch {
+        from: Option<u64>,
+        mode: Mode,
+        selector: Selector,
+    },
+    Lease {
+        verb: LeaseVerb,
+        holder: Name,
+    },
+    Fenced {
+        fence: u64,
+        val: i64,
+    },
+    Pod {
+        key: u64,
+        cpu: u64,
+    },
+    DeletePod {
+        key: u64,
+    },
+    Node {
+        node: Name,
+        cpu: u64,
+    },
     Writable,
     /// An operation that no checker knows.
     Other,

@@ -39,7 +39,9 @@ impl Trace {
             Input::Delete { key, rev: None } => format!("delete object {key}"),
             Input::Delete { key, rev: Some(rev) } => format!("delete object {key} if at {rev}"),
             Input::Add { val } => format!("add {val}"),
-            Input::List { selector, at_least } => format!("list{}{}", of(selector), since(at_least)),
+            Input::List { selector, at_least } => {
+                format!("list{}{}", of(selector), since(at_least))
+            }
             Input::Watch { from, mode, selector } => watch(from, mode, selector),
             Input::Lease { verb, holder } => format!("{} as {}", lease(verb), self.text(holder)),
             Input::Fenced { fence, val } => format!("write {val} under fence {fence}"),
@@ -75,7 +77,8 @@ impl Trace {
                 format!("{} elements at revision {rev}", elements.len())
             }
             Output::Items { rev, items } => {
-                let parts = items.iter().map(|(key, state)| format!("{key} = {}", self.state(*state)));
+                let parts =
+                    items.iter().map(|(key, state)| format!("{key} = {}", self.state(*state)));
                 format!("at revision {rev}: {}", some(parts, items.len()))
             }
             Output::Events { events, end } => {

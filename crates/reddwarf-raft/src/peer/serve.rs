@@ -126,3 +126,60 @@ fn admit(
     let reply = handler.admit(&hello)?;
     Ok((hello, reply))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Admits everybody whom the connection itself does not refuse.
+    struct Anybody;
+
+    #[async_trait]
+    impl PeerHandler for Anybody {
+        fn admit(&self, _: &Hello) -> Result<HelloReply, String> {
+            Ok(HelloReply { incarnation: 1, expected: 0 })
+        }
+
+        async fn call(&self, _: u64, _: Kind, _: Bytes) -> Result<Bytes, String> {
+            Err("no calls here".to_owned())
+        }
+    }
+
+    fn answer(kind: Kind, hello: &Hello, certificate: &str) -> Result<(), String> {
+        let frame = Frame { kind, call: 1, body: encode(hello).expect("a hello") };
+        super::admit(&frame, Some(certificate), &Anybody).map(|_| ())
+    }
+
+    fn hello() -> Hello {
+        Hello {
+            wire_version: WIRE_VERSION,
+            cluster_id: "group".to_owned(),
+            from: 2,
+            from_name: "node-2".to_owned(),
+            to: 1,
+            incarnation: 7,
+        }
+    }
+
+    #[test]
+    fn a_member_is_admitted_by_its_certificate() {
+        assert_eq!(answer(Kind::Hello, &hello(), "node-2"), Ok(()));
+        let refused = answer(Kind::Hello, &hello(), "node-3").expect_err("another one's");
+        assert_eq!(refused, "node-2 (node 2) shows a certificate for \"node-3\"");
+    }
+
+    #[test]
+    fn a_member_of_another_version_is_refused_by_name() {
+        let newer = Hello { wire_version: WIRE_VERSION + 1, ..hello() };
+        let refused = answer(Kind::Hello, &newer, "node-2").expect_err("another version");
+        let (theirs, ours) = (WIRE_VERSION + 1, WIRE_VERSION);
+        let expected = format!("node-2 (node 2) speaks wire version {theirs}, this node {ours}");
+        assert_eq!(refused, expected);
+    }
+
+    #[test]
+    fn nothing_goes_before_the_hello() {
+        let refused = answer(Kind::Status, &hello(), "node-2").expect_err("no hello");
+        assert_eq!(refused, "the first frame of a connection must be a hello");
+    }
+}

@@ -8,6 +8,7 @@ use super::table::Place;
 use super::{Shared, WalOptions};
 use crate::types::{Entry, LogId, Vote, term_of};
 use openraft::entry::RaftEntry;
+use reddwarf_core::planted::{self, Bug};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -131,7 +132,8 @@ impl Writer {
         }
         self.shared.metrics.wal_batch.observe(dones.len() as f64);
         if result.is_ok() {
-            result = self.flush();
+            let early = planted::is(Bug::EarlyAcknowledgement);
+            result = if early { self.write_buffer() } else { self.flush() };
         }
         if let Err(error) = &result {
             tracing::error!(%error, "the write-ahead log cannot be written any more");
@@ -152,6 +154,10 @@ impl Writer {
     pub fn idle(&mut self) {
         if self.shared.failed.load(Ordering::Acquire) {
             return;
+        }
+        if planted::is(Bug::EarlyAcknowledgement) {
+            let failed = self.flush().is_err();
+            self.shared.failed.store(failed, Ordering::Release);
         }
         let committed = self.shared.table.lock().committed;
         let due = self.unmarked || committed != self.committed;
