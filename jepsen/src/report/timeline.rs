@@ -2,7 +2,8 @@
 
 use super::chart::{Axes, fault_colour, push_box, round};
 use super::lanes::{Lanes, end_ns};
-use crate::trace::{Call, Name, Outcome, Trace};
+use super::outcome::Ending;
+use crate::trace::{Call, Name, Trace};
 use maud::{Markup, html};
 use std::collections::{BTreeMap, HashSet};
 
@@ -51,7 +52,7 @@ pub(super) fn whole(trace: &Trace, moments: &[u64]) -> Markup {
     let lanes = Lanes::of(trace);
     let names = fault_names(trace);
     let shown = lanes.count.min(LANES_MAX);
-    let row = if shown > 30 { 10.0 } else { 14.0 };
+    let row = if shown > 30 { 12.0 } else { 15.0 };
     let axes = Axes::rows(WIDTH, names.len() + shown, row, 0, trace.end_ns);
     let cells = cells(trace, &lanes, &axes, names.len());
     axes.draw(&html! {
@@ -61,8 +62,8 @@ pub(super) fn whole(trace: &Trace, moments: &[u64]) -> Markup {
                 (axes.label(names.len() + lane, &format!("client {lane}")))
             }
         }
-        @for (outcome, path) in &cells {
-            path class={ "cell " (class(*outcome)) } d=(path) {}
+        @for (ending, path) in &cells {
+            path class={ "cell " (ending.name()) } d=(path) {}
         }
         @for ns in moments {
             line .moment x1=(round(axes.x(*ns))) x2=(round(axes.x(*ns))) y1="2" y2=(axes.height - 20.0) {}
@@ -90,15 +91,16 @@ fn fault_rows(trace: &Trace, axes: &Axes, names: &[Name], row: f64) -> Markup {
 }
 
 /// One path for each outcome. A cell has the colour of the worst that ended in it.
-fn cells(trace: &Trace, lanes: &Lanes, axes: &Axes, first: usize) -> BTreeMap<Outcome, String> {
-    let mut worst: Vec<[Option<Outcome>; CELLS]> = vec![[None; CELLS]; lanes.count];
+fn cells(trace: &Trace, lanes: &Lanes, axes: &Axes, first: usize) -> BTreeMap<Ending, String> {
+    let mut worst: Vec<[Option<Ending>; CELLS]> = vec![[None; CELLS]; lanes.count];
     let cell_ns = (trace.end_ns / CELLS as u64).max(1);
     let cell = |ns: u64| ((ns / cell_ns) as usize).min(CELLS - 1);
     for call in &trace.calls {
         let Some(lane) = lanes.lane(call) else { continue };
         let (from, to) = (cell(call.invoked.ns), cell(end_ns(call, trace.end_ns)));
+        let ending = Some(Ending::of(trace, call));
         for one in &mut worst[lane][from..=to] {
-            *one = (*one).max(Some(call.outcome));
+            *one = (*one).max(ending);
         }
     }
     let mut paths = BTreeMap::new();
@@ -108,10 +110,10 @@ fn cells(trace: &Trace, lanes: &Lanes, axes: &Axes, first: usize) -> BTreeMap<Ou
         let mut from = 0;
         for run in cells.chunk_by(|a, b| a == b) {
             let to = from + run.len();
-            if let Some(outcome) = run[0] {
+            if let Some(ending) = run[0] {
                 let x = axes.x(from as u64 * cell_ns);
                 let width = axes.x(to as u64 * cell_ns) - x;
-                let path: &mut String = paths.entry(outcome).or_default();
+                let path: &mut String = paths.entry(ending).or_default();
                 push_box(path, (x, y), (width, height));
             }
             from = to;
@@ -173,7 +175,7 @@ fn bar(trace: &Trace, axes: &Axes, call: &Call, row: usize, marked: bool) -> Mar
     let width = (axes.x(end_ns(call, trace.end_ns)) - x).max(1.5);
     let (y, height) = (axes.y(row as f64) + 3.0, axes.y(1.0) - axes.y(0.0) - 6.0);
     html! {
-        rect class={ "cell " (class(call.outcome)) } x=(round(x)) y=(round(y)) width=(round(width))
+        rect class={ "cell " (Ending::of(trace, call).name()) } x=(round(x)) y=(round(y)) width=(round(width))
             height=(round(height)) opacity=[(!marked).then_some("0.45")] {
             title { (trace.describe(call)) }
         }
@@ -181,13 +183,5 @@ fn bar(trace: &Trace, axes: &Axes, call: &Call, row: usize, marked: bool) -> Mar
             rect .mark x=(round(x - 1.0)) y=(round(y - 1.0)) width=(round(width + 2.0))
                 height=(round(height + 2.0)) rx="2" {}
         }
-    }
-}
-
-pub(super) fn class(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Ok => "ok",
-        Outcome::Fail => "fail",
-        Outcome::Info => "info",
     }
 }
