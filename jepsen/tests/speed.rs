@@ -46,9 +46,14 @@ fn an_hour_is_checked_in_minutes() {
         },
         &path,
     );
-    println!("generated in {:?}, {} MiB", begun.elapsed(), path.metadata().map_or(0, |file| file.len() >> 20));
+    println!(
+        "generated in {:?}, {} MiB",
+        begun.elapsed(),
+        path.metadata().map_or(0, |file| file.len() >> 20)
+    );
     let begun = Instant::now();
-    let trace = Trace::read(BufReader::new(File::open(&path).expect("the file"))).expect("a history");
+    let trace =
+        Trace::read(BufReader::new(File::open(&path).expect("the file"))).expect("a history");
     println!("read {} lines in {:?}, peak {} MiB", trace.lines, begun.elapsed(), peak_mib());
     let parameters = Parameters { workloads: vec!["watch".to_owned()], ..Parameters::default() };
     let begun = Instant::now();

@@ -88,7 +88,9 @@ impl Valid {
 
 impl Checked {
     fn to_edn(&self) -> Edn {
-        let figures = self.figures.iter().map(|(name, count)| (key(name), number(*count)));
+        // A keyword has no spaces.
+        let word = |name: &String| key(&name.replace(' ', "-"));
+        let figures = self.figures.iter().map(|(name, count)| (word(name), number(*count)));
         let reasons = self.reasons.iter().map(|reason| Edn::string(reason.clone()));
         let anomalies = self.anomalies.iter().map(Anomaly::to_edn);
         Edn::Map(
@@ -133,4 +135,25 @@ fn key(name: &str) -> Edn {
 
 fn number(count: u64) -> Edn {
     Edn::Int(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clojure_reader::edn::read_string;
+
+    #[test]
+    fn results_can_be_read_again() {
+        let checked = Checked {
+            checker: "coverage",
+            valid: Valid::Unknown,
+            reasons: vec!["fault \"kill\" was not made".to_owned()],
+            figures: vec![("fault kill".to_owned(), 0), ("fault pause".to_owned(), 2)],
+            anomalies: vec![Anomaly { kind: "lost", words: "a \n b".to_owned(), ops: vec![3] }],
+        };
+        let edn = Verdict { results: vec![checked] }.to_edn();
+        for text in [format!("{edn}"), format!("{edn:#}")] {
+            assert_eq!(read_string(&text).expect("EDN").into_owned(), edn);
+        }
+    }
 }

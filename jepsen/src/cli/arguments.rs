@@ -26,6 +26,10 @@ pub enum Command {
         /// The file `history.edn` of a run, with its `test.edn` beside it.
         history: PathBuf,
     },
+    /// Put known mistakes into the members, one after the other, and see that each is found.
+    ///
+    /// Exit status: 0 all were found, 1 one was missed.
+    Planted(PlantedArguments),
     /// Judge the history of a run's folder again and write its report.
     Report {
         /// The folder.
@@ -42,6 +46,26 @@ pub enum HostsArgument {
     Namespace,
     /// On loopback addresses.
     Loopback,
+}
+
+/// Which mistakes are tried, and how.
+#[derive(Debug, Args)]
+pub struct PlantedArguments {
+    /// Only this one.
+    #[arg(long, value_name = "BUG")]
+    pub only: Option<String>,
+    /// Seconds of faults for each.
+    #[arg(long, default_value_t = 20)]
+    pub time: u64,
+    /// What all choices come from.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The `reddwarf-planted` program; without it, cargo builds one.
+    #[arg(long)]
+    pub binary: Option<PathBuf>,
+    /// A folder for everything that the runs write.
+    #[arg(long, default_value = "jepsen/runs/planted")]
+    pub out: PathBuf,
 }
 
 /// What a run is to do.

@@ -4,6 +4,7 @@ mod analyze;
 mod arguments;
 mod list;
 mod plan;
+mod planted;
 mod run;
 
 pub use arguments::Cli;
@@ -45,6 +46,7 @@ pub async fn main(cli: Cli) -> Result<Verdict> {
             Ok(Verdict::Valid)
         }
         Command::Analyze { history } => analyze::analyze(&history),
+        Command::Planted(arguments) => planted::planted(arguments).await,
         Command::Report { folder } => analyze::report(&folder),
     }
 }

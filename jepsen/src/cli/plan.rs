@@ -4,7 +4,7 @@ use super::arguments::{HostsArgument, RunArguments};
 use crate::client::{Call, Client, Credentials, Endpoint, Pem};
 use crate::host::{self, HostsWanted};
 use crate::nemesis::{self, Need};
-use crate::run::{Plan, Where, build};
+use crate::run::{Plan, Program, Where, build};
 use crate::workload;
 use jiff::Zoned;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
@@ -59,7 +59,7 @@ async fn subject(arguments: &RunArguments, seed: u64) -> Result<Where> {
     }
     let program = match &arguments.binary {
         Some(program) => std::path::absolute(program).into_diagnostic()?,
-        None => build().await.into_diagnostic()?,
+        None => build(Program::Product).await.into_diagnostic()?,
     };
     let wanted = match arguments.hosts {
         HostsArgument::Any => HostsWanted::Any,

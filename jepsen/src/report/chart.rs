@@ -80,7 +80,8 @@ impl Axes {
         let span = self.to_ns.saturating_sub(self.from_ns).max(1);
         let steps = (0..13).flat_map(|power| [1, 2, 5].map(|step| step * 10_u64.pow(power)));
         let minutes = [15, 30, 60, 120, 300, 600, 1_200, 3_600].map(|s| s * 1_000_000_000);
-        let mut steps: Vec<u64> = steps.filter(|step| *step <= 10_000_000_000).chain(minutes).collect();
+        let mut steps: Vec<u64> =
+            steps.filter(|step| *step <= 10_000_000_000).chain(minutes).collect();
         steps.sort_unstable();
         let step = steps.into_iter().find(|step| span / step <= 9).unwrap_or(span);
         let first = self.from_ns.div_ceil(step) * step;
@@ -93,7 +94,8 @@ impl Axes {
         let marks: Vec<f64> = match self.scale {
             Scale::Rows(_) => Vec::new(),
             Scale::Linear(most) => {
-                let step = [1.0, 2.0, 5.0].map(|step| step * 10_f64.powf((most / 4.0).log10().floor()));
+                let step =
+                    [1.0, 2.0, 5.0].map(|step| step * 10_f64.powf((most / 4.0).log10().floor()));
                 let step = step.into_iter().rfind(|step| most / step >= 3.0).unwrap_or(most / 4.0);
                 (0..=(most / step) as u64).map(|count| count as f64 * step).collect()
             }

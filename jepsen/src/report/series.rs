@@ -51,7 +51,9 @@ pub(super) fn rates(trace: &Trace, parts: Parts) -> BTreeMap<Ending, Line> {
     };
     let line = |counts: Vec<u64>| {
         let rates = counts.into_iter().enumerate();
-        rates.map(|(part, count)| (parts.middle(part), Some(count as f64 / seconds(part)))).collect()
+        rates
+            .map(|(part, count)| (parts.middle(part), Some(count as f64 / seconds(part))))
+            .collect()
     };
     counts.into_iter().map(|(ending, counts)| (ending, line(counts))).collect()
 }

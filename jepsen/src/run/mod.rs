@@ -13,7 +13,7 @@ mod test_file;
 
 pub use error::RunError;
 pub use plan::{Plan, Where};
-pub use program::{ProgramError, build};
+pub use program::{Program, ProgramError, build};
 pub use recorder::Recorder;
 pub use test_file::{TestFileError, parameters};
 

@@ -18,15 +18,29 @@ pub enum ProgramError {
     Missing(PathBuf),
 }
 
-/// Builds `reddwarf` beside this program; gives its path.
+/// What members can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// The product.
+    Product,
+    /// The product with a known mistake.
+    Planted,
+}
+
+/// Builds a program beside this one; gives its path.
 ///
 /// # Errors
 /// [`ProgramError`]
-pub async fn build() -> Result<PathBuf, ProgramError> {
+pub async fn build(program: Program) -> Result<PathBuf, ProgramError> {
     let own = std::env::current_exe().map_err(ProgramError::Cargo)?;
-    let program = own.with_file_name("reddwarf");
+    let (name, features): (_, &[&str]) = match program {
+        Program::Product => ("reddwarf", &[]),
+        Program::Planted => ("reddwarf-planted", &["--features", "planted-bugs"]),
+    };
+    let program = own.with_file_name(name);
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--release", "--package", "reddwarf"])
+        .args(["build", "--release", "--package", "reddwarf", "--bin", name])
+        .args(features)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .status()
         .await

@@ -98,11 +98,15 @@ impl Store {
             Some(from) => {
                 let first = self.log.partition_point(|change| change.rev <= from);
                 events.extend(self.log[first..].iter().filter_map(|change| told(change, selects)));
-                events.push(map([("type", Edn::key("bookmark")), ("rev", Edn::Int(self.rev as i64))]));
+                events.push(map([
+                    ("type", Edn::key("bookmark")),
+                    ("rev", Edn::Int(self.rev as i64)),
+                ]));
             }
             None => {
                 let objects = self.objects.iter().filter(|(_, object)| selects(object));
-                events.extend(objects.map(|(key, object)| event("added", *key, object.rev, *object)));
+                events
+                    .extend(objects.map(|(key, object)| event("added", *key, object.rev, *object)));
                 events.push(map([
                     ("type", Edn::key("bookmark")),
                     ("rev", Edn::Int(self.rev as i64)),
