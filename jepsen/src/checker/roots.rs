@@ -13,8 +13,18 @@ use std::collections::HashMap;
 /// Faults after which a process is still the same, by the beginning of their names; any other may
 /// have restarted its targets.
 const PROCESS_STAYS: &[&str] = &[
-    "pause", "hop", "slow-watch", "partition", "delay", "loss", "duplicate", "reorder", "throttle",
-    "slow-fsync", "disk-full", "clock-",
+    "pause",
+    "hop",
+    "slow-watch",
+    "partition",
+    "delay",
+    "loss",
+    "duplicate",
+    "reorder",
+    "throttle",
+    "slow-fsync",
+    "disk-full",
+    "clock-",
 ];
 
 pub(super) fn check(context: &Context, findings: &mut Findings) {

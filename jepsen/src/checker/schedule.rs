@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 pub(super) fn check(context: &Context, findings: &mut Findings) {
     for work in context.named("schedule") {
         let cluster = Cluster::of(work);
-        let mut look = Look { trace: context.trace, cluster, bound: HashMap::new(), held: HashMap::new() };
+        let mut look =
+            Look { trace: context.trace, cluster, bound: HashMap::new(), held: HashMap::new() };
         for (rev, sight) in sights(work) {
             look.take(rev, sight, findings);
         }
@@ -19,6 +20,9 @@ pub(super) fn check(context: &Context, findings: &mut Findings) {
         findings.figure("bindings", look.bound.len() as u64);
     }
 }
+
+/// A pod: its number, and which of those that had it.
+type Pod = (u64, Option<Name>);
 
 /// What was asked for.
 #[derive(Default)]
@@ -46,9 +50,9 @@ struct Look<'a> {
     trace: &'a Trace,
     cluster: Cluster<'a>,
     /// The first binding of each pod.
-    bound: HashMap<(u64, Option<Name>), Sight<'a>>,
+    bound: HashMap<Pod, Sight<'a>>,
     /// The pods that each node holds, with their CPUs and who saw it.
-    held: HashMap<Name, BTreeMap<(u64, Option<Name>), (u64, Sight<'a>)>>,
+    held: HashMap<Name, BTreeMap<Pod, (u64, Sight<'a>)>>,
 }
 
 impl<'a> Cluster<'a> {
@@ -126,7 +130,9 @@ impl<'a> Look<'a> {
                 continue;
             }
             match (self.bound.get(&pod).copied(), sight.node) {
-                (Some(first), node) if first.node != node => self.again(rev, first, sight, findings),
+                (Some(first), node) if first.node != node => {
+                    self.again(rev, first, sight, findings)
+                }
                 (None, Some(node)) => {
                     self.bound.insert(pod, sight);
                     self.hold(rev, node, sight, findings);

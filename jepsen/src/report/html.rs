@@ -1,8 +1,8 @@
 //! The page.
 
 use super::chart::{Axes, Scale};
-use super::series::{self, Latencies, Line, Parts};
 use super::outcome::Ending;
+use super::series::{self, Latencies, Line, Parts};
 use super::{anomaly, operations, timeline};
 use crate::checker::{Checked, Parameters, Valid, Verdict};
 use crate::trace::Trace;

@@ -72,6 +72,8 @@ pub(super) fn whole(trace: &Trace, moments: &[u64]) -> Markup {
 }
 
 fn fault_rows(trace: &Trace, axes: &Axes, names: &[Name], row: f64) -> Markup {
+    let colours = fault_names(trace);
+    let colour = |name| colours.iter().position(|one| *one == name).unwrap_or(0);
     html! {
         @for (place, name) in names.iter().enumerate() {
             (axes.label(place, trace.text(*name)))
@@ -81,7 +83,7 @@ fn fault_rows(trace: &Trace, axes: &Axes, names: &[Name], row: f64) -> Markup {
                     @let x = axes.x(fault.begun_ns);
                     rect .fault x=(round(x)) y=(round(axes.y(place as f64) + 1.5))
                         width=(round((axes.x(end_ns) - x).max(1.5))) height=(row - 3.0)
-                        fill=(fault_colour(place)) {
+                        fill=(fault_colour(colour(*name))) {
                         title { (trace.describe_fault(fault)) }
                     }
                 }
@@ -130,13 +132,17 @@ pub(super) fn window(trace: &Trace, shown: &[&Call]) -> Markup {
     let room = ((to - from) / 8).max(500);
     let (from, to) = (from.saturating_sub(room), to + room);
     let marked: HashSet<u64> = shown.iter().map(|call| call.invoked.index).collect();
-    let near = near(trace, from, to, &marked);
+    let near = near(trace, (from, to), shown);
     let mut processes: Vec<Option<u64>> = near.iter().map(|call| call.process).collect();
     processes.sort_unstable();
     processes.dedup();
     processes.truncate(LANES_MAX);
     let row = 18.0;
-    let names = fault_names(trace);
+    let mut names = fault_names(trace);
+    names.retain(|name| {
+        let mut faults = trace.faults.iter().filter(|fault| fault.f == *name);
+        faults.any(|fault| fault.begun_ns <= to && fault.ended_ns.is_none_or(|end| end >= from))
+    });
     let axes = Axes::rows(WIDTH, names.len() + processes.len(), row, from, to);
     axes.draw(&html! {
         (fault_rows(trace, &axes, &names, row))
@@ -152,22 +158,27 @@ pub(super) fn window(trace: &Trace, shown: &[&Call]) -> Markup {
     })
 }
 
-/// Calls within a window: what is marked, all others of the same clients, then what there is room for.
-fn near<'a>(trace: &'a Trace, from: u64, to: u64, marked: &HashSet<u64>) -> Vec<&'a Call> {
-    let within = |call: &&Call| {
-        call.invoked.ns <= to && end_ns(call, trace.end_ns) >= from && call.process.is_some()
+/// Calls within a window: what is shown, then the same clients' and the same objects', then others
+/// if there is room for all of these.
+fn near<'a>(trace: &'a Trace, (from, to): (u64, u64), shown: &[&'a Call]) -> Vec<&'a Call> {
+    let marked: HashSet<u64> = shown.iter().map(|call| call.invoked.index).collect();
+    let processes: HashSet<Option<u64>> = shown.iter().map(|call| call.process).collect();
+    let objects: HashSet<_> =
+        shown.iter().filter_map(|call| Some((call.workload, call.key()?))).collect();
+    let within = trace.calls.iter().filter(|call| {
+        let overlaps = call.invoked.ns <= to && end_ns(call, trace.end_ns) >= from;
+        overlaps && call.process.is_some() && !marked.contains(&call.invoked.index)
+    });
+    let related = |call: &&Call| {
+        let object = call.key().map(|key| (call.workload, key));
+        processes.contains(&call.process) || object.is_some_and(|key| objects.contains(&key))
     };
-    let is_marked = |call: &&Call| marked.contains(&call.invoked.index);
-    let all = trace.calls.iter();
-    let ours: Vec<&Call> = all.clone().filter(is_marked).collect();
-    let processes: HashSet<Option<u64>> = ours.iter().map(|call| call.process).collect();
-    let beside = all.filter(|call| within(call) && !is_marked(call));
-    let (same, other): (Vec<&Call>, Vec<&Call>) =
-        beside.partition(|call| processes.contains(&call.process));
-    let more = same.into_iter().chain(other).take(CALLS_MAX);
-    let mut near: Vec<&Call> = more.chain(ours).collect();
-    near.sort_by_key(|call| (is_marked(&call), call.invoked.index));
-    near
+    let (mut near, others): (Vec<&Call>, Vec<&Call>) = within.partition(related);
+    if near.len() + others.len() <= CALLS_MAX {
+        near.extend(others);
+    }
+    let step = near.len().div_ceil(CALLS_MAX).max(1);
+    near.into_iter().step_by(step).chain(shown.iter().copied()).collect()
 }
 
 fn bar(trace: &Trace, axes: &Axes, call: &Call, row: usize, marked: bool) -> Markup {
