@@ -40,6 +40,7 @@ fn an_hour_is_checked_in_minutes() {
             retire_after: 200,
             unknown_percent: 2,
             watch_ms: 2_000,
+            list_every_ms: 1_000,
             fault_every_ms: 20_000,
             ..Plan::default()
         },

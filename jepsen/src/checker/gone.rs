@@ -11,7 +11,10 @@ pub(super) fn check(context: &Context, findings: &mut Findings) {
         let (floor, who) = match (call.floor, advertised(context.trace, call)) {
             (Some(floor), _) => (floor, "it told itself"),
             (None, Some(floor)) => (floor, "its member advertised later"),
-            (None, None) => continue,
+            (None, None) => {
+                findings.figure("without a known floor", 1);
+                continue;
+            }
         };
         if from >= floor {
             findings.found_in("gone-above-floor", [*call], || {

@@ -62,7 +62,7 @@ impl<'a> Chains<'a> {
         }
         let Some(piece) = Piece::of(call) else { return };
         if let (Some(start), true) = (piece.start, piece.initial_complete) {
-            let state = piece.initial.iter().filter_map(|event| state(event));
+            let state = piece.initial.iter().filter_map(state);
             let chain = Chain {
                 calls: Vec::new(),
                 selector: piece.selector,

@@ -10,24 +10,21 @@ use super::findings::Findings;
 use crate::trace::{Fault, Member, Name, Probe};
 use std::collections::HashMap;
 
-/// Faults that leave a process running; any other may have restarted its targets.
+/// Faults after which a process is still the same, by the beginning of their names; any other may
+/// have restarted its targets.
 const PROCESS_STAYS: &[&str] = &[
     "pause",
+    "hop",
+    "slow-watch",
     "partition",
-    "isolate-leader",
-    "halves",
-    "majority-ring",
-    "bridge",
-    "one-way",
     "delay",
     "loss",
     "duplicate",
     "reorder",
+    "throttle",
     "slow-fsync",
-    "clock-jump",
-    "clock-skew",
-    "hop",
-    "slow-watchers",
+    "disk-full",
+    "clock-",
 ];
 
 pub(super) fn check(context: &Context, findings: &mut Findings) {
@@ -36,6 +33,12 @@ pub(super) fn check(context: &Context, findings: &mut Findings) {
     for probe in &context.trace.probes {
         for member in &probe.members {
             findings.figure("answers", 1);
+            if let Some(index) = member.diverged {
+                findings.found("member-diverged", [probe.index], || {
+                    let name = context.trace.text(member.node);
+                    format!("{name} says itself that its state is not the majority's at {index}")
+                });
+            }
             if let (Some(applied), Some(root)) = (member.applied, member.root) {
                 let first = *roots.entry(applied).or_insert((probe, member, root));
                 compare(context, first, (probe, member, root), applied, findings);
@@ -84,7 +87,7 @@ fn forward(
     }
     let restarted = context.trace.faults.iter().any(|fault| {
         fault.targets.contains(&is.node)
-            && !PROCESS_STAYS.contains(&context.trace.text(fault.f))
+            && !PROCESS_STAYS.iter().any(|name| context.trace.text(fault.f).starts_with(name))
             && overlaps(fault, before.time_ns, probe.time_ns)
     });
     if !restarted {

@@ -21,6 +21,9 @@ pub(super) fn check(context: &Context, findings: &mut Findings) {
     }
 }
 
+/// A pod: its number, and which of those that had it.
+type Pod = (u64, Option<Name>);
+
 /// What was asked for.
 #[derive(Default)]
 struct Cluster<'a> {
@@ -47,9 +50,9 @@ struct Look<'a> {
     trace: &'a Trace,
     cluster: Cluster<'a>,
     /// The first binding of each pod.
-    bound: HashMap<(u64, Option<Name>), Sight<'a>>,
+    bound: HashMap<Pod, Sight<'a>>,
     /// The pods that each node holds, with their CPUs and who saw it.
-    held: HashMap<Name, BTreeMap<(u64, Option<Name>), (u64, Sight<'a>)>>,
+    held: HashMap<Name, BTreeMap<Pod, (u64, Sight<'a>)>>,
 }
 
 impl<'a> Cluster<'a> {

@@ -31,10 +31,13 @@ pub(super) fn check(context: &Context, findings: &mut Findings) {
     }
 }
 
+/// A revision, and the call that showed it.
+type Sight<'a> = (u64, Option<&'a Call>);
+
 /// What each process last saw of each object.
 #[derive(Default)]
 struct Seen<'a> {
-    last: HashMap<(Option<u64>, u64), (u64, Option<&'a Call>)>,
+    last: HashMap<(Option<u64>, u64), Sight<'a>>,
 }
 
 impl<'a> Seen<'a> {

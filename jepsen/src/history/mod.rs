@@ -40,7 +40,8 @@
 //!
 //! The process `:probe` asks every member now and then, with `:f :members` and the value
 //! `[{:node n :index i :rev R :root "hex"} …]` of those that answered, also with `:term`, `:leads` and
-//! `:diverged`; roots at equal indexes must be equal. `:f :writable` by `:probe` is a write after the last fault ended.
+//! `:diverged`; roots at equal indexes must be equal. `:f :writable` by `:probe` is a write
+//! through every member after the last fault ended: `{:nodes [n …]}`, and `:fail` unless all took it.
 //!
 //! Every line of a client also says `:node`: the member that was asked, and every line of a run of
 //! several workloads says `:workload`.

@@ -1,10 +1,11 @@
 //! The page.
 
 use super::chart::{Axes, Scale};
+use super::outcome::Ending;
 use super::series::{self, Latencies, Line, Parts};
-use super::{anomaly, timeline};
+use super::{anomaly, operations, timeline};
 use crate::checker::{Checked, Parameters, Valid, Verdict};
-use crate::trace::{Outcome, Trace};
+use crate::trace::Trace;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::collections::BTreeMap;
 
@@ -47,19 +48,25 @@ fn badge(valid: Valid) -> Markup {
 
 fn head(trace: &Trace, verdict: &Verdict, parameters: &Parameters) -> Markup {
     let count = verdict.anomalies().count();
-    let of = |outcome| trace.calls.iter().filter(|call| call.outcome == outcome).count();
+    let of = |ending| trace.calls.iter().filter(|call| Ending::of(trace, call) == ending).count();
     html! {
         header {
             h1 { (parameters.name) " " (badge(verdict.valid())) }
             p {
-                (trace.calls.len()) " operations (" (of(Outcome::Ok)) " ok, " (of(Outcome::Fail))
-                " failed, " (of(Outcome::Info)) " unknown) and " (trace.faults.len()) " faults in "
+                (trace.calls.len()) " operations ("
+                @for (place, ending) in Ending::ALL.into_iter().enumerate() {
+                    @if place > 0 { ", " }
+                    (of(ending)) " " (ending.name())
+                }
+                ") and " (trace.faults.len()) " faults in "
                 (format!("{:.1}", trace.end_ns as f64 / 1e9)) " s; "
                 @if count == 0 { "no anomaly" } @else { (count) " anomalies told below" }
             }
             p .soft {
                 "workloads: " (parameters.workloads.join(", "))
-                @for (name, fact) in &parameters.facts { " · " (name) ": " (fact) }
+                @for (name, fact) in parameters.facts.iter().filter(|(name, _)| name != "workloads") {
+                    " · " (name) ": " (fact)
+                }
             }
         }
     }
@@ -83,7 +90,11 @@ fn checkers(verdict: &Verdict) -> Markup {
 
 fn counted(result: &Checked) -> Markup {
     html! {
-        @for (name, count) in &result.figures { span { (name) " " b { (count) } } }
+        // How often each operation was done has a table of its own.
+        @let of_operations = |name: &str| [" ok", " fail", " info"].iter().any(|end| name.ends_with(end));
+        @for (name, count) in result.figures.iter().filter(|(name, _)| !of_operations(name)) {
+            span { (name) " " b { (count) } }
+        }
         @for reason in &result.reasons { p { (reason) } }
     }
 }
@@ -92,13 +103,17 @@ fn key(class: &str, name: &str) -> Markup {
     html! { span class={ "key " (class) } {} (name) }
 }
 
+fn endings() -> Markup {
+    html! { @for ending in Ending::ALL { (key(ending.name(), ending.name())) } }
+}
+
 fn times(trace: &Trace, moments: &[u64]) -> Markup {
     html! {
         h2 { "Operations and faults" }
         figure {
             figcaption {
                 "each client's operations by their worst outcome:"
-                (key("ok", "ok")) (key("fail", "failed")) (key("info", "unknown"))
+                (endings())
                 @if !moments.is_empty() { "; dashed: an anomaly" }
             }
             (timeline::whole(trace, moments))
@@ -108,23 +123,25 @@ fn times(trace: &Trace, moments: &[u64]) -> Markup {
 
 fn plots(trace: &Trace) -> Markup {
     let parts = Parts::of(trace);
+    let latencies = series::latencies(trace, parts);
     html! {
         h2 { "Rate and latency" }
+        (operations::table(trace, &latencies))
         figure {
             figcaption {
-                "operations a second" (key("ok", "ok")) (key("fail", "failed")) (key("info", "unknown"))
+                "operations a second" (endings())
             }
             (rate(trace, &series::rates(trace, parts)))
         }
         div .pair {
-            @for (name, latencies) in series::latencies(trace, parts) {
+            @for (name, latencies) in &latencies {
                 figure {
                     figcaption {
                         b { (name) }
                         (key("p50", "p50")) (key("p99", "p99")) (key("max", "longest"))
-                        (whole(&latencies))
+                        (whole(latencies))
                     }
-                    (latency(trace, &latencies))
+                    (latency(trace, latencies))
                 }
             }
         }
@@ -132,11 +149,10 @@ fn plots(trace: &Trace) -> Markup {
 }
 
 fn whole(latencies: &Latencies) -> Markup {
-    let (count, p50, p99, longest) = latencies.whole;
-    html! { " — " (count) " ok: " (format!("{p50:.1} / {p99:.1} / {longest:.1} ms")) }
+    html! { " of " (latencies.whole.0) " that were ok" }
 }
 
-fn rate(trace: &Trace, rates: &BTreeMap<Outcome, Line>) -> Markup {
+fn rate(trace: &Trace, rates: &BTreeMap<Ending, Line>) -> Markup {
     let values = rates.values().flatten().filter_map(|(_, value)| *value);
     let most = values.fold(1.0, f64::max) * 1.05;
     let axes = Axes {
@@ -148,7 +164,7 @@ fn rate(trace: &Trace, rates: &BTreeMap<Outcome, Line>) -> Markup {
     };
     axes.draw(&html! {
         (timeline::bands(trace, &axes, 172.0))
-        @for (outcome, line) in rates { (axes.line(line, timeline::class(*outcome))) }
+        @for (ending, line) in rates { (axes.line(line, ending.name())) }
     })
 }
 

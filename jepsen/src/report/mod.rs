@@ -12,6 +12,8 @@ mod chart;
 mod html;
 mod junit;
 mod lanes;
+mod operations;
+mod outcome;
 mod series;
 mod text;
 mod timeline;

@@ -1,6 +1,8 @@
 //! Rates and latencies over time.
 
-use crate::trace::{Outcome, Trace};
+use super::operations;
+use super::outcome::Ending;
+use crate::trace::{Input, Trace};
 use std::collections::BTreeMap;
 
 /// Into how many parts the time of a run is divided, at most.
@@ -35,11 +37,11 @@ impl Parts {
 pub(super) type Line = Vec<(u64, Option<f64>)>;
 
 /// Operations that ended with an outcome, a second.
-pub(super) fn rates(trace: &Trace, parts: Parts) -> BTreeMap<Outcome, Line> {
-    let mut counts: BTreeMap<Outcome, Vec<u64>> = BTreeMap::new();
+pub(super) fn rates(trace: &Trace, parts: Parts) -> BTreeMap<Ending, Line> {
+    let mut counts: BTreeMap<Ending, Vec<u64>> = BTreeMap::new();
     for call in &trace.calls {
         let Some(ended) = call.ended else { continue };
-        let counts = counts.entry(call.outcome).or_insert_with(|| vec![0; parts.count]);
+        let counts = counts.entry(Ending::of(trace, call)).or_insert_with(|| vec![0; parts.count]);
         counts[parts.at(ended.ns)] += 1;
     }
     let seconds = |part: usize| {
@@ -53,7 +55,7 @@ pub(super) fn rates(trace: &Trace, parts: Parts) -> BTreeMap<Outcome, Line> {
             .map(|(part, count)| (parts.middle(part), Some(count as f64 / seconds(part))))
             .collect()
     };
-    counts.into_iter().map(|(outcome, counts)| (outcome, line(counts))).collect()
+    counts.into_iter().map(|(ending, counts)| (ending, line(counts))).collect()
 }
 
 /// Latencies of one operation, in milliseconds.
@@ -69,19 +71,15 @@ pub(super) struct Latencies {
 /// Latencies of what succeeded, by workload and operation. Watches last as long as their client
 /// wants, and have none.
 pub(super) fn latencies(trace: &Trace, parts: Parts) -> BTreeMap<String, Latencies> {
-    let mut by_name: BTreeMap<(Option<_>, _), Vec<Vec<u64>>> = BTreeMap::new();
+    let mut by_name: BTreeMap<String, Vec<Vec<u64>>> = BTreeMap::new();
     for call in trace.calls.iter().filter(|call| call.is_ok()) {
-        let watches = matches!(call.input, crate::trace::Input::Watch { .. });
+        let watches = matches!(call.input, Input::Watch { .. });
         let Some(ended) = call.ended.filter(|_| !watches) else { continue };
-        let all = by_name.entry((call.workload, call.f));
+        let all = by_name.entry(operations::name(trace, call));
         let all = all.or_insert_with(|| vec![Vec::new(); parts.count]);
         all[parts.at(ended.ns)].push(ended.ns.saturating_sub(call.invoked.ns));
     }
-    let name = |(workload, f): (Option<_>, _)| match workload {
-        Some(workload) => format!("{} {}", trace.text(workload), trace.text(f)),
-        None => trace.text(f).to_owned(),
-    };
-    by_name.into_iter().map(|(key, all)| (name(key), summarize(all, parts))).collect()
+    by_name.into_iter().map(|(name, all)| (name, summarize(all, parts))).collect()
 }
 
 fn summarize(all: Vec<Vec<u64>>, parts: Parts) -> Latencies {

@@ -2,7 +2,8 @@
 
 use super::chart::{Axes, fault_colour, push_box, round};
 use super::lanes::{Lanes, end_ns};
-use crate::trace::{Call, Name, Outcome, Trace};
+use super::outcome::Ending;
+use crate::trace::{Call, Name, Trace};
 use maud::{Markup, html};
 use std::collections::{BTreeMap, HashSet};
 
@@ -51,7 +52,7 @@ pub(super) fn whole(trace: &Trace, moments: &[u64]) -> Markup {
     let lanes = Lanes::of(trace);
     let names = fault_names(trace);
     let shown = lanes.count.min(LANES_MAX);
-    let row = if shown > 30 { 10.0 } else { 14.0 };
+    let row = if shown > 30 { 12.0 } else { 15.0 };
     let axes = Axes::rows(WIDTH, names.len() + shown, row, 0, trace.end_ns);
     let cells = cells(trace, &lanes, &axes, names.len());
     axes.draw(&html! {
@@ -61,8 +62,8 @@ pub(super) fn whole(trace: &Trace, moments: &[u64]) -> Markup {
                 (axes.label(names.len() + lane, &format!("client {lane}")))
             }
         }
-        @for (outcome, path) in &cells {
-            path class={ "cell " (class(*outcome)) } d=(path) {}
+        @for (ending, path) in &cells {
+            path class={ "cell " (ending.name()) } d=(path) {}
         }
         @for ns in moments {
             line .moment x1=(round(axes.x(*ns))) x2=(round(axes.x(*ns))) y1="2" y2=(axes.height - 20.0) {}
@@ -71,6 +72,8 @@ pub(super) fn whole(trace: &Trace, moments: &[u64]) -> Markup {
 }
 
 fn fault_rows(trace: &Trace, axes: &Axes, names: &[Name], row: f64) -> Markup {
+    let colours = fault_names(trace);
+    let colour = |name| colours.iter().position(|one| *one == name).unwrap_or(0);
     html! {
         @for (place, name) in names.iter().enumerate() {
             (axes.label(place, trace.text(*name)))
@@ -80,7 +83,7 @@ fn fault_rows(trace: &Trace, axes: &Axes, names: &[Name], row: f64) -> Markup {
                     @let x = axes.x(fault.begun_ns);
                     rect .fault x=(round(x)) y=(round(axes.y(place as f64) + 1.5))
                         width=(round((axes.x(end_ns) - x).max(1.5))) height=(row - 3.0)
-                        fill=(fault_colour(place)) {
+                        fill=(fault_colour(colour(*name))) {
                         title { (trace.describe_fault(fault)) }
                     }
                 }
@@ -90,15 +93,16 @@ fn fault_rows(trace: &Trace, axes: &Axes, names: &[Name], row: f64) -> Markup {
 }
 
 /// One path for each outcome. A cell has the colour of the worst that ended in it.
-fn cells(trace: &Trace, lanes: &Lanes, axes: &Axes, first: usize) -> BTreeMap<Outcome, String> {
-    let mut worst: Vec<[Option<Outcome>; CELLS]> = vec![[None; CELLS]; lanes.count];
+fn cells(trace: &Trace, lanes: &Lanes, axes: &Axes, first: usize) -> BTreeMap<Ending, String> {
+    let mut worst: Vec<[Option<Ending>; CELLS]> = vec![[None; CELLS]; lanes.count];
     let cell_ns = (trace.end_ns / CELLS as u64).max(1);
     let cell = |ns: u64| ((ns / cell_ns) as usize).min(CELLS - 1);
     for call in &trace.calls {
         let Some(lane) = lanes.lane(call) else { continue };
         let (from, to) = (cell(call.invoked.ns), cell(end_ns(call, trace.end_ns)));
+        let ending = Some(Ending::of(trace, call));
         for one in &mut worst[lane][from..=to] {
-            *one = (*one).max(Some(call.outcome));
+            *one = (*one).max(ending);
         }
     }
     let mut paths = BTreeMap::new();
@@ -108,10 +112,10 @@ fn cells(trace: &Trace, lanes: &Lanes, axes: &Axes, first: usize) -> BTreeMap<Ou
         let mut from = 0;
         for run in cells.chunk_by(|a, b| a == b) {
             let to = from + run.len();
-            if let Some(outcome) = run[0] {
+            if let Some(ending) = run[0] {
                 let x = axes.x(from as u64 * cell_ns);
                 let width = axes.x(to as u64 * cell_ns) - x;
-                let path: &mut String = paths.entry(outcome).or_default();
+                let path: &mut String = paths.entry(ending).or_default();
                 push_box(path, (x, y), (width, height));
             }
             from = to;
@@ -128,13 +132,17 @@ pub(super) fn window(trace: &Trace, shown: &[&Call]) -> Markup {
     let room = ((to - from) / 8).max(500);
     let (from, to) = (from.saturating_sub(room), to + room);
     let marked: HashSet<u64> = shown.iter().map(|call| call.invoked.index).collect();
-    let near = near(trace, from, to, &marked);
+    let near = near(trace, (from, to), shown);
     let mut processes: Vec<Option<u64>> = near.iter().map(|call| call.process).collect();
     processes.sort_unstable();
     processes.dedup();
     processes.truncate(LANES_MAX);
     let row = 18.0;
-    let names = fault_names(trace);
+    let mut names = fault_names(trace);
+    names.retain(|name| {
+        let mut faults = trace.faults.iter().filter(|fault| fault.f == *name);
+        faults.any(|fault| fault.begun_ns <= to && fault.ended_ns.is_none_or(|end| end >= from))
+    });
     let axes = Axes::rows(WIDTH, names.len() + processes.len(), row, from, to);
     axes.draw(&html! {
         (fault_rows(trace, &axes, &names, row))
@@ -150,22 +158,27 @@ pub(super) fn window(trace: &Trace, shown: &[&Call]) -> Markup {
     })
 }
 
-/// Calls within a window: what is marked, all others of the same clients, then what there is room for.
-fn near<'a>(trace: &'a Trace, from: u64, to: u64, marked: &HashSet<u64>) -> Vec<&'a Call> {
-    let within = |call: &&Call| {
-        call.invoked.ns <= to && end_ns(call, trace.end_ns) >= from && call.process.is_some()
+/// Calls within a window: what is shown, then the same clients' and the same objects', then others
+/// if there is room for all of these.
+fn near<'a>(trace: &'a Trace, (from, to): (u64, u64), shown: &[&'a Call]) -> Vec<&'a Call> {
+    let marked: HashSet<u64> = shown.iter().map(|call| call.invoked.index).collect();
+    let processes: HashSet<Option<u64>> = shown.iter().map(|call| call.process).collect();
+    let objects: HashSet<_> =
+        shown.iter().filter_map(|call| Some((call.workload, call.key()?))).collect();
+    let within = trace.calls.iter().filter(|call| {
+        let overlaps = call.invoked.ns <= to && end_ns(call, trace.end_ns) >= from;
+        overlaps && call.process.is_some() && !marked.contains(&call.invoked.index)
+    });
+    let related = |call: &&Call| {
+        let object = call.key().map(|key| (call.workload, key));
+        processes.contains(&call.process) || object.is_some_and(|key| objects.contains(&key))
     };
-    let is_marked = |call: &&Call| marked.contains(&call.invoked.index);
-    let all = trace.calls.iter();
-    let ours: Vec<&Call> = all.clone().filter(is_marked).collect();
-    let processes: HashSet<Option<u64>> = ours.iter().map(|call| call.process).collect();
-    let beside = all.filter(|call| within(call) && !is_marked(call));
-    let (same, other): (Vec<&Call>, Vec<&Call>) =
-        beside.partition(|call| processes.contains(&call.process));
-    let more = same.into_iter().chain(other).take(CALLS_MAX);
-    let mut near: Vec<&Call> = more.chain(ours).collect();
-    near.sort_by_key(|call| (is_marked(&call), call.invoked.index));
-    near
+    let (mut near, others): (Vec<&Call>, Vec<&Call>) = within.partition(related);
+    if near.len() + others.len() <= CALLS_MAX {
+        near.extend(others);
+    }
+    let step = near.len().div_ceil(CALLS_MAX).max(1);
+    near.into_iter().step_by(step).chain(shown.iter().copied()).collect()
 }
 
 fn bar(trace: &Trace, axes: &Axes, call: &Call, row: usize, marked: bool) -> Markup {
@@ -173,7 +186,7 @@ fn bar(trace: &Trace, axes: &Axes, call: &Call, row: usize, marked: bool) -> Mar
     let width = (axes.x(end_ns(call, trace.end_ns)) - x).max(1.5);
     let (y, height) = (axes.y(row as f64) + 3.0, axes.y(1.0) - axes.y(0.0) - 6.0);
     html! {
-        rect class={ "cell " (class(call.outcome)) } x=(round(x)) y=(round(y)) width=(round(width))
+        rect class={ "cell " (Ending::of(trace, call).name()) } x=(round(x)) y=(round(y)) width=(round(width))
             height=(round(height)) opacity=[(!marked).then_some("0.45")] {
             title { (trace.describe(call)) }
         }
@@ -181,13 +194,5 @@ fn bar(trace: &Trace, axes: &Axes, call: &Call, row: usize, marked: bool) -> Mar
             rect .mark x=(round(x - 1.0)) y=(round(y - 1.0)) width=(round(width + 2.0))
                 height=(round(height + 2.0)) rx="2" {}
         }
-    }
-}
-
-pub(super) fn class(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Ok => "ok",
-        Outcome::Fail => "fail",
-        Outcome::Info => "info",
     }
 }

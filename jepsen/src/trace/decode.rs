@@ -101,6 +101,7 @@ pub(super) fn members(value: &Edn<'static>, names: &mut Names) -> Decoded<Vec<Me
             applied: maybe(edn, "index", number)?,
             rev: maybe(edn, "rev", number)?,
             root: field(edn, "root").map(|root| label(root, names)),
+            diverged: maybe(edn, "diverged", number)?,
             floor: maybe(edn, "floor", number)?,
         })
     };

@@ -30,6 +30,8 @@ pub struct Plan {
     pub unknown_percent: u32,
     /// How long a piece of a watch is.
     pub watch_ms: u64,
+    /// How long a client that lists waits between two lists.
+    pub list_every_ms: u64,
     /// A fault begins as often as this, and lasts for a quarter of it; 0 for never.
     pub fault_every_ms: u64,
 }
@@ -46,6 +48,7 @@ impl Default for Plan {
             retire_after: 0,
             unknown_percent: 10,
             watch_ms: 20,
+            list_every_ms: 1,
             fault_every_ms: 0,
         }
     }
@@ -246,7 +249,10 @@ impl<F: FnMut(Op)> Simulation<F> {
         } else {
             self.answer(at);
         }
-        let pause_us = self.rng.random_range(0..2_000);
+        let pause_us = match self.actors[at].role {
+            Role::Lister => self.plan.list_every_ms * 1_000,
+            _ => self.rng.random_range(0..2_000),
+        };
         self.due.push(Reverse((self.now_us + pause_us, at, Step::Start)));
     }
 

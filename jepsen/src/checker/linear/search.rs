@@ -19,6 +19,9 @@ const OPEN_MAX: usize = 128;
 /// Configurations tried for one object; beyond it the search gives up.
 const TRIED_MAX: u64 = 20_000_000;
 
+/// How many of each sort of hidden changes; mostly there are few sorts.
+pub(super) type Counts = SmallVec<[u16; 4]>;
+
 /// One way in which the operations so far may have happened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Config {
@@ -28,7 +31,7 @@ pub(super) struct Config {
     /// Which of the open operations happened, by slot.
     pub taken: u128,
     /// How many of each sort of hidden changes happened.
-    pub used: SmallVec<[u16; 4]>,
+    pub used: Counts,
 }
 
 /// Where a search begins.
@@ -63,7 +66,7 @@ pub(super) struct Search<'a> {
     /// Slots of the open operations, and what they are.
     slots: Vec<Option<usize>>,
     /// How many of each sort of hidden changes were invoked.
-    available: SmallVec<[u16; 4]>,
+    available: Counts,
     /// Which known changes were invoked.
     invoked: Vec<bool>,
 }
@@ -253,19 +256,21 @@ impl<'a> Search<'a> {
     }
 }
 
+/// What was taken and used by ways that are alike in all else.
+type Way = (u128, Counts);
+
 /// Configurations of which none makes another needless.
 #[derive(Default)]
 struct Frontier {
-    by_state: HashMap<(usize, State), Vec<(u128, SmallVec<[u16; 4]>)>>,
+    by_state: HashMap<(usize, State), Vec<Way>>,
 }
 
 impl Frontier {
     /// Adds one, unless it is needless.
     fn insert(&mut self, config: Config) -> bool {
         let known = self.by_state.entry((config.next, config.state)).or_default();
-        let covers = |a: &(u128, SmallVec<[u16; 4]>), b: &(u128, SmallVec<[u16; 4]>)| {
-            a.0 & b.0 == b.0 && a.1.iter().zip(&b.1).all(|(a, b)| a <= b)
-        };
+        let covers =
+            |a: &Way, b: &Way| a.0 & b.0 == b.0 && a.1.iter().zip(&b.1).all(|(a, b)| a <= b);
         let one = (config.taken, config.used);
         if known.iter().any(|other| covers(other, &one)) {
             return false;

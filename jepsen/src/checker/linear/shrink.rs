@@ -2,9 +2,8 @@
 
 use super::super::findings::Findings;
 use super::object::{Act, Does, Object, State};
-use super::search::{Answer, Config, Search, Start, Stuck};
+use super::search::{Answer, Config, Counts, Search, Start, Stuck};
 use crate::trace::Trace;
-use smallvec::SmallVec;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
@@ -76,7 +75,7 @@ fn start_at(object: &Object, from: u64) -> Option<Start> {
     }
     let loose = loose.next().is_some();
     let doubt = !object.hidden.is_empty() || loose;
-    let used: SmallVec<[u16; 4]> = SmallVec::from_elem(0, object.hidden.len());
+    let used = Counts::from_elem(0, object.hidden.len());
     let mut configs = Vec::new();
     for next in least..=most {
         let left = next.checked_sub(1).map_or(State::Absent, |last| object.effects[last].leaves());
