@@ -16,9 +16,13 @@ pub(super) fn check(context: &Context, findings: &mut Findings) {
         findings.figure("acquired and renewed", holds.len() as u64);
         findings.figure("fenced writes", writes.len() as u64);
         one_holder_a_fence(context.trace, &holds, findings);
-        let raised = ("fence-not-raised", "a holder's fence is not greater than that of another before it");
+        let raised =
+            ("fence-not-raised", "a holder's fence is not greater than that of another before it");
         never_back(context.trace, &holds, raised, findings);
-        let back = ("fenced-write-back", "a write under a lower fence was accepted after one under a greater");
+        let back = (
+            "fenced-write-back",
+            "a write under a lower fence was accepted after one under a greater",
+        );
         never_back(context.trace, &writes, back, findings);
     }
 }
@@ -87,7 +91,8 @@ fn never_back(
     let mut greatest: Option<&Held> = None;
     let mut in_time = Vec::new();
     for held in all {
-        while let Some(one) = returned.next_if(|one| one.call.returned() < held.call.invoked.index) {
+        while let Some(one) = returned.next_if(|one| one.call.returned() < held.call.invoked.index)
+        {
             if greatest.is_none_or(|greatest| one.fence > greatest.fence) {
                 greatest = Some(one);
             }

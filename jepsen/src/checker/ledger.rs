@@ -203,7 +203,9 @@ impl Scribe<'_> {
                 self.see(Sight { key, rev, uid, val, by });
             }
             // With a selector it may as well tell of a change out of the selection.
-            (Change::Deleted, _) if selector == Selector::All => self.see_deleted(key, rev, uid, by),
+            (Change::Deleted, _) if selector == Selector::All => {
+                self.see_deleted(key, rev, uid, by)
+            }
             _ => {}
         }
     }

@@ -19,7 +19,8 @@ pub(super) fn check(context: &Context, findings: &mut Findings) {
     let after: Vec<&Call> = writes.filter(|call| call.invoked.ns >= over_ns).collect();
     let ended = |call: &&Call| call.ended.filter(|_| call.is_ok()).map(|Moment { ns, .. }| ns);
     let Some(first_ns) = after.iter().filter_map(ended).min() else {
-        let words = format!("{} writes after the last fault, none of them acknowledged", after.len());
+        let words =
+            format!("{} writes after the last fault, none of them acknowledged", after.len());
         if after.is_empty() {
             return findings.unknown("no write was tried after the last fault".to_owned());
         }

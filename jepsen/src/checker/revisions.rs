@@ -44,9 +44,10 @@ pub(super) fn check(context: &Context, findings: &mut Findings) {
 /// The revision that an answer must be greater by than what was known.
 fn bound(call: &Call) -> Option<u64> {
     match (&call.input, &call.output) {
-        (Input::List { at_least: None, .. }, Output::Elements { rev, .. } | Output::Items { rev, .. }) => {
-            Some(*rev)
-        }
+        (
+            Input::List { at_least: None, .. },
+            Output::Elements { rev, .. } | Output::Items { rev, .. },
+        ) => Some(*rev),
         (input, output) if input.is_write() => greatest(output),
         _ => None,
     }

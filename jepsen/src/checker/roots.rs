@@ -12,8 +12,22 @@ use std::collections::HashMap;
 
 /// Faults that leave a process running; any other may have restarted its targets.
 const PROCESS_STAYS: &[&str] = &[
-    "pause", "partition", "isolate-leader", "halves", "majority-ring", "bridge", "one-way", "delay",
-    "loss", "duplicate", "reorder", "slow-fsync", "clock-jump", "clock-skew", "hop", "slow-watchers",
+    "pause",
+    "partition",
+    "isolate-leader",
+    "halves",
+    "majority-ring",
+    "bridge",
+    "one-way",
+    "delay",
+    "loss",
+    "duplicate",
+    "reorder",
+    "slow-fsync",
+    "clock-jump",
+    "clock-skew",
+    "hop",
+    "slow-watchers",
 ];
 
 pub(super) fn check(context: &Context, findings: &mut Findings) {

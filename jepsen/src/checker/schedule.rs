@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 pub(super) fn check(context: &Context, findings: &mut Findings) {
     for work in context.named("schedule") {
         let cluster = Cluster::of(work);
-        let mut look = Look { trace: context.trace, cluster, bound: HashMap::new(), held: HashMap::new() };
+        let mut look =
+            Look { trace: context.trace, cluster, bound: HashMap::new(), held: HashMap::new() };
         for (rev, sight) in sights(work) {
             look.take(rev, sight, findings);
         }
@@ -126,7 +127,9 @@ impl<'a> Look<'a> {
                 continue;
             }
             match (self.bound.get(&pod).copied(), sight.node) {
-                (Some(first), node) if first.node != node => self.again(rev, first, sight, findings),
+                (Some(first), node) if first.node != node => {
+                    self.again(rev, first, sight, findings)
+                }
                 (None, Some(node)) => {
                     self.bound.insert(pod, sight);
                     self.hold(rev, node, sight, findings);

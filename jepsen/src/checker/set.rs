@@ -114,7 +114,8 @@ impl Look<'_> {
             self.shown[place].last = number + 1;
             if let Some((kind, why)) = impossible(add, list) {
                 findings.found_in(kind, [list.call, add.call], || {
-                    let (add, list) = (self.trace.describe(add.call), self.trace.describe(list.call));
+                    let (add, list) =
+                        (self.trace.describe(add.call), self.trace.describe(list.call));
                     format!("{val} {why}: {add}; {list}")
                 });
             }
@@ -130,7 +131,9 @@ impl Look<'_> {
             if shown.last == number + 1 {
                 let returned = |number: usize| lists[number].call.returned();
                 shown.first =
-                    Some(shown.first.map_or(number, |a| if returned(a) <= returned(number) { a } else { number }));
+                    Some(shown.first.map_or(number, |a| {
+                        if returned(a) <= returned(number) { a } else { number }
+                    }));
             } else if add.acknowledged < began || earlier.is_some() {
                 self.missing.push((place, number, earlier));
             } else if add.rev.is_some_and(|rev| rev <= list.rev) {

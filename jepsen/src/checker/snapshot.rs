@@ -26,7 +26,8 @@ impl Snapshot<'_> {
     pub(super) fn mismatches<'a>(&self, work: &'a Work) -> Vec<Mismatch<'a>> {
         let shown = self.items.iter().filter_map(|(key, state)| self.wrong(work, *key, *state));
         let keys = work.ledger.by_key.keys().filter(|key| !self.items.contains_key(key));
-        let mut all: Vec<Mismatch> = shown.chain(keys.filter_map(|key| self.missing(work, *key))).collect();
+        let mut all: Vec<Mismatch> =
+            shown.chain(keys.filter_map(|key| self.missing(work, *key))).collect();
         all.sort_by(|a, b| a.words.cmp(&b.words));
         all
     }

@@ -58,7 +58,10 @@ fn revisions(context: &Context, findings: &mut Findings) {
 fn created(call: &Call) -> Option<Name> {
     match (&call.input, &call.output) {
         (Input::Create { .. }, Output::State(Some(state))) => state.uid,
-        (Input::Add { .. } | Input::Pod { .. } | Input::Node { .. }, Output::Version { uid, .. }) => *uid,
+        (
+            Input::Add { .. } | Input::Pod { .. } | Input::Node { .. },
+            Output::Version { uid, .. },
+        ) => *uid,
         _ => None,
     }
 }
@@ -82,7 +85,14 @@ fn lives(context: &Context, work: &Work, key: u64, findings: &mut Findings) {
         if let Some(last) = last {
             let certain = work.certain(key, last.rev, version.rev, version.proved);
             if version.effect != Effect::Created && certain {
-                tell(context, work, findings, ("uid-changed", "replaced another since"), last, version);
+                tell(
+                    context,
+                    work,
+                    findings,
+                    ("uid-changed", "replaced another since"),
+                    last,
+                    version,
+                );
             }
             if let Some(uid) = last.uid {
                 dead.insert(uid, last);

@@ -243,9 +243,9 @@ impl<'a> Search<'a> {
             }
         }
         let known = self.object.effects.get(config.next);
-        if let Some(known) = known.filter(|known| {
-            self.invoked[config.next] && known.does.can(config.state)
-        }) {
+        if let Some(known) =
+            known.filter(|known| self.invoked[config.next] && known.does.can(config.state))
+        {
             let mut after = config.clone();
             (after.next, after.state) = (after.next + 1, known.leaves());
             add(after, true);

@@ -86,11 +86,12 @@ fn start_at(object: &Object, from: u64) -> Option<Start> {
             states.dedup();
         }
         let used = &used;
-        configs.extend(
-            states
-                .into_iter()
-                .map(|state| Config { next, state, taken: 0, used: used.clone() }),
-        );
+        configs.extend(states.into_iter().map(|state| Config {
+            next,
+            state,
+            taken: 0,
+            used: used.clone(),
+        }));
     }
     Some(Start { from, configs })
 }

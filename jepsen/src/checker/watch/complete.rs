@@ -120,7 +120,9 @@ fn content(
     (version, event): (&Version, &Event),
 ) {
     let before = version.rev.checked_sub(1).and_then(|rev| work.ledger.at(version.key, rev));
-    let (Some(before), Some(val), Change::Deleted) = (before, event.val, event.change) else { return };
+    let (Some(before), Some(val), Change::Deleted) = (before, event.val, event.change) else {
+        return;
+    };
     let certain = work.certain(version.key, before.rev, version.rev, version.proved);
     if certain && before.val.is_some_and(|was| was != val) {
         findings.found_in("wrong-content", shown_by(work, piece, version), || {

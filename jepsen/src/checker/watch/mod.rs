@@ -66,12 +66,11 @@ fn resumed(
     piece: &Piece,
     findings: &mut Findings,
 ) {
-    let Input::Watch { from: Some(from), mode: Mode::Resume, .. } = piece.call.input else { return };
+    let Input::Watch { from: Some(from), mode: Mode::Resume, .. } = piece.call.input else {
+        return;
+    };
     let last = seen.get(&piece.call.process).copied().unwrap_or(0);
     if last > 0 && from > last {
-        findings.unknown(format!(
-            "{} had seen {last} only",
-            context.trace.describe(piece.call)
-        ));
+        findings.unknown(format!("{} had seen {last} only", context.trace.describe(piece.call)));
     }
 }

@@ -21,10 +21,8 @@ pub(super) fn check(context: &Context, work: &Work, piece: &Piece, findings: &mu
         if late_ns > ended.ns {
             continue;
         }
-        let told = matches!(
-            expect(work, version, piece.selector),
-            Expected::Told(_) | Expected::Present
-        );
+        let told =
+            matches!(expect(work, version, piece.selector), Expected::Told(_) | Expected::Present);
         if told && quiet(context, known.saturating_sub(lag_ns), ended.ns) {
             let calls = [work.calls[version.witness], piece.call];
             findings.found_in("silent-watch", calls, || {
