@@ -1,35 +1,38 @@
 //! Damage to the files of a member that does not run, and its repair.
 //!
 //! A member that refuses its damaged files has to have them back as they were before it takes
-//! part again: it may have voted, or acknowledged, on the strength of what was damaged. So damage
-//! remembers which bits it flipped; flipping them back is right as long as the member did not run
-//! in between, but for starts that it refused.
+//! part again: it may have voted, or acknowledged, on the strength of what was damaged. So a
+//! damaged file is copied first. To put the copy back is right as long as the member did not run
+//! in between, but for starts that it refused; flipping the bits back would not do, since such a
+//! start may write to the file all the same.
 
 use super::error::DiskError;
 use super::log_file::LogFile;
 use rand::Rng;
 use rand::seq::IndexedRandom;
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Name of the state's file in a data folder.
 const STATE: &str = "state.redb";
+/// What a copy's name ends in.
+const COPY: &str = "before";
 const BLOCK_BYTES: usize = 4096;
 /// Blocks of the state's file that are damaged at most.
 const BLOCKS_MAX: usize = 4096;
 /// How long a torn write at the log's end may be.
 const TORN_BYTES: std::ops::Range<usize> = 1..6000;
 
-/// Bits that were flipped.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Bits that were flipped in a file.
+#[derive(Debug)]
 pub struct Damage {
     /// The damaged file.
     pub path: PathBuf,
-    /// Offset and mask of each damaged byte, and what it is now.
-    bytes: BTreeMap<u64, (u8, u8)>,
+    /// How many bits.
+    pub bits: usize,
+    /// The file as it was, beside the data folder.
+    copy: PathBuf,
 }
 
 impl Damage {
@@ -44,7 +47,7 @@ impl Damage {
             || DiskError::NothingThere { path: data.join("wal"), why: "no sync is noted" };
         let file = files.choose(random).ok_or_else(nothing)?;
         let offset = random.random_range(file.synced());
-        flip(&file.path, [(offset, 1 << random.random_range(0..8))])
+        Damage::new(data, &file.path, &[(offset, 1 << random.random_range(0..8))])
     }
 
     /// Flips one bit in each block of the state's file that holds something, up to a limit; a
@@ -65,32 +68,37 @@ impl Damage {
                 (offset as u64, 1 << random.random_range(0..8))
             })
             .collect();
-        flip(&path, flips)
+        Damage::new(data, &path, &flips)
     }
 
-    /// How many bits were flipped.
-    pub fn bits(&self) -> usize {
-        self.bytes.len()
+    /// Flips bits: the mask of each byte, by its offset.
+    fn new(data: &Path, path: &Path, flips: &[(u64, u8)]) -> Result<Damage, DiskError> {
+        let copy = data.with_extension(COPY);
+        std::fs::copy(path, &copy).map_err(DiskError::io("copy", path))?;
+        let file = open(path)?;
+        let flipped = flips.iter().try_for_each(|(offset, mask)| {
+            let mut byte = [0];
+            file.read_exact_at(&mut byte, *offset)?;
+            file.write_all_at(&[byte[0] ^ mask], *offset)
+        });
+        flipped.and_then(|()| file.sync_all()).map_err(DiskError::io("damage", path))?;
+        Ok(Damage { path: path.to_owned(), bits: flips.len(), copy })
     }
 
-    /// Flips the bits back.
+    /// Puts the file back as it was.
     ///
     /// # Errors
-    /// The file cannot be written, or was changed meanwhile: it is then left alone.
-    pub fn repair(&self) -> Result<(), DiskError> {
-        let why = "it was changed since";
-        let changed = || DiskError::NothingThere { path: self.path.clone(), why };
-        let file = open(&self.path)?;
-        for (offset, (_, now)) in &self.bytes {
-            if read_byte(&file, *offset).map_err(DiskError::io("read", &self.path))? != *now {
-                return Err(changed());
-            }
-        }
-        for (offset, (mask, now)) in &self.bytes {
-            file.write_all_at(&[now ^ mask], *offset)
-                .map_err(DiskError::io("repair", &self.path))?;
-        }
-        file.sync_all().map_err(DiskError::io("sync", &self.path))
+    /// The file cannot be written.
+    pub fn repair(self) -> Result<(), DiskError> {
+        std::fs::copy(&self.copy, &self.path).map_err(DiskError::io("repair", &self.path))?;
+        open(&self.path)?.sync_all().map_err(DiskError::io("sync", &self.path))
+    }
+}
+
+impl Drop for Damage {
+    fn drop(&mut self) {
+        // It lies in the run's own folder: to leave it there does no harm.
+        let _ = std::fs::remove_file(&self.copy);
     }
 }
 
@@ -121,23 +129,4 @@ pub fn tear_log(data: &Path, random: &mut impl Rng) -> Result<usize, DiskError> 
 
 fn open(path: &Path) -> Result<File, DiskError> {
     OpenOptions::new().read(true).write(true).open(path).map_err(DiskError::io("open", path))
-}
-
-fn read_byte(file: &File, offset: u64) -> io::Result<u8> {
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, offset)?;
-    Ok(byte[0])
-}
-
-fn flip(path: &Path, flips: impl IntoIterator<Item = (u64, u8)>) -> Result<Damage, DiskError> {
-    let file = open(path)?;
-    let flip_one = |(offset, mask): (u64, u8)| {
-        let now = read_byte(&file, offset)? ^ mask;
-        file.write_all_at(&[now], offset)?;
-        Ok((offset, (mask, now)))
-    };
-    let bytes = flips.into_iter().map(flip_one).collect::<io::Result<_>>();
-    let bytes = bytes.map_err(DiskError::io("damage", path))?;
-    file.sync_all().map_err(DiskError::io("sync", path))?;
-    Ok(Damage { path: path.to_owned(), bytes })
 }

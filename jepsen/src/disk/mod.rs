@@ -22,11 +22,11 @@
 //! # Damage
 //! [`Damage`] flips bits in the files of a member that does not run. One flipped in what the log
 //! is known to have had on disk must keep the member from serving; with a damaged state it may
-//! only serve what it has made anew from its log. The others go on without it. A damaged member cannot rejoin the group yet, so the damage is undone before
-//! the member is started again for good. What is *above* the last sync mark is not fair game: the
-//! product notes a sync only with the next write, so such bytes may have been acknowledged. A
-//! write that was really under way is made by [`tear_log`], behind the log's end, and by a crash
-//! with [`Survivors::Torn`].
+//! only serve what it has made anew from its log. The others go on without it. A damaged member
+//! cannot rejoin the group yet, so its file is put back before the member is started again for
+//! good. What is *above* the last sync mark is not fair game: the product notes a sync only with
+//! the next write, so such bytes may have been acknowledged. A write that was really under way is
+//! made by [`tear_log`], behind the log's end, and by a crash with [`Survivors::Torn`].
 //!
 //! # Cost
 //! Each write and each sync is a round trip to this process; names, attributes and what was read

@@ -1,9 +1,9 @@
 //! Bits flip in the files of a minority that is down.
 //!
 //! A member whose log is damaged must not serve; one whose state is damaged may make it anew from
-//! its log, as far as that reaches back. Since a damaged member cannot rejoin yet, the bits of
-//! one that refused to start are flipped back before it is started again. That is the member as
-//! it was when it was killed: it did not run in between.
+//! its log, as far as that reaches back. Since a damaged member cannot rejoin yet, one that refused
+//! to start gets its file back, as it was when it was killed, before it is started again. That is
+//! legal only because it did not run in between.
 
 use super::kill::start_again;
 use super::victims::{Who, names};
@@ -28,7 +28,7 @@ enum File {
     State,
 }
 
-/// Flips bits and flips them back.
+/// Flips bits, and puts the files back.
 #[derive(Debug)]
 pub struct FlippedBits {
     file: File,
@@ -89,7 +89,7 @@ impl Nemesis for FlippedBits {
         for member in &members {
             let damage = self.damage(&member.data, rng);
             let damage = damage.map_err(NemesisError::failed("damage a file"))?;
-            let bits = damage.bits() as u64;
+            let bits = damage.bits as u64;
             let file = damage.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             self.damaged.push((member.name.clone(), damage));
             let refused = self.try_damaged(group, member).await?;
