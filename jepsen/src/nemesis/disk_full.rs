@@ -3,14 +3,20 @@
 use super::disks::{Victim, victims};
 use super::victims::{Who, names};
 use super::{Fault, Nemesis, NemesisError, Rng};
+use crate::disk::Room;
 use crate::history::Edn;
 use crate::host::Group;
 use async_trait::async_trait;
 use rand::Rng as _;
+use std::io;
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 
 const WAYS: [Who; 4] = [Who::One, Who::Leader, Who::Minority, Who::All];
+/// Name of the file that finds no room.
+const PROBE: &str = "jepsen-probe";
+const TRIES: u32 = 5;
 const HOLD_MS: Range<u64> = 2_000..8_000;
 
 /// Fills the disks of members.
@@ -27,18 +33,20 @@ impl Nemesis for DiskFull {
         let hold = Duration::from_millis(rng.random_range(HOLD_MS));
         self.full = victims(&members)?;
         let mut evidence = Vec::new();
-        for victim in &self.full {
-            let room = victim.disk.fill().map_err(NemesisError::failed("fill a disk"))?;
+        for victim in &mut self.full {
+            let room = fill(victim, &victim.member(group)?.data)?;
+            // The file that found no room is none of the member's.
+            victim.count_anew();
             evidence.push(victim.evidence([
                 ("free-bytes-before", room.before_bytes),
                 ("free-bytes", room.after_bytes),
             ]));
         }
-        // One is enough: what a member has reserved may last it for longer than others.
+        // What members have reserved may last them for longer than anyone wants to wait.
         let met = self.full.iter().map(|victim| {
             Box::pin(victim.until_grown("refused writes", |counters| counters.refused_full))
         });
-        futures::future::select_ok(met).await?;
+        let _ = futures::future::select_ok(met).await;
         Ok(Fault::new(names(&members), hold, Edn::Vector(evidence)).with("who", who.to_edn()))
     }
 
@@ -59,5 +67,29 @@ impl Nemesis for DiskFull {
             None => Ok(Edn::Vector(evidence)),
             Some(error) => Err(NemesisError::failed("make room on a disk")(error)),
         }
+    }
+}
+
+/// Fills a disk until a new file finds no room in the member's data folder.
+fn fill(victim: &Victim, data: &Path) -> Result<Room, NemesisError> {
+    for _ in 0..TRIES {
+        // What the member has just removed may give room once more.
+        let room = victim.disk.fill().map_err(NemesisError::failed("fill a disk"))?;
+        if refuses(&data.join(PROBE))? {
+            return Ok(room);
+        }
+    }
+    Err(NemesisError::NoEvidence(format!("{} has room again and again", victim.name)))
+}
+
+/// Whether a new file finds no room.
+fn refuses(path: &Path) -> Result<bool, NemesisError> {
+    let written = std::fs::write(path, [1; 4096]);
+    // It may not even be there.
+    let _ = std::fs::remove_file(path);
+    match written {
+        Ok(()) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => Ok(true),
+        Err(error) => Err(NemesisError::failed("see whether a disk is full")(error)),
     }
 }

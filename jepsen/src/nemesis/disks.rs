@@ -27,6 +27,11 @@ impl Victim {
         Ok(Victim { name: member.name.clone(), before: disk.counters(), disk })
     }
 
+    /// Counts from now on.
+    pub fn count_anew(&mut self) {
+        self.before = self.disk.counters();
+    }
+
     /// How much a counter has grown.
     pub fn grown(&self, count: impl Fn(&DiskCounters) -> u64) -> u64 {
         count(&self.disk.counters()).saturating_sub(count(&self.before))
