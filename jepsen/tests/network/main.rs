@@ -167,11 +167,11 @@ fn what_a_killed_run_leaves_is_removed_with_its_processes() {
     if network(1).is_none() {
         return;
     }
-    let mut run = Command::new("sleep").arg("600").spawn().expect("a process");
+    let mut run = Command::new("sleep").arg("60").spawn().expect("a process");
     let stale = format!("jepsen-{}-0-n1", run.id());
     assert!(Command::new("ip").args(["netns", "add", &stale]).status().expect("ip").success());
     let mut member = Command::new("nsenter")
-        .args([&format!("--net=/run/netns/{stale}"), "sh", "-c", "echo inside; exec sleep 600"])
+        .args([&format!("--net=/run/netns/{stale}"), "sh", "-c", "echo inside; exec sleep 60"])
         .stdout(Stdio::piped())
         .spawn()
         .expect("nsenter");
