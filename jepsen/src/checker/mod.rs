@@ -2,7 +2,7 @@
 //!
 //! A checker reads a [`Trace`] and tells anomalies; each names its kind, says in words what is
 //! wrong, and holds the lines that show it and no more. A checker that finds nothing to look at
-//! says nothing, and [`coverage`](coverage) is what turns a run that tried too little from valid
+//! says nothing, and `coverage` is what turns a run that tried too little from valid
 //! into unknown.
 
 mod context;

@@ -1,6 +1,6 @@
 //! From lines to calls, faults and probes.
 
-use super::{Call, Fault, Input, Moment, Name, Outcome, Output, Probe, Trace, decode};
+use super::{Call, Fault, Moment, Name, Outcome, Output, Probe, Trace, decode};
 use crate::history::{Edn, Kind, Op, Process};
 use std::collections::HashMap;
 
@@ -137,15 +137,5 @@ impl Builder {
         } else {
             fault.evidence = evidence.or(fault.evidence);
         }
-    }
-}
-
-impl Input {
-    /// Whether it may change something.
-    pub fn is_write(&self) -> bool {
-        !matches!(
-            self,
-            Input::Read { .. } | Input::List { .. } | Input::Watch { .. } | Input::Other
-        )
     }
 }

@@ -255,6 +255,16 @@ impl Selector {
     }
 }
 
+impl Input {
+    /// Whether it may change something.
+    pub fn is_write(&self) -> bool {
+        !matches!(
+            self,
+            Input::Read { .. } | Input::List { .. } | Input::Watch { .. } | Input::Other
+        )
+    }
+}
+
 impl Change {
     /// Whether it is a bookmark of either sort.
     pub fn is_bookmark(self) -> bool {

@@ -24,12 +24,6 @@ impl Names {
         Name(NonZeroU32::new(number).expect("invariant: counted from 1"))
     }
 
-    /// The number of a text, if it was ever kept.
-    pub fn find(&self, text: &str) -> Option<Name> {
-        let number = u32::try_from(self.texts.get_index_of(text)? + 1).ok()?;
-        NonZeroU32::new(number).map(Name)
-    }
-
     /// The text of a number.
     pub fn text(&self, name: Name) -> &str {
         self.texts.get_index(name.0.get() as usize - 1).map_or("?", |text| text)
