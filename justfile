@@ -29,6 +29,10 @@ compat-update:
     cargo build --release --workspace
     REDDWARF_UPDATE=1 cargo test --release -p reddwarf-tests --test compat
 
+# Faults against a group: just jepsen --nodes 5 --workload mix --nemesis all --time 600
+jepsen *flags:
+    cargo run --release -p jepsen -- run {{flags}}
+
 # Measure an own group of three
 bench *flags:
     cargo run --release -- bench --self {{flags}}

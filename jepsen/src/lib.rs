@@ -5,10 +5,16 @@
 //! form are those of [Jepsen](https://jepsen.io), so that its tools read these histories too.
 
 pub mod checker;
+pub mod cli;
+pub mod client;
+pub mod clock;
 pub mod disk;
+pub mod generator;
 pub mod history;
 pub mod host;
 pub mod nemesis;
 pub mod net;
 pub mod report;
+pub mod run;
+pub mod trace;
 pub mod workload;

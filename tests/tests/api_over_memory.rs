@@ -1,6 +1,7 @@
 //! The verbs over a store in memory: what a client may rely on.
 
 use bytes::Bytes;
+use reddwarf_apiserver::bootstrap::{self, BootstrapConfig};
 use reddwarf_apiserver::nonresource::Route;
 use reddwarf_apiserver::request::UserInfo;
 use reddwarf_apiserver::{ApiServer, LocalClient};
@@ -417,4 +418,17 @@ async fn the_body_of_a_subresource_is_decoded_as_strictly_as_any() {
         (&scaled["apiVersion"], &scaled["spec"]["replicas"]),
         (&json!("autoscaling/v1"), &json!(2))
     );
+}
+
+#[tokio::test]
+async fn the_first_objects_of_a_next_leader_are_those_of_the_first() {
+    let server = server(MemoryStore::new(), "127.0.0.1:6443".into());
+    let client = LocalClient::privileged(server, "test");
+    let config = BootstrapConfig::default();
+    bootstrap::run(&client, &config).await.expect("the first leader makes them");
+    let path = "/api/v1/namespaces/default/services/kubernetes";
+    let read = async || client.request("GET", path, None, None).await.expect("made");
+    let made = read().await;
+    bootstrap::run(&client, &config).await.expect("the next one finds them");
+    assert_eq!(read().await, made, "nothing changes");
 }

@@ -90,3 +90,22 @@ async fn write_with_one_retry(cluster: Arc<Cluster>, first: u16, second: u16) ->
     }
     failures
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_leader_schedules_pods_and_serves_new_namespaces() {
+    let cluster = Cluster::start_with_workers(3, 2).await;
+    for round in 0..2 {
+        let leader = cluster.leader().await;
+        cluster.kill(leader).await;
+        let other = leader % 3 + 1;
+        let namespace = format!("after-{round}");
+        cluster.kubectl_ok(other, &["create", "namespace", &namespace]);
+        // Its account is the work of the leader, without which no pod is admitted.
+        let account = ["wait", "--for=create", "serviceaccount/default", "--timeout=30s", "-n"];
+        cluster.kubectl_ok(other, &[&account[..], &[&namespace]].concat());
+        cluster.kubectl_ok(other, &["run", "p", "--image=i", "-n", &namespace]);
+        let ready = ["wait", "--for=condition=Ready", "pod/p", "--timeout=30s", "-n"];
+        cluster.kubectl_ok(other, &[&ready[..], &[&namespace]].concat());
+        cluster.start_missing().await;
+    }
+}

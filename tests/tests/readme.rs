@@ -24,7 +24,7 @@ fn commands(readme: &str) -> String {
 }
 
 /// `cargo run --release --` is the program that is under test, and `up` returns when the group
-/// is ready; the README's ports may be taken on this machine.
+/// is ready; the README's ports may be taken on this machine. Faults are made for a shorter time.
 const PRELUDE: &str = r#"
 set -euo pipefail
 reddwarf() {
@@ -33,7 +33,12 @@ reddwarf() {
         *) command "$PROGRAM" "$@" ;;
     esac
 }
-cargo() { shift 3; reddwarf "$@"; }
+cargo() {
+    case "$3" in
+        -p) shift 5; "$(dirname "$PROGRAM")/jepsen" "${@/#120/20}" --binary "$PROGRAM" --out "$HOME/run" ;;
+        *) shift 3; reddwarf "$@" ;;
+    esac
+}
 trap '"$PROGRAM" down > /dev/null' EXIT
 set -x
 "#;

@@ -31,9 +31,10 @@ use parking_lot::Mutex;
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{ReadError, Store};
 use reddwarf_storage::{
-    Durable, Persist, Persister, PersisterLimits, RedbStore, StoreOptions, load,
+    Durable, LoadError, Persist, Persister, PersisterLimits, RedbStore, StoreOptions, load,
 };
 use reddwarf_versioning::WindowLimits;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -80,6 +81,15 @@ fn wrong_state(path: PathBuf) -> impl FnOnce(&dyn std::error::Error) -> StartErr
 
 /// Opens the durable state and what stands before and behind it. Blocks.
 fn open_machine(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Machine, StartError> {
+    // redb may panic over a damaged file, even when it closes one that was refused.
+    let opened = catch_unwind(AssertUnwindSafe(|| open_state(config, metrics)));
+    opened.unwrap_or_else(|_| {
+        let path = config.data_dir.join("state.redb");
+        Err(StartError::State { path, reason: LoadError::Pages.to_string() })
+    })
+}
+
+fn open_state(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Machine, StartError> {
     let path = config.data_dir.join("state.redb");
     let options = StoreOptions {
         cache_bytes: config.limits.store_cache_bytes,

@@ -2,7 +2,7 @@
 //!
 //! An operation of a client is two lines of its process: `:invoke`, then `:ok` (it happened),
 //! `:fail` (it did not) or `:info` (nobody knows; the process is then crashed, and its client goes
-//! on under a new number). What the nemesis does is two `:info` lines of the process `:nemesis`.
+//! on under a new number). Lines of the process `:nemesis` are all `:info`.
 //!
 //! # What a value holds
 //! Objects are named by whole numbers, `k`; what is written is a whole number, `v`, that no other
@@ -21,7 +21,7 @@
 //! | watch | the register's, by writers | | | |
 //! | | `:list` | `{:selector s}` | `{:rev R :items [[k state] …]}` | `:expired` |
 //! | | `:watch` | `{:from R\|nil :mode m :selector s}` | `{:events [event …] :end e}` | `:expired`: 410, with `:floor R` when told |
-//! | session | `:write` | `[k v]` | `[k state]` | as the register's |
+//! | session | `:create`, `:write` | `[k v]` | `[k state]` | as the register's |
 //! | | `:read` | `[k {:at-least R}]` | `[k state]` | |
 //! | | `:list` | `{:at-least R}` | `{:rev R :items …}` | |
 //! | lease | `:acquire`, `:renew`, `:release` | `{:holder h}` | `{:holder h :fence n :rev R}` | `:held`, `:conflict` |
@@ -39,15 +39,26 @@
 //! `:even` or `:odd`: a label that says whether `v` is.
 //!
 //! The process `:probe` asks every member now and then, with `:f :members` and the value
-//! `[{:node n :index i :rev R :root "hex" :floor R} …]` of those that answered; roots at equal
-//! indexes must be equal. `:f :writable` by `:probe` is a write after the last fault ended.
+//! `[{:node n :index i :rev R :root "hex"} …]` of those that answered, also with `:term`, `:leads` and
+//! `:diverged`; roots at equal indexes must be equal. `:f :writable` by `:probe` is a write
+//! through every member after the last fault ended: `{:nodes [n …]}`, and `:fail` unless all took it.
 //!
-//! Every line of a client also says `:node`: the member that was asked. The nemesis' value is
-//! `{:targets [n …] …}` when a fault begins or ends, and the second line adds `:evidence`, what
-//! showed that it happened (`coverage` counts only those).
+//! Every line of a client also says `:node`: the member that was asked, and every line of a run of
+//! several workloads says `:workload`.
+//!
+//! A fault is four lines of the nemesis, all with its name as `:f`. Two have the value
+//! `{:phase :begin …}`, before and after it is done; two have `{:phase :end …}`, before and after
+//! it is undone. All but the first say `:targets [n …]`, which are drawn when it begins. The second
+//! of each two adds `:evidence`, what showed that it happened; `coverage` counts only those. A step
+//! that failed has `:error` instead.
+//!
+//! A deletion's `:rev` is left out when the server does not tell it.
 
+mod lines;
 mod op;
+pub mod value;
 
+pub use lines::Lines;
 pub use op::{History, HistoryError, Kind, Op, Process};
 
 /// An owned EDN value.

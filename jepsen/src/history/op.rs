@@ -1,7 +1,7 @@
 //! Operations and their lines.
 
-use super::Edn;
-use clojure_reader::edn::{Edn as Borrowed, read_string};
+use super::{Edn, Lines};
+use clojure_reader::edn::Edn as Borrowed;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufRead, Write};
@@ -180,16 +180,7 @@ impl History {
     /// # Errors
     /// [`HistoryError`]
     pub fn read(from: impl BufRead) -> Result<History, HistoryError> {
-        let mut ops = Vec::new();
-        for (number, line) in from.lines().enumerate() {
-            let line = line?;
-            if line.trim().is_empty() || line.trim_start().starts_with(';') {
-                continue;
-            }
-            let bad = |what| HistoryError::Line { line: number + 1, what };
-            let edn = read_string(&line).map_err(|error| bad(error.to_string()))?;
-            ops.push(Op::from_edn(edn.into_owned()).map_err(bad)?);
-        }
+        let ops = Lines::new(from).collect::<Result<_, _>>()?;
         Ok(History { ops })
     }
 

@@ -44,7 +44,7 @@ pub enum BootstrapError {
     /// The API refused one of them.
     #[error("could not make {path}")]
     Refused {
-        /// The collection to which it was posted.
+        /// The collection to which it belongs.
         path: String,
         /// The answer.
         #[source]
@@ -63,11 +63,20 @@ pub async fn run(client: &dyn ApiClient, config: &BootstrapConfig) -> Result<(),
     Ok(())
 }
 
+/// Looks first: a creation of what exists may be refused for another reason, as a service's is
+/// because its address is taken, by itself.
 async fn create(client: &dyn ApiClient, path: &str, object: &Value) -> Result<(), BootstrapError> {
+    let refused = |status| BootstrapError::Refused { path: path.to_owned(), status };
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    match client.request("GET", &format!("{path}/{name}"), None, None).await {
+        Ok(_) => return Ok(()),
+        Err(status) if status.is(Reason::NotFound) => {}
+        Err(status) => return Err(refused(status)),
+    }
     let body = object.to_string().into();
     match client.request("POST", path, None, Some(body)).await {
         Ok(_) => Ok(()),
         Err(status) if status.is(Reason::AlreadyExists) => Ok(()),
-        Err(status) => Err(BootstrapError::Refused { path: path.to_owned(), status }),
+        Err(status) => Err(refused(status)),
     }
 }

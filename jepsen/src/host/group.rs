@@ -1,0 +1,259 @@
+//! The group under test.
+
+use super::{HostError, Hosts, Member, Role, Strays};
+use crate::client::{Call, Client, Credentials, Endpoint, Habits};
+use crate::host::Place;
+use crate::net::Network;
+use parking_lot::Mutex;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a member may take to serve.
+pub const READY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often a starting member is asked; nothing else tells when another process is ready.
+const POLL: Duration = Duration::from_millis(25);
+/// How long one question may take.
+const ASK_TIMEOUT: Duration = Duration::from_secs(1);
+/// What a member needs of the first one before it starts.
+const AUTHORITY: [&str; 2] = ["ca.crt", "ca.key"];
+
+/// All members, and what is between them.
+pub struct Group {
+    /// In the order of their numbers; `members[0]` is `n1`.
+    pub members: Vec<Member>,
+    /// The links between them, when they can be acted on.
+    pub network: Option<Arc<Network>>,
+    /// How the run's clients behave.
+    pub habits: Arc<Habits>,
+    credentials: Mutex<Option<Credentials>>,
+    hosts: Option<Arc<dyn Hosts>>,
+}
+
+impl Group {
+    /// Lays the members' folders and configurations out below `folder`; nothing runs yet, so
+    /// disks may be put below their data, and variables around their processes.
+    ///
+    /// # Errors
+    /// [`HostError::File`]
+    pub fn lay_out(
+        hosts: Arc<dyn Hosts>,
+        folder: &Path,
+        program: &Path,
+    ) -> Result<Group, HostError> {
+        let numbered = hosts.places().iter().enumerate();
+        let members: Vec<Member> = numbered
+            .map(|(at, place)| {
+                let name = format!("n{}", at + 1);
+                let folder = folder.join(&name);
+                Member::new(name, place, folder, program.into())
+            })
+            .collect();
+        for (member, place) in members.iter().zip(hosts.places()) {
+            fs::create_dir_all(&member.data).map_err(HostError::file(&member.data))?;
+            let config = config(member, place, &members);
+            fs::write(member.config(), config).map_err(HostError::file(member.config()))?;
+        }
+        let network = hosts.network();
+        let habits = Arc::new(Habits::default());
+        Ok(Group { members, network, habits, credentials: Mutex::new(None), hosts: Some(hosts) })
+    }
+
+    /// No members: the servers are others', and only clients can be acted on.
+    pub fn strangers(credentials: Credentials) -> Group {
+        Group {
+            members: Vec::new(),
+            network: None,
+            habits: Arc::default(),
+            credentials: Mutex::new(Some(credentials)),
+            hosts: None,
+        }
+    }
+
+    /// What the hosts are called.
+    pub fn hosts(&self) -> &'static str {
+        self.hosts.as_ref().map_or("others'", |hosts| hosts.name())
+    }
+
+    /// Starts the members for the first time and waits until all are ready. The first makes the
+    /// group's authority, which the others are given.
+    ///
+    /// # Errors
+    /// [`HostError`]
+    pub async fn found(&self) -> Result<(), HostError> {
+        let Some((first, others)) = self.members.split_first() else { return Ok(()) };
+        first.start()?;
+        let kubeconfig = first.data.join("admin.kubeconfig");
+        until(first, "is not ready", || kubeconfig.is_file()).await?;
+        let credentials = Credentials::of_kubeconfig(&kubeconfig)?;
+        for member in others {
+            copy_authority(&first.data.join("pki"), &member.data.join("pki"))?;
+            // What an operator put there is not the member's to lose.
+            member.disk.iter().try_for_each(|disk| disk.settle())?;
+            member.start()?;
+        }
+        *self.credentials.lock() = Some(credentials);
+        self.all_ready(READY_TIMEOUT).await
+    }
+
+    /// Who administers the group.
+    ///
+    /// # Errors
+    /// [`HostError::State`] before it is founded.
+    pub fn credentials(&self) -> Result<Credentials, HostError> {
+        let credentials = self.credentials.lock().clone();
+        let state = HostError::State { name: "the group".into(), state: "is not founded" };
+        credentials.ok_or(state)
+    }
+
+    /// The member of that name.
+    pub fn member(&self, name: &str) -> Option<&Member> {
+        self.members.iter().find(|member| member.name == name)
+    }
+
+    /// A client of one member.
+    ///
+    /// # Errors
+    /// [`HostError::State`] before the group is founded.
+    pub fn client(&self, member: &Member, timeout: Duration) -> Result<Client, HostError> {
+        let endpoint = Endpoint { name: member.name.clone(), address: member.address.to_string() };
+        Ok(Client::new(endpoint, &self.credentials()?, timeout))
+    }
+
+    /// Waits until the member serves: `/readyz` answers 200.
+    ///
+    /// # Errors
+    /// [`HostError::Ended`], [`HostError::Late`]
+    pub async fn ready(&self, member: &Member, patience: Duration) -> Result<(), HostError> {
+        let deadline = Instant::now() + patience;
+        let mut client = self.client(member, ASK_TIMEOUT)?;
+        while !client.send(Call::get("/readyz")).await.is_ok_and(|answer| answer.is_success()) {
+            must_run(member)?;
+            in_time(member, "is not ready", deadline, patience)?;
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until every member serves.
+    ///
+    /// # Errors
+    /// [`HostError::Ended`], [`HostError::Late`]
+    pub async fn all_ready(&self, patience: Duration) -> Result<(), HostError> {
+        let waits = self.members.iter().map(|member| self.ready(member, patience));
+        futures::future::try_join_all(waits).await.map(drop)
+    }
+
+    /// What every member does, as the first that answers tells it; empty when none does.
+    pub async fn roles(&self) -> BTreeMap<String, Role> {
+        for member in self.members.iter().filter(|member| member.pid().is_some()) {
+            if let Some(status) = self.status(member).await {
+                return roles(&status);
+            }
+        }
+        BTreeMap::new()
+    }
+
+    /// The member that leads. When two claim it (one of them is cut off and does not know it
+    /// yet), the one with the newer term.
+    pub async fn leader(&self) -> Option<&Member> {
+        let asked = self.members.iter().filter(|member| member.pid().is_some());
+        let answers = futures::future::join_all(asked.map(|member| self.status(member))).await;
+        let claims = answers.iter().flatten().filter_map(|status| {
+            let leader = members(status).find(|member| member["role"] == "leader")?;
+            Some((leader["term"].as_u64()?, leader["name"].as_str()?.to_owned()))
+        });
+        let (_, name) = claims.max()?;
+        self.member(&name)
+    }
+
+    /// The group as one member sees it.
+    pub async fn status(&self, member: &Member) -> Option<Value> {
+        let mut client = self.client(member, ASK_TIMEOUT).ok()?;
+        client.send(Call::get("/reddwarf/status")).await.ok()?.json()
+    }
+
+    /// Kills what runs.
+    pub async fn end(&self) {
+        for member in &self.members {
+            // It may have ended by itself.
+            let _ = member.kill().await;
+        }
+        Strays::forget();
+    }
+}
+
+fn members(status: &Value) -> impl Iterator<Item = &Value> {
+    status["members"].as_array().into_iter().flatten()
+}
+
+fn roles(status: &Value) -> BTreeMap<String, Role> {
+    let one = |member: &Value| {
+        let role = match member["role"].as_str()? {
+            "leader" => Role::Leader,
+            "unreachable" => Role::Unreachable,
+            _ => Role::Other,
+        };
+        Some((member["name"].as_str()?.to_owned(), role))
+    };
+    members(status).filter_map(one).collect()
+}
+
+fn config(member: &Member, place: &Place, members: &[Member]) -> String {
+    let mut text = format!(
+        "name = {:?}\ncluster = \"jepsen\"\ndata_dir = {:?}\nlisten = \"{}\"\n",
+        member.name,
+        member.data.display().to_string(),
+        place.address
+    );
+    for peer in members {
+        // Writing to a string cannot fail.
+        let _ =
+            write!(text, "\n[[peers]]\nname = {:?}\naddress = \"{}\"\n", peer.name, peer.address);
+    }
+    text
+}
+
+fn copy_authority(from: &Path, to: &Path) -> Result<(), HostError> {
+    fs::create_dir_all(to).map_err(HostError::file(to))?;
+    for name in AUTHORITY {
+        let path: PathBuf = from.join(name);
+        fs::copy(&path, to.join(name)).map_err(HostError::file(&path))?;
+    }
+    Ok(())
+}
+
+async fn until(
+    member: &Member,
+    what: &'static str,
+    so: impl Fn() -> bool,
+) -> Result<(), HostError> {
+    let deadline = Instant::now() + READY_TIMEOUT;
+    while !so() {
+        must_run(member)?;
+        in_time(member, what, deadline, READY_TIMEOUT)?;
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(())
+}
+
+fn must_run(member: &Member) -> Result<(), HostError> {
+    let Some(status) = member.ended() else { return Ok(()) };
+    Err(HostError::Ended { name: member.name.clone(), status, log: member.log.clone() })
+}
+
+fn in_time(
+    member: &Member,
+    what: &'static str,
+    deadline: Instant,
+    patience: Duration,
+) -> Result<(), HostError> {
+    if Instant::now() < deadline {
+        return Ok(());
+    }
+    Err(HostError::Late { name: member.name.clone(), what, seconds: patience.as_secs() })
+}

@@ -1,0 +1,106 @@
+//! All workloads by name.
+
+use super::register::Register;
+use super::schedule::Schedule;
+use super::session::Session;
+use super::set::Set;
+use super::watch::Watch;
+use super::{Workload, elector};
+
+/// A workload that can be asked for.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// What `--workload` calls it.
+    pub name: &'static str,
+    /// What it does, for `list`.
+    pub about: &'static str,
+    /// Operations a second that it wants at most, so that its histories stay small; the rest of
+    /// the run's rate goes to those that take any.
+    pub rate_max: Option<f64>,
+    /// Whether it can run against any Kubernetes API server.
+    pub any_server: bool,
+    /// Makes one.
+    pub make: fn() -> Box<dyn Workload>,
+}
+
+/// There is no such workload.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no workload {0:?}; `jepsen list` names them")]
+pub struct UnknownWorkload(pub String);
+
+/// All of them.
+pub const CATALOGUE: &[Entry] = &[
+    Entry {
+        name: "register",
+        about: "get, create, put, compare-and-swap, delete and recreate, over many objects",
+        rate_max: None,
+        any_server: true,
+        make: || Box::new(Register::default()),
+    },
+    Entry {
+        name: "set",
+        about: "create, and paged lists whose pages come from different members",
+        rate_max: Some(30.0),
+        any_server: true,
+        make: || Box::new(Set::default()),
+    },
+    Entry {
+        name: "watch",
+        about: "writers, and watchers that are cut and go on at another member",
+        rate_max: Some(60.0),
+        any_server: true,
+        make: || Box::new(Watch::default()),
+    },
+    Entry {
+        name: "session",
+        about: "each client reads on other members at least what it saw",
+        rate_max: None,
+        any_server: false,
+        make: || Box::new(Session::default()),
+    },
+    Entry {
+        name: "lease",
+        about: "leader election on a Lease; holders write with the Lease's transitions as fence",
+        rate_max: Some(20.0),
+        any_server: true,
+        make: || Box::new(elector::Election::default()),
+    },
+    Entry {
+        name: "schedule",
+        about: "pods come and go, and the leader binds them to nodes that are too small for all",
+        rate_max: Some(30.0),
+        any_server: false,
+        make: || Box::new(Schedule::default()),
+    },
+];
+
+/// The workloads that a list names; `mix` is all of them.
+///
+/// # Errors
+/// [`UnknownWorkload`]
+pub fn find(names: &[String]) -> Result<Vec<Entry>, UnknownWorkload> {
+    let mut found: Vec<Entry> = Vec::new();
+    for name in names {
+        let matching = CATALOGUE.iter().filter(|entry| entry.name == name || name == "mix");
+        let before = found.len();
+        found.extend(matching);
+        if found.len() == before {
+            return Err(UnknownWorkload(name.clone()));
+        }
+    }
+    found.sort_by_key(|entry| entry.name);
+    found.dedup_by_key(|entry| entry.name);
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mix_is_all_of_them_once() {
+        let found = find(&["set".into(), "mix".into()]).expect("known");
+        assert_eq!(found.len(), CATALOGUE.len());
+        assert_eq!(find(&["sets".into()]).err().expect("unknown").0, "sets");
+    }
+}
