@@ -423,7 +423,7 @@ async fn the_body_of_a_subresource_is_decoded_as_strictly_as_any() {
 #[tokio::test]
 async fn the_first_objects_of_a_next_leader_are_those_of_the_first() {
     let server = server(MemoryStore::new(), "127.0.0.1:6443".into());
-    let client = LocalClient::privileged(server, "test");
+    let client = LocalClient::privileged(server, "test", "test");
     let config = BootstrapConfig::default();
     bootstrap::run(&client, &config).await.expect("the first leader makes them");
     let path = "/api/v1/namespaces/default/services/kubernetes";
