@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -270,6 +271,38 @@ fn what_a_dead_process_left_mounted_is_replaced() {
     mounted.disk.take().expect("mounted").unmount().expect("unmounted");
     let table = std::fs::read_to_string("/proc/self/mounts").expect("a table");
     assert!(!table.contains(at.to_str().expect("a plain path")));
+}
+
+/// Where [`mounts_and_dies`] mounts.
+const MOUNT_AND_DIE: &str = "JEPSEN_TEST_MOUNT_AND_DIE";
+
+#[test]
+#[ignore = "a part of the next test, which runs it in a process of its own"]
+fn mounts_and_dies() {
+    let Some(folder) = std::env::var_os(MOUNT_AND_DIE).map(PathBuf::from) else { return };
+    let at = folder.join("disk");
+    let _disk = FaultyDisk::mount(&folder.join("backing"), &at, 1).expect("mounted");
+    // Now its attributes are in the kernel's cache.
+    std::fs::metadata(&at).expect("a folder");
+    std::process::abort();
+}
+
+#[test]
+fn what_dead_processes_left_mounted_elsewhere_is_removed() {
+    let Some(mut mounted) = Mounted::new() else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let child = std::process::Command::new(std::env::current_exe().expect("known"))
+        .args(["--exact", "mounts_and_dies", "--ignored"])
+        .env(MOUNT_AND_DIE, folder.path())
+        .output()
+        .expect("it runs");
+    // It came as far as that; whoever mounts next, a test beside this one too, cleans up.
+    let aborted = Some(rustix::process::Signal::ABORT.as_raw());
+    assert_eq!(child.status.signal(), aborted, "{}", String::from_utf8_lossy(&child.stdout));
+    mounted.disk.take();
+    mounted.mount();
+    let table = std::fs::read_to_string("/proc/self/mounts").expect("a table");
+    assert!(!table.contains(folder.path().to_str().expect("a plain path")));
 }
 
 #[test]

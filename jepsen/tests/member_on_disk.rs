@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tokio::sync::MutexGuard;
 
 const OBJECTS: &str = "/api/v1/namespaces/default/configmaps";
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,6 +31,9 @@ fn program() -> Option<PathBuf> {
     named.or_else(|| beside.find(|path| path.is_file()))
 }
 
+/// Groups do not run side by side: they would find the same port free, and share too few cores.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// A group of one on a disk of its own.
 struct Trial {
     group: Group,
@@ -37,6 +41,7 @@ struct Trial {
     acknowledged: Mutex<BTreeSet<u32>>,
     next: AtomicU32,
     _folder: TempDir,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Trial {
@@ -49,6 +54,7 @@ impl Trial {
             return skip(error.to_string());
         }
         let Some(program) = program() else { return skip("there is no reddwarf".into()) };
+        let turn = ONE_AT_A_TIME.lock().await;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let hosts = Arc::new(Loopback::find(1).expect("a port"));
         let mut group = Group::lay_out(hosts, folder.path(), &program).expect("laid out");
@@ -60,7 +66,14 @@ impl Trial {
         };
         member.disk = Some(disk.clone());
         group.found().await.expect("it starts");
-        Some(Trial { group, disk, acknowledged: Mutex::default(), next: 0.into(), _folder: folder })
+        Some(Trial {
+            group,
+            disk,
+            acknowledged: Mutex::default(),
+            next: 0.into(),
+            _folder: folder,
+            _turn: turn,
+        })
     }
 
     fn member(&self) -> &Member {
@@ -249,6 +262,17 @@ async fn a_damaged_log_is_refused_and_a_torn_one_recovered() {
         trial.restart().await;
         trial.check().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_is_cut_short_is_refused() {
+    let Some(trial) = Trial::start().await else { return };
+    let mut random = rand::rngs::SmallRng::seed_from_u64(5);
+    trial.write_more(50).await;
+    trial.member().kill().await.expect("killed");
+    let damage = Damage::cut_log(&trial.member().data, &mut random).expect("cut");
+    trial.member().start().expect("started");
+    trial.says_damaged(damage.path.file_name().and_then(OsStr::to_str).expect("a name")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

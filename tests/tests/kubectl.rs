@@ -268,6 +268,13 @@ async fn the_server_tells_about_itself() {
         assert!(whole.contains("matchExpressions\t<[]LabelSelectorRequirement>"), "{whole}");
         assert_eq!(ok(&["get", "--raw", "/healthz"]), "ok");
         assert!(ok(&["get", "--raw", "/readyz?verbose"]).contains("readyz check passed"));
+        let roots: serde_json::Value =
+            serde_json::from_str(&ok(&["get", "--raw", "/reddwarf/roots"])).expect("JSON");
+        let newest = roots["roots"].as_array().and_then(|roots| roots.last()).expect("a root");
+        let index = newest["index"].as_u64().expect("an index");
+        assert!(newest["root"].as_str().is_some_and(|root| root.len() == 64), "{roots}");
+        let beyond = format!("/reddwarf/roots?since={}", index + 1_000_000);
+        assert_eq!(ok(&["get", "--raw", &beyond]), r#"{"roots":[]}"#);
         assert_eq!(ok(&["auth", "can-i", "delete", "nodes"]), "yes\n");
         assert!(ok(&["auth", "whoami"]).contains("system:masters"));
         let yaml = ok(&["get", "service", "kubernetes", "-o", "yaml"]);

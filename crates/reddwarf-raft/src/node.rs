@@ -33,7 +33,7 @@ use reddwarf_core::{ReadError, Store};
 use reddwarf_storage::{
     Durable, LoadError, Persist, Persister, PersisterLimits, RedbStore, StoreOptions, load,
 };
-use reddwarf_versioning::WindowLimits;
+use reddwarf_versioning::{StateRoot, WindowLimits};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -414,6 +414,13 @@ impl Node {
     pub fn state_root(&self) -> (u64, String) {
         let (index, _, root) = self.core.machine.standing();
         (index, format!("{root}"))
+    }
+
+    /// The state roots that this member keeps of recent indexes from `since` on, the present one
+    /// last; members that have the same state have the same roots wherever both keep one.
+    pub fn recent_roots(&self, since: u64) -> Vec<(u64, String)> {
+        let roots = self.core.machine.roots_since(since);
+        roots.into_iter().map(|(index, root)| (index, StateRoot(root).to_string())).collect()
     }
 
     /// Hands leadership to another member, if this one leads; returns when that one does.

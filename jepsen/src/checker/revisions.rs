@@ -59,7 +59,9 @@ fn greatest(output: &Output) -> Option<u64> {
         Output::None | Output::State(None) => None,
         Output::State(Some(state)) => Some(state.rev),
         Output::Version { rev, .. } | Output::Lease { rev, .. } => *rev,
-        Output::Elements { rev, .. } | Output::Items { rev, .. } => Some(*rev),
+        Output::Elements { rev, .. } | Output::Items { rev, .. } | Output::Pods { rev, .. } => {
+            Some(*rev)
+        }
         Output::Events { events, .. } => events.iter().map(|event| event.rev).max(),
     }
 }

@@ -39,7 +39,8 @@ pub(super) fn check(context: &Context, findings: &mut Findings) {
                     format!("{name} says itself that its state is not the majority's at {index}")
                 });
             }
-            if let (Some(applied), Some(root)) = (member.applied, member.root) {
+            let present = member.applied.zip(member.root);
+            for (applied, root) in member.roots.iter().copied().chain(present) {
                 let first = *roots.entry(applied).or_insert((probe, member, root));
                 compare(context, first, (probe, member, root), applied, findings);
             }

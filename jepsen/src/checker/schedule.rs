@@ -1,11 +1,12 @@
-//! The scheduler: a pod is bound once and to one node, and no node ever holds more than its CPUs.
+//! The scheduler: a pod is bound once and to one node, no node ever holds more than its CPUs, and in
+//! the end no pod waits that a node has room for.
 //!
 //! Bindings are what watchers saw, in the order of revisions. An old leader's binding that was not
 //! fenced shows as one of these two: a second binding, or a node over its capacity.
 
 use super::context::{Context, Work};
 use super::findings::Findings;
-use crate::trace::{Call, Change, Event, Input, Name, Output, Trace};
+use crate::trace::{Call, Change, Event, Input, Name, Output, Placed, Trace};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 pub(super) fn check(context: &Context, findings: &mut Findings) {
@@ -16,6 +17,7 @@ pub(super) fn check(context: &Context, findings: &mut Findings) {
         for (rev, sight) in sights(work) {
             look.take(rev, sight, findings);
         }
+        look.settled(work, findings);
         findings.figure("pods", look.cluster.cpus.len() as u64);
         findings.figure("bindings", look.bound.len() as u64);
     }
@@ -153,6 +155,37 @@ impl<'a> Look<'a> {
                 name(then.node)
             )
         });
+    }
+
+    /// The last look at the pods, which was taken after the faults with time enough.
+    fn settled(&self, work: &Work, findings: &mut Findings) {
+        let settles = work.calls.iter().filter(|call| matches!(call.input, Input::Settle));
+        let Some(call) = settles.last() else { return };
+        let Output::Pods { rev, pods } = &call.output else {
+            return findings.unknown("nobody could see where the pods are in the end".to_owned());
+        };
+        let mut free = self.cluster.capacities.clone();
+        for (node, cpu) in pods.iter().filter_map(|pod| Some((pod.node?, pod.cpu))) {
+            if let Some(free) = free.get_mut(&node) {
+                *free = free.saturating_sub(cpu);
+            }
+        }
+        let room = free.into_iter().max_by_key(|(node, free)| (*free, *node));
+        let (waiting, bound): (Vec<Placed>, Vec<Placed>) =
+            pods.iter().copied().partition(|pod| pod.node.is_none());
+        findings.figure("bound in the end", bound.len() as u64);
+        findings.figure("waiting in the end", waiting.len() as u64);
+        let Some((node, free)) = room else { return };
+        let fits: Vec<u64> =
+            waiting.iter().filter(|pod| pod.cpu <= free).map(|pod| pod.key).collect();
+        if !fits.is_empty() {
+            findings.found_in("not-bound", [*call], || {
+                format!(
+                    "at revision {rev} node {} has {free}m free, and pods {fits:?} still wait",
+                    self.trace.text(node)
+                )
+            });
+        }
     }
 
     fn hold(&mut self, rev: u64, node: Name, sight: Sight<'a>, findings: &mut Findings) {

@@ -50,6 +50,22 @@ impl Damage {
         Damage::new(data, &file.path, &[(offset, 1 << random.random_range(0..8))])
     }
 
+    /// Cuts the newest segment of the log short, somewhere in what is known to have been on disk.
+    /// The member has to refuse it.
+    ///
+    /// # Errors
+    /// As of [`Damage::of_log`].
+    pub fn cut_log(data: &Path, random: &mut impl Rng) -> Result<Damage, DiskError> {
+        let files = LogFile::all(data)?;
+        let newest = files.last().filter(|file| !file.synced().is_empty());
+        let nothing =
+            || DiskError::NothingThere { path: data.join("wal"), why: "no sync is noted" };
+        let file = newest.ok_or_else(nothing)?;
+        let damage = Damage::new(data, &file.path, &[])?;
+        let cut = open(&file.path)?.set_len(random.random_range(file.synced()));
+        cut.map_err(DiskError::io("cut", &file.path)).map(|()| damage)
+    }
+
     /// Flips one bit in each block of the state's file that holds something, up to a limit; a
     /// single one may fall where nothing is kept any more. The member has to refuse it, or, as
     /// long as its log reaches back to the beginning, may make the state anew from that.

@@ -1,6 +1,7 @@
 //! What is mounted, and the removal of what an earlier run left mounted.
 
 use super::error::DiskError;
+use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 use std::path::{Path, PathBuf};
 
@@ -29,9 +30,9 @@ pub fn all() -> Result<Vec<Mounted>, DiskError> {
 /// # Errors
 /// The system refused.
 pub fn clear_dead(source: &str) -> Result<(), DiskError> {
+    // Attributes may still be in the kernel's cache, so they tell nothing.
     let dead = |mounted: &Mounted| {
-        let looked = std::fs::metadata(&mounted.at);
-        looked.is_err_and(|error| error.kind() == std::io::ErrorKind::NotConnected)
+        rustix::fs::statvfs(&mounted.at).is_err_and(|error| error == Errno::NOTCONN)
     };
     for mounted in all()?.into_iter().filter(|mounted| mounted.source == source) {
         if dead(&mounted) {
@@ -60,7 +61,11 @@ pub fn clear(at: &Path, is_ours: impl Fn(&str) -> bool) -> Result<(), DiskError>
 /// # Errors
 /// The system refused.
 pub fn detach(at: &Path) -> Result<(), DiskError> {
-    unmount(at, UnmountFlags::DETACH).map_err(|error| DiskError::io("unmount", at)(error.into()))
+    match unmount(at, UnmountFlags::DETACH) {
+        // Another process that cleans up was faster.
+        Ok(()) | Err(Errno::INVAL | Errno::NOENT) => Ok(()),
+        Err(error) => Err(DiskError::io("unmount", at)(error.into())),
+    }
 }
 
 fn absolute(at: &Path) -> Result<PathBuf, DiskError> {

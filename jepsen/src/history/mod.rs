@@ -28,7 +28,8 @@
 //! | | `:fenced` (a write that carries the fence) | `{:fence n :val v}` | `{:fence n :val v :rev R}` | `:fenced` |
 //! | schedule | `:pod` (create) | `{:pod k :cpu m}` | `{:rev R :uid "U"}` | `:exists` |
 //! | | `:delete-pod` | `{:pod k}` | `{:rev R :uid "U"}` | `:not-found` |
-//! | | `:node` (create, before the faults) | `{:node name :cpu m}` | `{:rev R :uid "U"}` | |
+//! | | `:node` (create) | `{:node name :cpu m}` | `{:rev R :uid "U"}` | |
+//! | | `:settle` (after the faults, until no pod waits that fits) | `nil` | `{:rev R :pods [{:pod k :cpu m :node name\|nil} …]}` | `:no-list` |
 //! | | `:watch` | as above | events with `:key k :node name\|nil :cpu m` instead of `:val` | `:expired` |
 //!
 //! An *event* is `{:type :added\|:modified\|:deleted :key k :rev R :uid "U" :val v}`,
@@ -39,8 +40,8 @@
 //! `:even` or `:odd`: a label that says whether `v` is.
 //!
 //! The process `:probe` asks every member now and then, with `:f :members` and the value
-//! `[{:node n :index i :rev R :root "hex"} …]` of those that answered, also with `:term`, `:leads` and
-//! `:diverged`; roots at equal indexes must be equal. `:f :writable` by `:probe` is a write
+//! `[{:node n :index i :rev R :root "hex"} …]` of those that answered, also with `:term`, `:leads`,
+//! `:diverged` and `:roots [[i "hex"] …]` of earlier indexes; roots at equal indexes must be equal. `:f :writable` by `:probe` is a write
 //! through every member after the last fault ended: `{:nodes [n …]}`, and `:fail` unless all took it.
 //!
 //! Every line of a client also says `:node`: the member that was asked, and every line of a run of

@@ -177,6 +177,15 @@ impl Group {
         client.send(Call::get("/reddwarf/status")).await.ok()?.json()
     }
 
+    /// The state roots that a member keeps of recent log indexes from `since` on.
+    pub async fn roots(&self, member: &Member, since: u64) -> Option<Vec<(u64, String)>> {
+        let mut client = self.client(member, ASK_TIMEOUT).ok()?;
+        let call = Call::get(format!("/reddwarf/roots?since={since}"));
+        let told = client.send(call).await.ok()?.json()?;
+        let root = |at: &Value| Some((at["index"].as_u64()?, at["root"].as_str()?.to_owned()));
+        Some(told["roots"].as_array()?.iter().filter_map(root).collect())
+    }
+
     /// Kills what runs.
     pub async fn end(&self) {
         for member in &self.members {

@@ -2,12 +2,12 @@
 
 use super::clock_jump::ClockJump;
 use super::clock_skew::ClockSkew;
+use super::damaged_file::DamagedFile;
 use super::delay::Late;
 use super::disk_full::DiskFull;
 use super::disturb::Disturb;
 use super::duplicate::Twice;
 use super::failing_fsync::FailingFsync;
-use super::flipped_bits::FlippedBits;
 use super::hop::Hop;
 use super::kill::Kill;
 use super::loss::Lost;
@@ -174,10 +174,13 @@ pub const CATALOGUE: &[Entry] = &[
         "flipped-log",
         PROCESSES,
         "a bit flips in the synced log of a minority that is down",
-        || Box::new(FlippedBits::in_log()),
+        || Box::new(DamagedFile::in_log()),
     ),
+    own("cut-log", PROCESSES, "the synced log of a minority that is down is cut short", || {
+        Box::new(DamagedFile::cut_log())
+    }),
     own("flipped-state", PROCESSES, "bits flip in the state of a minority that is down", || {
-        Box::new(FlippedBits::in_state())
+        Box::new(DamagedFile::in_state())
     }),
     own("clock-jump", CLOCK, "wall clocks jump by seconds to days, and back", || {
         Box::new(ClockJump::default())

@@ -108,6 +108,7 @@ pub enum Input {
         node: Name,
         cpu: u64,
     },
+    Settle,
     Writable,
     /// An operation that no checker knows.
     Other,
@@ -148,6 +149,13 @@ pub enum Output {
         /// Why it ended.
         end: End,
     },
+    /// Where the pods are.
+    Pods {
+        /// The list's resource version.
+        rev: u64,
+        /// Its pods.
+        pods: Box<[Placed]>,
+    },
     /// A lease held, or a write under one.
     Lease {
         /// The fence.
@@ -155,6 +163,17 @@ pub enum Output {
         /// The resource version of what was written.
         rev: Option<u64>,
     },
+}
+
+/// A pod and where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Its number.
+    pub key: u64,
+    /// Its CPU in millicores.
+    pub cpu: u64,
+    /// The node that it is bound to.
+    pub node: Option<Name>,
 }
 
 /// An element of the set.
@@ -260,7 +279,11 @@ impl Input {
     pub fn is_write(&self) -> bool {
         !matches!(
             self,
-            Input::Read { .. } | Input::List { .. } | Input::Watch { .. } | Input::Other
+            Input::Read { .. }
+                | Input::List { .. }
+                | Input::Watch { .. }
+                | Input::Settle
+                | Input::Other
         )
     }
 }

@@ -1,7 +1,8 @@
 //! From EDN values to typed ones; see the table in [`crate::history`].
 
 use super::{
-    Change, End, Event, Input, LeaseVerb, Member, Mode, Name, Names, Output, Selector, State,
+    Change, End, Event, Input, LeaseVerb, Member, Mode, Name, Names, Output, Placed, Selector,
+    State,
 };
 use clojure_reader::edn::Edn;
 use std::borrow::Cow;
@@ -56,6 +57,7 @@ pub(super) fn input(f: &str, value: &Edn<'static>, names: &mut Names) -> Decoded
             node: label(need(value, "node")?, names),
             cpu: number(need(value, "cpu")?)?,
         },
+        "settle" => Input::Settle,
         "writable" => Input::Writable,
         _ => Input::Other,
     })
@@ -89,6 +91,13 @@ pub(super) fn output(input: &Input, value: &Edn<'static>, names: &mut Names) -> 
             fence: number(need(value, "fence")?)?,
             rev: maybe(value, "rev", number)?,
         },
+        Input::Settle => Output::Pods {
+            rev: number(need(value, "rev")?)?,
+            pods: vector(need(value, "pods")?)?
+                .iter()
+                .map(|edn| placed(edn, names))
+                .collect::<Decoded<_>>()?,
+        },
         Input::Writable | Input::Other => Output::None,
     })
 }
@@ -101,6 +110,13 @@ pub(super) fn members(value: &Edn<'static>, names: &mut Names) -> Decoded<Vec<Me
             applied: maybe(edn, "index", number)?,
             rev: maybe(edn, "rev", number)?,
             root: field(edn, "root").map(|root| label(root, names)),
+            roots: match field(edn, "roots") {
+                None => Box::default(),
+                Some(roots) => vector(roots)?
+                    .iter()
+                    .map(|edn| pair(edn).map(|(index, root)| (index, label(root, names))))
+                    .collect::<Decoded<_>>()?,
+            },
             diverged: maybe(edn, "diverged", number)?,
             floor: maybe(edn, "floor", number)?,
         })
@@ -224,6 +240,14 @@ fn event(value: &Edn<'static>, names: &mut Names) -> Decoded<Event> {
         rev: number(need(value, "rev")?)?,
         uid: field(value, "uid").map(|uid| label(uid, names)),
         val: content,
+        node: field(value, "node").map(|node| label(node, names)),
+    })
+}
+
+fn placed(value: &Edn<'static>, names: &mut Names) -> Decoded<Placed> {
+    Ok(Placed {
+        key: number(need(value, "pod")?)?,
+        cpu: number(need(value, "cpu")?)?,
         node: field(value, "node").map(|node| label(node, names)),
     })
 }

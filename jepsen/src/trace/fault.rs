@@ -43,6 +43,8 @@ pub struct Member {
     pub rev: Option<u64>,
     /// The state root at `applied`.
     pub root: Option<Name>,
+    /// The state roots at earlier indexes.
+    pub roots: Box<[(u64, Name)]>,
     /// The index at which it found its own root to differ from the majority's.
     pub diverged: Option<u64>,
     /// The revision below which a watch is answered with 410.

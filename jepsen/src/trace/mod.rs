@@ -15,7 +15,7 @@ mod words;
 pub use build::Builder;
 pub use call::{
     Call, Change, Element, End, Event, Input, LeaseVerb, Mode, Moment, NEVER, Outcome, Output,
-    Selector, State,
+    Placed, Selector, State,
 };
 pub use fault::{Fault, Member, Probe};
 pub use names::{Name, Names};

@@ -48,6 +48,7 @@ impl Trace {
             Input::Pod { key, cpu } => format!("create pod {key} of {cpu}m"),
             Input::DeletePod { key } => format!("delete pod {key}"),
             Input::Node { node, cpu } => format!("create node {} of {cpu}m", self.text(node)),
+            Input::Settle => "wait until no pod waits that a node has room for".to_owned(),
             Input::Writable => "write after the last fault".to_owned(),
             Input::Other => self.text(call.f).to_owned(),
         }
@@ -84,6 +85,10 @@ impl Trace {
             Output::Events { events, end } => {
                 let parts = events.iter().map(|event| self.event(event));
                 format!("{}; ended: {end:?}", some(parts, events.len()))
+            }
+            Output::Pods { rev, pods } => {
+                let waiting = pods.iter().filter(|pod| pod.node.is_none()).count();
+                format!("at revision {rev}: {} pods, {waiting} of them wait", pods.len())
             }
             Output::Lease { fence, rev } => {
                 let rev = rev.map_or(String::new(), |rev| format!(" at revision {rev}"));

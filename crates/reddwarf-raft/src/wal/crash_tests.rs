@@ -127,6 +127,28 @@ fn the_loss_of_the_newest_segment_is_damage() {
     }
 }
 
+#[test]
+fn a_file_that_was_cut_short_is_damage() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let wal = open_in(dir.path(), 4096).expect("opens");
+    for index in 0..20 {
+        wal.append(vec![entry(1, index, 300)], acknowledged()).expect("appends");
+    }
+    wal.append(vec![entry(1, 20, 9_000)], acknowledged()).expect("a segment of its own size");
+    drop(wal);
+    for sequence in segment::list(dir.path()).expect("lists") {
+        let path = segment::path(dir.path(), sequence);
+        let whole = std::fs::read(&path).expect("reads");
+        for len in [whole.len() - 1, whole.len() / 2, segment::SEGMENT_HEADER_BYTES as usize] {
+            std::fs::write(&path, &whole[..len]).expect("writes");
+            let opened = open_in(dir.path(), 4096);
+            assert!(matches!(opened, Err(WalOpenError::Damaged { .. })), "{sequence}: {len}");
+        }
+        std::fs::write(&path, &whole).expect("writes");
+        drop(open_in(dir.path(), 4096).expect("opens whole"));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]

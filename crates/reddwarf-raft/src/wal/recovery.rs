@@ -122,7 +122,7 @@ fn create_first(
         .preallocate(&path, options.segment_bytes)
         .map_err(io_error("create segment", &path))?;
     let write = disk
-        .write_at(&file, 0, &segment::header(1))
+        .write_at(&file, 0, &segment::header(1, options.segment_bytes))
         .and_then(|()| disk.sync(&file))
         .and_then(|()| sync_dir(&options.dir));
     write.map_err(io_error("write segment", &path))?;
@@ -142,7 +142,11 @@ fn replay(
     let file = file.map_err(io_error("open segment", &path))?;
     let mut max_index = None;
     let mut at = SEGMENT_HEADER_BYTES as usize;
-    let stopped = if segment::header_matches(sequence, &bytes) {
+    let recorded = segment::recorded_len(sequence, &bytes);
+    if recorded.is_some_and(|len| (bytes.len() as u64) < len) {
+        return Err(damaged(path, bytes.len() as u64, "the file is shorter than it was made"));
+    }
+    let stopped = if recorded.is_some() {
         loop {
             match record::decode(sequence, &bytes[at.min(bytes.len())..]) {
                 Ok((record, len)) => {
@@ -169,8 +173,9 @@ fn replay(
         if matches!(stopped, RecordError::Version(_)) || synced_after(sequence, &bytes, at) {
             return Err(damaged(path, at as u64, &stopped.to_string()));
         }
-        out.torn_bytes = written_len(rest) as u64;
-        cut(&file, sequence, at as u64, bytes.len() as u64)
+        let torn = written_len(rest);
+        out.torn_bytes = torn as u64;
+        cut(&file, sequence, at as u64, torn, bytes.len() as u64)
             .map_err(io_error("cut the torn end of", &path))?;
         at = at.max(SEGMENT_HEADER_BYTES as usize);
     }
@@ -230,13 +235,13 @@ fn written_len(rest: &[u8]) -> usize {
     rest.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1)
 }
 
-/// Makes everything from `at` to the end of the file zero, and the header good.
-fn cut(file: &File, sequence: u64, at: u64, len: u64) -> io::Result<()> {
+/// Makes the `torn` bytes from `at` zero, behind which all is zero, and the header good. The file
+/// keeps its length at every moment: after a crash meanwhile its end is only torn in another way.
+fn cut(file: &File, sequence: u64, at: u64, torn: usize, len: u64) -> io::Result<()> {
     use std::os::unix::fs::FileExt;
-    file.set_len(at)?;
-    file.set_len(len)?;
+    file.write_all_at(&vec![0; torn], at)?;
     if at < SEGMENT_HEADER_BYTES {
-        file.write_all_at(&segment::header(sequence), 0)?;
+        file.write_all_at(&segment::header(sequence, len), 0)?;
     }
     file.sync_all()
 }

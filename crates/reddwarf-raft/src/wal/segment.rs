@@ -1,8 +1,9 @@
 //! Segment files: `<sequence, 16 hex digits>.wal`, preallocated.
 //!
 //! A segment begins with a header of 32 bytes: `RDWFWAL1 | format version (u32) | zero (u32) |
-//! sequence (u64) | zero (u32) | crc32c of the 28 bytes before (u32)`, little endian. Records
-//! follow without gaps up to the first header of zeros.
+//! sequence (u64) | length of the file in bytes (u32) | crc32c of the 28 bytes before (u32)`,
+//! little endian. Records follow without gaps up to the first header of zeros. A segment never
+//! shrinks, so a file that is shorter than its header says has lost what stood at its end.
 //!
 //! An empty file `<sequence>.newest` tells which segment was begun last, so that its loss as a
 //! whole is noticed: a log without it would only seem to be shorter.
@@ -31,20 +32,26 @@ pub struct Segment {
     pub path: PathBuf,
 }
 
-/// The header's bytes.
-pub fn header(sequence: u64) -> [u8; SEGMENT_HEADER_BYTES as usize] {
+/// The header's bytes, for a file of `len` bytes.
+pub fn header(sequence: u64, len: u64) -> [u8; SEGMENT_HEADER_BYTES as usize] {
+    // No record is nearly as long as 4 GiB, and a segment holds one that is larger than usual.
+    let len = u32::try_from(len).unwrap_or(u32::MAX);
     let mut out = [0; SEGMENT_HEADER_BYTES as usize];
     out[..8].copy_from_slice(&MAGIC);
     out[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
     out[16..24].copy_from_slice(&sequence.to_le_bytes());
+    out[24..28].copy_from_slice(&len.to_le_bytes());
     let crc = crc32c::crc32c(&out[..28]);
     out[28..].copy_from_slice(&crc.to_le_bytes());
     out
 }
 
-/// Whether `bytes` begin with the header of segment `sequence`.
-pub fn header_matches(sequence: u64, bytes: &[u8]) -> bool {
-    bytes.get(..SEGMENT_HEADER_BYTES as usize) == Some(&header(sequence)[..])
+/// The length that the header at the beginning of `bytes` tells; `None` when that is not the
+/// header of segment `sequence`. Zero, in a log of a build that did not record it, tells nothing.
+pub fn recorded_len(sequence: u64, bytes: &[u8]) -> Option<u64> {
+    let found = bytes.get(..SEGMENT_HEADER_BYTES as usize)?;
+    let len = u32::from_le_bytes([found[24], found[25], found[26], found[27]]).into();
+    (found == header(sequence, len)).then_some(len)
 }
 
 /// The path of a segment.

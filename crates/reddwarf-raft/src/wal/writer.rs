@@ -313,7 +313,9 @@ impl Writer {
         // Room for the checkpoint and for a record that is larger than usual segments.
         let needed = SEGMENT_HEADER_BYTES + record_bytes + 4096;
         if needed > self.options.segment_bytes {
+            // Before a header can tell of it: a crash must not leave one of a longer file.
             file.set_len(needed)?;
+            self.disk.sync(&file)?;
         }
         sync_dir(&self.options.dir)?;
         self.record_newest(sequence);
@@ -324,7 +326,7 @@ impl Writer {
         self.current = segment;
         self.offset = 0;
         self.initialized = 0;
-        self.buffer.extend_from_slice(&segment::header(sequence));
+        self.buffer.extend_from_slice(&segment::header(sequence, self.current_bytes));
         self.unmarked = false;
         let checkpoint = [
             Some(Record::Synced { offset: SEGMENT_HEADER_BYTES }),

@@ -40,7 +40,7 @@ pub(super) fn server(
         checks: checks(node, stopping),
         version: version(),
         server_address: config.advertise.clone(),
-        routes: vec![metrics_route(metrics.clone()), status_route(node)],
+        routes: vec![metrics_route(metrics.clone()), status_route(node), roots_route(node)],
     });
     server.metrics().register(&mut metrics.lock());
     (server, scheduler_metrics)
@@ -111,6 +111,20 @@ fn status_route(node: &Arc<Node>) -> Route {
             answer("application/json", status.unwrap_or_default().into())
         }
         .boxed()
+    })
+}
+
+/// `/reddwarf/roots?since=INDEX`: `{"roots":[{"index":N,"root":"HEX"},…]}`.
+fn roots_route(node: &Arc<Node>) -> Route {
+    let node = node.clone();
+    Route::new("/reddwarf/roots", move |request: Request<Bytes>| {
+        let query = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+        let since = query.filter(|(name, _)| name == "since").find_map(|(_, v)| v.parse().ok());
+        let roots = node.recent_roots(since.unwrap_or(0)).into_iter();
+        let roots: Vec<Value> =
+            roots.map(|(index, root)| json!({"index": index, "root": root})).collect();
+        let body = json!({"roots": roots}).to_string();
+        async move { answer("application/json", body.into()) }.boxed()
     })
 }
 

@@ -1,4 +1,4 @@
-//! Bits flip in the files of a minority that is down.
+//! Bits flip in the files of a minority that is down, or a log is cut short.
 //!
 //! A member whose log is damaged must not serve; one whose state is damaged may make it anew from
 //! its log, as far as that reaches back. Since a damaged member cannot rejoin yet, one that refused
@@ -25,31 +25,38 @@ const VERDICT_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum File {
     Log,
+    LogEnd,
     State,
 }
 
-/// Flips bits, and puts the files back.
+/// Damages files, and puts them back.
 #[derive(Debug)]
-pub struct FlippedBits {
+pub struct DamagedFile {
     file: File,
     down: Vec<String>,
     damaged: Vec<(String, Damage)>,
 }
 
-impl FlippedBits {
-    /// One bit of what the log is known to have on disk.
-    pub fn in_log() -> FlippedBits {
-        FlippedBits { file: File::Log, down: vec![], damaged: vec![] }
+impl DamagedFile {
+    /// One bit flips of what the log is known to have on disk.
+    pub fn in_log() -> DamagedFile {
+        DamagedFile { file: File::Log, down: vec![], damaged: vec![] }
     }
 
-    /// One in each block of the state.
-    pub fn in_state() -> FlippedBits {
-        FlippedBits { file: File::State, down: vec![], damaged: vec![] }
+    /// The newest part of that is cut off.
+    pub fn cut_log() -> DamagedFile {
+        DamagedFile { file: File::LogEnd, down: vec![], damaged: vec![] }
+    }
+
+    /// One bit flips in each block of the state.
+    pub fn in_state() -> DamagedFile {
+        DamagedFile { file: File::State, down: vec![], damaged: vec![] }
     }
 
     fn damage(&self, data: &Path, rng: &mut Rng) -> Result<Damage, DiskError> {
         match self.file {
             File::Log => Damage::of_log(data, rng),
+            File::LogEnd => Damage::cut_log(data, rng),
             File::State => Damage::of_state(data, rng),
         }
     }
@@ -59,7 +66,7 @@ impl FlippedBits {
         let ready = group.ready(member, VERDICT_TIMEOUT).await;
         let refused = match (ready.is_ok(), self.file, member.pid()) {
             (true, File::State, _) => false,
-            (true, File::Log, _) => {
+            (true, File::Log | File::LogEnd, _) => {
                 let what = format!("{} serves with a damaged log", member.name);
                 return Err(NemesisError::NoEvidence(what));
             }
@@ -74,7 +81,7 @@ impl FlippedBits {
 }
 
 #[async_trait]
-impl Nemesis for FlippedBits {
+impl Nemesis for DamagedFile {
     async fn begin(&mut self, group: &Group, rng: &mut Rng) -> Result<Fault, NemesisError> {
         let members = Who::Minority.choose(group, rng).await;
         if members.is_empty() {
