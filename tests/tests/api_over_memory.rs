@@ -24,7 +24,7 @@ struct Api {
 impl Api {
     async fn new() -> Self {
         let server = server(MemoryStore::new(), "127.0.0.1:6443".into());
-        let client = LocalClient::privileged(server.clone(), "test");
+        let client = LocalClient::privileged(server.clone(), "test", "test");
         let api = Api { server, client };
         api.send("POST", "/api/v1/namespaces", json!({"metadata": {"name": "default"}}))
             .await
@@ -75,6 +75,151 @@ async fn an_update_names_the_version_that_it_replaces() {
     let same = api.send("PUT", &path, put(version(&changed), "1")).await.expect("no change");
     assert_eq!(version(&same), version(&changed), "what changes nothing is not written");
     assert_eq!(api.get(&path).await["data"]["n"], "1");
+}
+
+const APPLY: &str = "application/apply-patch+yaml";
+
+impl Api {
+    async fn apply(&self, path: &str, query: &str, body: Value) -> Result<Value, Box<Status>> {
+        let (path, body) = (format!("{path}?{query}"), Bytes::from(body.to_string()));
+        let answer = self.client.request("PATCH", &path, Some(APPLY), Some(body)).await?;
+        Ok(serde_json::from_slice(&answer).expect("JSON"))
+    }
+}
+
+fn applied_map(data: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": data})
+}
+
+#[tokio::test]
+async fn an_apply_makes_changes_and_removes() {
+    let api = Api::new().await;
+    let path = format!("{MAPS}/a");
+    let dry = api.apply(&path, "fieldManager=m&dryRun=All", applied_map(json!({"x": "1"})));
+    assert_eq!(dry.await.expect("made")["data"]["x"], "1");
+    let alice = "fieldManager=alice";
+    let made = api.apply(&path, alice, applied_map(json!({"x": "1", "y": "1"}))).await;
+    let made = made.expect("made");
+    assert_eq!(
+        made["metadata"]["managedFields"][0]["fieldsV1"],
+        json!({"f:data": {"f:x": {}, "f:y": {}}})
+    );
+    let again = api.apply(&path, alice, applied_map(json!({"x": "1", "y": "1"}))).await;
+    assert_eq!(version(&again.expect("applied")), version(&made), "nothing changes");
+    let less = api.apply(&path, alice, applied_map(json!({"x": "2"}))).await.expect("applied");
+    assert_eq!(less["data"], json!({"x": "2"}));
+    let refused = api.apply(&path, "fieldManager=bob", applied_map(json!({"x": "3"}))).await;
+    let refused = refused.expect_err("alice owns it");
+    assert_eq!((refused.code, refused.reason), (409, Some(Reason::Conflict)));
+    let forced = api.apply(&path, "fieldManager=bob&force=true", applied_map(json!({"x": "3"})));
+    assert_eq!(forced.await.expect("forced")["data"]["x"], "3");
+}
+
+#[tokio::test]
+async fn what_an_apply_refuses() {
+    let api = Api::new().await;
+    let path = format!("{MAPS}/a");
+    let refused = async |query: &str, change: &dyn Fn(&mut Value)| {
+        let mut body = applied_map(json!({"x": "1"}));
+        change(&mut body);
+        let status = api.apply(&path, query, body).await.expect_err("refused");
+        (status.code, status.message.clone())
+    };
+    let (manager, nothing): (_, &dyn Fn(&mut Value)) = ("fieldManager=m", &|_| {});
+    assert_eq!(
+        refused("", nothing).await.1,
+        "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch"
+    );
+    for (change, code, message) in [
+        (
+            (&|o: &mut Value| o["kind"] = "Secret".into()) as &dyn Fn(&mut Value),
+            400,
+            "invalid object type: /v1, Kind=Secret",
+        ),
+        (
+            &|o| o["metadata"]["managedFields"] = json!([]),
+            400,
+            "metadata.managedFields must be nil",
+        ),
+        (
+            &|o| o["nothing"] = 1.into(),
+            500,
+            "failed to create typed patch object (/a; /v1, Kind=ConfigMap): .nothing: field not declared in schema",
+        ),
+        (
+            &|o| o["metadata"]["name"] = "b".into(),
+            400,
+            "the name of the object (b) does not match the name on the URL (a)",
+        ),
+        (
+            &|o| o["metadata"]["uid"] = "u".into(),
+            409,
+            "Operation cannot be fulfilled on configmaps \"a\": uid mismatch: the provided object specified uid u, and no existing object was found",
+        ),
+    ] {
+        assert_eq!(refused(manager, change).await, (code, message.to_owned()));
+    }
+    let twice = Bytes::from_static(
+        b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nkind: ConfigMap\n",
+    );
+    let strict = format!("{path}?{manager}&fieldValidation=Strict");
+    let refused = api.client.request("PATCH", &strict, Some(APPLY), Some(twice)).await;
+    assert_eq!(refused.expect_err("a key comes twice").code, 400);
+    let missing = api.send("GET", &path, Value::Null).await.expect_err("nothing was made");
+    assert!(missing.is(Reason::NotFound));
+}
+
+#[tokio::test]
+async fn applies_that_make_the_same_object_all_land() {
+    let api = Api::new().await;
+    let path = format!("{MAPS}/a");
+    let applies = (0..16).map(|n| {
+        let (query, data) = (format!("fieldManager=m{n}"), json!({format!("k{n}"): "1"}));
+        let (api, path) = (&api, &path);
+        async move { api.apply(path, &query, applied_map(data)).await }
+    });
+    for outcome in futures::future::join_all(applies).await {
+        outcome.expect("applied");
+    }
+    let map = api.get(&path).await;
+    assert_eq!(map["data"].as_object().map(|d| d.len()), Some(16));
+    assert_eq!(map["metadata"]["managedFields"].as_array().map(Vec::len), Some(16));
+}
+
+#[tokio::test]
+async fn replicas_change_their_owner_through_scale() {
+    let api = Api::new().await;
+    let path = "/apis/apps/v1/namespaces/default/deployments/d";
+    let scale = format!("{path}/scale");
+    let deployment = |replicas: u32| {
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
+            "spec": {
+                "replicas": replicas, "selector": {"matchLabels": {"a": "b"}},
+                "template": {
+                    "metadata": {"labels": {"a": "b"}},
+                    "spec": {"containers": [{"name": "c", "image": "i"}]},
+                },
+            },
+        })
+    };
+    let to = |replicas: u32| json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "d"}, "spec": {"replicas": replicas}});
+    api.apply(path, "fieldManager=alice", deployment(0)).await.expect("made");
+    let refused = api.apply(&scale, "fieldManager=bob", to(1)).await.expect_err("alice owns them");
+    assert_eq!(
+        refused.message,
+        "Apply failed with 1 conflict: conflict with \"alice\": .spec.replicas"
+    );
+    api.apply(&scale, "fieldManager=bob&force=true", to(1)).await.expect("forced");
+    let refused = api.apply(path, "fieldManager=alice", deployment(0)).await;
+    assert_eq!(
+        refused.expect_err("bob owns them").message,
+        "Apply failed with 1 conflict: conflict with \"bob\" with subresource \"scale\": .spec.replicas"
+    );
+    // A scale to nothing removes the field, and nobody owns it.
+    api.send("PATCH", &scale, json!({"spec": {"replicas": 0}})).await.expect("scaled");
+    let applied = api.apply(path, "fieldManager=alice", deployment(2)).await.expect("applied");
+    assert_eq!(applied["spec"]["replicas"], 2);
 }
 
 #[tokio::test]
@@ -278,7 +423,7 @@ async fn the_body_of_a_subresource_is_decoded_as_strictly_as_any() {
 #[tokio::test]
 async fn the_first_objects_of_a_next_leader_are_those_of_the_first() {
     let server = server(MemoryStore::new(), "127.0.0.1:6443".into());
-    let client = LocalClient::privileged(server, "test");
+    let client = LocalClient::privileged(server, "test", "test");
     let config = BootstrapConfig::default();
     bootstrap::run(&client, &config).await.expect("the first leader makes them");
     let path = "/api/v1/namespaces/default/services/kubernetes";

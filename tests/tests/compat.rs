@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The areas that are replayed.
-const AREAS: [&str; 10] = [
+const AREAS: [&str; 12] = [
+    "apply",
     "deletion",
     "discovery",
     "dry-run",
@@ -22,6 +23,7 @@ const AREAS: [&str; 10] = [
     "patch",
     "subresource",
     "table",
+    "validation",
     "verbs",
     "watch",
 ];
@@ -82,7 +84,7 @@ fn replay(cluster: &Cluster) -> BTreeMap<String, Outcome> {
         .map(|(areas, member)| {
             let child = Command::new("python3")
                 .arg(folder().join("compat.py"))
-                .args(["replay", "--without", "managedFields", "--server", &member.url])
+                .args(["replay", "--server", &member.url])
                 .arg("--ca")
                 .arg(pki.join("pki/ca.crt"))
                 .arg("--cert")

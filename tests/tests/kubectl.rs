@@ -84,6 +84,34 @@ async fn apply_is_three_way_and_the_other_commands_work() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_goes_over_to_server_side_apply() {
+    let cluster = Cluster::start(3).await;
+    let file = cluster.write("deployment.yaml", DEPLOYMENT);
+    let path = file.as_str();
+    cluster.kubectl_ok(1, &["apply", "-f", path]);
+    fs::write(&file, DEPLOYMENT.replace("web:1", "web:2")).expect("written");
+    let apply = ["apply", "--server-side", "-f", path];
+    cluster.kubectl_ok(2, &apply);
+    let managers = "jsonpath={.metadata.managedFields[*].manager}";
+    let managers = cluster.kubectl_ok(3, &["get", "deployment", "web", "-o", managers]);
+    assert!(!managers.contains("kubectl-client-side-apply"), "{managers}");
+    assert!(cluster.kubectl(1, &["diff", "--server-side", "-f", path]).status.success());
+    cluster.kubectl_ok(3, &["scale", "deployment/web", "--replicas=5"]);
+    let refused = cluster.kubectl(1, &apply);
+    let refused = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        refused.contains("with subresource \"scale\" using apps/v1: .spec.replicas"),
+        "{refused}"
+    );
+    cluster.kubectl_ok(1, &[&apply[..], &["--force-conflicts"]].concat());
+    // What is no longer applied goes.
+    fs::write(&file, DEPLOYMENT.replace(", ports: [{containerPort: 80}]", "")).expect("written");
+    cluster.kubectl_ok(2, &apply);
+    let ports = "jsonpath={.spec.replicas} {.spec.template.spec.containers[0].ports}";
+    assert_eq!(cluster.kubectl_ok(3, &["get", "deployment", "web", "-o", ports]).trim(), "2");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pods_are_scheduled_and_run_on_simulated_workers() {
     let cluster = Cluster::start_with_workers(3, 3).await;
     let nodes = cluster.kubectl_ok(2, &["get", "nodes"]);

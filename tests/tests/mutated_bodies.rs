@@ -169,7 +169,7 @@ async fn no_body_makes_the_server_panic() {
     println!("{SEED}={seed}");
     let mut rng = SmallRng::seed_from_u64(seed);
     let server = server(MemoryStore::new(), "127.0.0.1:6443".into());
-    let client = LocalClient::privileged(server, "test");
+    let client = LocalClient::privileged(server, "test", "test");
     let (mut taken, mut refused) = (0, 0);
     for sent in recorded() {
         let count = if sent.scenario == "beforehand" { 0 } else { FORMS };

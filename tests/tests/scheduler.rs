@@ -34,7 +34,7 @@ impl World {
             server_address: "127.0.0.1:6443".into(),
             routes: Vec::new(),
         });
-        let client = LocalClient::privileged(server, "test");
+        let client = LocalClient::privileged(server, "test", "test");
         bootstrap::run(&client, &BootstrapConfig::default()).await.expect("bootstraps");
         let account = json!({"metadata": {"name": "default"}});
         let client: Arc<dyn ApiClient> = Arc::new(client);

@@ -27,10 +27,11 @@ impl LocalClient {
         LocalClient { server, caller, user_agent: HeaderValue::from_static(user_agent) }
     }
 
-    /// A member of `system:masters` of that name.
-    pub fn privileged(server: ApiServer, name: &'static str) -> Self {
+    /// A member of `system:masters` of that name, which calls itself `user_agent`: field managers
+    /// of the control plane bear the names of its programs.
+    pub fn privileged(server: ApiServer, name: &'static str, user_agent: &'static str) -> Self {
         let groups = vec!["system:masters".to_owned(), "system:authenticated".to_owned()];
-        LocalClient::new(server, UserInfo { name: name.to_owned(), groups }, name)
+        LocalClient::new(server, UserInfo { name: name.to_owned(), groups }, user_agent)
     }
 
     async fn send(

@@ -16,6 +16,7 @@ pub mod discovery;
 pub mod errors;
 pub mod http;
 pub mod list;
+pub mod managed_fields;
 pub mod metrics;
 pub mod nonresource;
 pub mod object;

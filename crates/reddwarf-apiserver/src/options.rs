@@ -3,7 +3,7 @@
 use crate::errors::{bad_request, invalid_options, unclassified};
 use crate::http::Query;
 use crate::request::FieldValidation;
-use crate::validation::{FieldError, FieldPath};
+use crate::validation::{FieldError, FieldPath, meta};
 use reddwarf_core::Status;
 use serde_json::Value;
 
@@ -39,25 +39,12 @@ impl WriteOptions {
                 FieldValidation::Warn
             }
         };
-        check_manager(query.text("fieldManager").unwrap_or_default(), &mut errors);
+        let manager = query.text("fieldManager").unwrap_or_default();
+        meta::field_manager(manager, &FieldPath::new("fieldManager"), &mut errors);
         if !errors.is_empty() {
             return Err(invalid_options(kind, &errors));
         }
         Ok(WriteOptions { dry_run: !dry_run.is_empty(), validation })
-    }
-}
-
-/// Bytes of a field manager's name.
-const MANAGER_BYTES_MAX: usize = 128;
-
-fn check_manager(manager: &str, errors: &mut Vec<FieldError>) {
-    let at = || FieldPath::new("fieldManager");
-    if manager.len() > MANAGER_BYTES_MAX {
-        errors.push(FieldError::too_long(at(), MANAGER_BYTES_MAX));
-    }
-    if let Some((position, bad)) = manager.char_indices().find(|(_, c)| c.is_control()) {
-        let detail = format!("invalid character U+{:04X} (at position {position})", u32::from(bad));
-        errors.push(FieldError::invalid(at(), manager, detail));
     }
 }
 

@@ -115,8 +115,8 @@ impl ApiServer {
     }
 
     /// Kind, version and what upstream always writes of an object without content.
-    pub fn empty_object(&self, kind: &Kind) -> Value {
-        self.0.empty.get(&address(kind)).cloned().unwrap_or_else(|| json!({}))
+    pub fn empty_object(&self, kind: &Kind) -> &Value {
+        self.0.empty.get(&address(kind)).unwrap_or(&Value::Null)
     }
 
     /// Brings `status` back to that of an object without content.

@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = listener.local_addr()?;
     let store = MemoryStore::new();
     let server = server(store.clone(), address.to_string());
-    let client = LocalClient::privileged(server.clone(), "system:apiserver");
+    let client = LocalClient::privileged(server.clone(), "system:apiserver", "kube-apiserver");
     bootstrap::run(&client, &BootstrapConfig::default()).await?;
     // Dropping the sender would end the loop that follows it; nobody joins or leaves here.
     let (_members, members) = watch::channel(vec![address]);

@@ -18,6 +18,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+/// The query by which a loop says that it does what upstream's controller manager does.
+pub(crate) const AS_CONTROLLER_MANAGER: &str = "?fieldManager=kube-controller-manager";
+
 /// Pause before a loop tries again what failed.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 

@@ -1,6 +1,6 @@
 //! Every live namespace has a service account `default` and a config map `kube-root-ca.crt`.
 
-use super::{Background, RETRY_PAUSE};
+use super::{AS_CONTROLLER_MANAGER, Background, RETRY_PAUSE};
 use crate::bootstrap::{default_account, root_ca};
 use reddwarf_core::{
     Collection, ObjectKey, Reason, Revision, Status, View, WatchClosed, WatchStream,
@@ -130,7 +130,7 @@ async fn send(
     below: &str,
     object: &Value,
 ) -> Result<(), Box<Status>> {
-    let path = format!("/api/v1/namespaces/{namespace}/{below}");
+    let path = format!("/api/v1/namespaces/{namespace}/{below}{AS_CONTROLLER_MANAGER}");
     match background.client.request(method, &path, None, Some(object.to_string().into())).await {
         Ok(_) => Ok(()),
         Err(status)

@@ -1,7 +1,7 @@
 //! A namespace that is going away is emptied, then let go.
 
 use super::namespace_status::{Remaining, conditions};
-use super::{Background, RETRY_PAUSE};
+use super::{AS_CONTROLLER_MANAGER, Background, RETRY_PAUSE};
 use reddwarf_core::{Collection, ObjectKey, Reason, Revision, Status, View};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -125,7 +125,7 @@ async fn release(
     let others: Vec<&str> = finalizers(namespace).filter(|f| *f != "kubernetes").collect();
     let mut released = namespace.clone();
     released["spec"] = if others.is_empty() { json!({}) } else { json!({"finalizers": others}) };
-    let path = format!("/api/v1/namespaces/{name}/finalize");
+    let path = format!("/api/v1/namespaces/{name}/finalize{AS_CONTROLLER_MANAGER}");
     match background.client.request("PUT", &path, None, Some(released.to_string().into())).await {
         Ok(_) => Ok(()),
         Err(status) if status.is(Reason::NotFound) => Ok(()),
@@ -143,7 +143,7 @@ async fn report(
     let stored = &namespace["status"]["conditions"];
     let Some(wanted) = conditions(remaining, stored) else { return Ok(()) };
     let patch = json!({"status": {"conditions": wanted}}).to_string();
-    let path = format!("/api/v1/namespaces/{name}/status");
+    let path = format!("/api/v1/namespaces/{name}/status{AS_CONTROLLER_MANAGER}");
     match background.client.request("PATCH", &path, MERGE_PATCH, Some(patch.into())).await {
         Ok(_) => Ok(()),
         Err(status) if status.is(Reason::NotFound) || status.is(Reason::Conflict) => Ok(()),

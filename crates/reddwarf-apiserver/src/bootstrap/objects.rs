@@ -2,6 +2,7 @@
 
 use super::{BootstrapConfig, BootstrapError};
 use crate::allocation::ServiceRange;
+use crate::background::AS_CONTROLLER_MANAGER;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -41,8 +42,10 @@ pub fn all(config: &BootstrapConfig) -> Result<Vec<(String, Value)>, BootstrapEr
     let service = kubernetes_service(&range, config.api_port);
     all.push(("/api/v1/namespaces/default/services".into(), service));
     for name in SYSTEM_NAMESPACES {
-        all.push((format!("/api/v1/namespaces/{name}/serviceaccounts"), default_account()));
-        all.push((format!("/api/v1/namespaces/{name}/configmaps"), root_ca(&config.ca_pem)));
+        let path =
+            |plural: &str| format!("/api/v1/namespaces/{name}/{plural}{AS_CONTROLLER_MANAGER}");
+        all.push((path("serviceaccounts"), default_account()));
+        all.push((path("configmaps"), root_ca(&config.ca_pem)));
     }
     Ok(all)
 }

@@ -8,10 +8,11 @@ use serde_json::{Map, Value, json};
 
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 const PRODUCED: [&str; 2] = ["application/json", "application/yaml"];
-const PATCHES: [&str; 3] = [
+const PATCHES: [&str; 4] = [
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
 ];
 
 /// Writes the paths of one document.

@@ -124,6 +124,10 @@ fn tables_agree_with_upstreams_document() {
             differences
                 .push(format!("{name} required: {} {}", own["required"], theirs["required"]));
         }
+        let atomic = "x-kubernetes-map-type";
+        if own[atomic] != theirs[atomic] {
+            differences.push(format!("{name} {atomic}: {} {}", own[atomic], theirs[atomic]));
+        }
         let Some(properties) = theirs["properties"].as_object() else { continue };
         for (field, theirs) in properties {
             let own = &own["properties"][field];

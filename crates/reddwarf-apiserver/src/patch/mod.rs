@@ -1,6 +1,6 @@
 //! JSON patch, merge patch and strategic merge patch.
 
-mod go_print;
+pub(crate) mod go_print;
 mod json;
 mod merge;
 mod strategic;

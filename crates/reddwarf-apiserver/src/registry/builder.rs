@@ -3,6 +3,7 @@
 use super::kind::{
     Column, FieldSelectors, Generation, Hooks, Kind, Scope, StorageVersion, Subresource, Verbs,
 };
+use super::prepare;
 use reddwarf_core::Collection;
 use serde_json::Value;
 
@@ -101,6 +102,12 @@ impl Kind {
     pub fn status_at_creation(mut self) -> Self {
         self.strategy.status_at_creation = true;
         self
+    }
+
+    /// An update of `/status` changes nothing of the metadata.
+    pub fn status_keeps_metadata(mut self) -> Self {
+        self.strategy.status_keeps_metadata = true;
+        self.on_status_update(prepare::status_keeps_metadata)
     }
 
     /// `/scale` with the body `autoscaling/v1` `Scale`.

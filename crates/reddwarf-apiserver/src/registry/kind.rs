@@ -231,6 +231,8 @@ pub struct Strategy {
     pub status: bool,
     /// A status that the client gives at creation is kept nevertheless (nodes).
     pub status_at_creation: bool,
+    /// An update of `/status` changes nothing of the metadata.
+    pub status_keeps_metadata: bool,
     /// How the generation moves.
     pub generation: Generation,
     /// Seconds of grace a deletion gets when the request names none; `None` deletes at once.
@@ -244,6 +246,7 @@ impl Default for Strategy {
             unconditional_update: true,
             status: false,
             status_at_creation: false,
+            status_keeps_metadata: false,
             generation: Generation::None,
             grace_seconds: None,
         }

@@ -1,6 +1,7 @@
 //! Where decoding stands in the document, and what it found wrong so far.
 
 use super::model::Struct;
+use serde_json::Value;
 
 /// Unknown and duplicate fields beyond this number are no longer told apart, as upstream does.
 const PROBLEMS_MAX: usize = 100;
@@ -22,11 +23,20 @@ pub(super) struct Context<'g> {
     pub problems: Vec<String>,
     /// The first error of a value's type or format.
     pub error: Option<String>,
+    /// JSON pointers to lists and maps that are given, but empty, where none would be written
+    /// as null.
+    pub hollow: Vec<(String, Value)>,
 }
 
 impl<'g> Context<'g> {
     pub fn new(record: bool) -> Self {
-        Context { path: Vec::with_capacity(16), record, problems: Vec::new(), error: None }
+        Context {
+            path: Vec::with_capacity(16),
+            record,
+            problems: Vec::new(),
+            error: None,
+            hollow: Vec::new(),
+        }
     }
 
     pub fn push(&mut self, step: Step<'g>) {
@@ -35,6 +45,25 @@ impl<'g> Context<'g> {
 
     pub fn pop(&mut self) {
         self.path.pop();
+    }
+
+    /// Notes that the field `name` is given, but empty.
+    pub fn hollow(&mut self, name: &str, value: Value) {
+        let mut pointer = String::new();
+        for step in &self.path {
+            pointer.push('/');
+            match step {
+                Step::Field(_, name) => pointer.push_str(name),
+                Step::Index(at) => pointer.push_str(&at.to_string()),
+                Step::Key(key) => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
+            }
+        }
+        self.hollow.push((format!("{pointer}/{name}"), value));
+    }
+
+    /// Whether decoding stands in the object's own metadata, rather than in a template's.
+    pub fn in_own_metadata(&self) -> bool {
+        matches!(self.path[..], [Step::Field(_, "metadata")])
     }
 
     /// Counts on in the list that is being decoded.

@@ -59,7 +59,7 @@ pub fn decode_as(
         Mismatch::Version(message) => bad_request(message),
         Mismatch::Other => refuse("the kind does not match"),
     })?;
-    finish(object, context.problems, validation, |strict| {
+    finish(object, context, validation, |strict| {
         let Expected { version, kind, .. } = expected;
         bad_request(format!(
             "{kind} in version {version:?} cannot be handled as a {kind}: {strict}"
@@ -84,19 +84,20 @@ pub(crate) fn normalize_value(
     let value = from_value(graph, expected.ty(graph), object, &mut context)
         .map_err(|error| context.error.take().unwrap_or(error))?;
     let object = expected.identify(value).map_err(|_| "the kind does not match".to_owned())?;
-    finish(object, context.problems, validation, |strict| strict)
+    finish(object, context, validation, |strict| strict)
 }
 
 fn finish<E>(
     object: Value,
-    problems: Vec<String>,
+    context: Context<'_>,
     validation: FieldValidation,
     strict: impl FnOnce(String) -> E,
 ) -> Result<Decoded, E> {
+    let Context { problems, hollow, .. } = context;
     if validation == FieldValidation::Strict && !problems.is_empty() {
         return Err(strict(format!("strict decoding error: {}", problems.join(", "))));
     }
-    Ok(Decoded { object, warnings: problems })
+    Ok(Decoded { object, warnings: problems, hollow })
 }
 
 fn from_json<'g>(

@@ -8,6 +8,7 @@ mod context;
 mod decode;
 pub mod model;
 mod node;
+mod plain_json;
 mod protobuf;
 mod scalar;
 mod syntax;
@@ -39,12 +40,45 @@ pub enum BodyFormat {
 }
 
 /// A decoded body and the texts of the `Warning` headers that decoding earned.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Decoded {
     /// The object: unknown fields, nulls and what upstream omits when empty are gone.
     pub object: Value,
     /// Texts for `Warning: 299 - "…"`.
     pub warnings: Vec<String>,
+    hollow: Vec<(String, Value)>,
+}
+
+impl Decoded {
+    /// Shows the object with the lists and maps that the client gave as empty, where the object
+    /// has null: storing forgets the difference, ownership does not.
+    pub fn as_sent<T>(&mut self, look: impl FnOnce(&Value) -> T) -> T {
+        let mut filled: Vec<&str> = Vec::new();
+        for (pointer, empty) in &self.hollow {
+            if let Some(place @ Value::Null) = self.object.pointer_mut(pointer) {
+                *place = empty.clone();
+                filled.push(pointer);
+            }
+        }
+        let seen = look(&self.object);
+        for pointer in filled {
+            if let Some(place) = self.object.pointer_mut(pointer) {
+                *place = Value::Null;
+            }
+        }
+        seen
+    }
+}
+
+/// Reads YAML (or JSON, as most clients send) without a schema; duplicate keys go to `problems`.
+///
+/// # Errors
+/// What is wrong with the YAML, in upstream's words.
+pub(crate) fn parse_yaml(body: &[u8], problems: &mut Vec<String>) -> Result<Value, String> {
+    match plain_json::parse(body) {
+        Some(value) => Ok(value),
+        None => yaml::parse(body, problems),
+    }
 }
 
 /// Brings an object that was put together by the server into the form that [`decode`] gives.

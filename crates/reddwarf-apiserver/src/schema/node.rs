@@ -196,14 +196,20 @@ fn visit_struct<'de, 'g, A: MapAccess<'de>>(
         context.push(Step::Field(s, field.name));
         let value = map.next_value_seed(Node { graph, context: &mut *context, ty: field.ty })?;
         context.pop();
-        if is_kept(graph, field, &value) {
+        let begins_anew = field.name == MANAGED_FIELDS && context.in_own_metadata();
+        if is_kept(graph, field, &value) || begins_anew && value.is_array() {
             kept |= bit;
             out.insert(field.name.to_owned(), value);
+        } else if field.omit == Omit::Never && (value.is_array() || value.is_object()) {
+            context.hollow(field.name, value);
         }
     }
     graph.add_missing(s, kept, &mut out);
     Ok(Value::Object(out))
 }
+
+/// An empty list of these is not the same as none: it asks for ownership to begin anew.
+const MANAGED_FIELDS: &str = "managedFields";
 
 /// Whether the encoder writes `value` as it is; otherwise it writes nothing or the zero value.
 fn is_kept(graph: &Graph, field: &Field, value: &Value) -> bool {

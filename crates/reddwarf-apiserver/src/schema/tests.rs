@@ -39,6 +39,21 @@ fn the_graph_knows_every_kind() {
 }
 
 #[test]
+fn what_was_sent_empty_can_be_seen() {
+    let roles = Kind::new(Scope::Namespaced, "rbac.authorization.k8s.io", "v1", "Role", "roles");
+    let body = r#"{"metadata": {"name": "a", "labels": {}, "managedFields": []}, "rules": []}"#;
+    let mut decoded = run(&roles, body, FieldValidation::Strict).expect("decodes");
+    assert_eq!(decoded.object["rules"], Value::Null);
+    decoded.as_sent(|sent| assert_eq!(sent["rules"], json!([])));
+    assert_eq!(decoded.object["rules"], Value::Null);
+    assert_eq!(
+        decoded.object["metadata"],
+        json!({"name": "a", "managedFields": []}),
+        "an empty list of managedFields is an instruction"
+    );
+}
+
+#[test]
 fn drops_what_is_empty_and_writes_what_is_always_there() {
     let pod = Kind::new(Scope::Namespaced, "", "v1", "Pod", "pods");
     let got = object(

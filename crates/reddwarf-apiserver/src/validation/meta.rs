@@ -67,7 +67,44 @@ fn common(meta: &Value) -> ErrorList {
     errors.extend(labels::labels(&meta["labels"], &path().child("labels")));
     errors.extend(labels::annotations(&meta["annotations"], &path().child("annotations")));
     errors.extend(owner_references(meta));
+    errors.extend(managed_fields(meta));
     errors
+}
+
+/// Bytes of the name of a subresource in `managedFields`.
+const SUBRESOURCE_BYTES_MAX: usize = 256;
+
+/// Entries whose form is wrong were left out before; names remain to be looked at.
+fn managed_fields(meta: &Value) -> ErrorList {
+    let list = path().child("managedFields");
+    let mut errors = ErrorList::new();
+    for (at, entry) in items(meta, "managedFields").iter().enumerate() {
+        let at = list.index(at);
+        field_manager(text(entry, "manager"), &at.child("manager"), &mut errors);
+        if text(entry, "subresource").len() > SUBRESOURCE_BYTES_MAX {
+            errors.push(FieldError::too_long(at.child("subresource"), SUBRESOURCE_BYTES_MAX));
+        }
+    }
+    errors
+}
+
+/// Bytes of a field manager's name.
+pub const FIELD_MANAGER_BYTES_MAX: usize = 128;
+
+/// Whether a character may be part of a field manager's name.
+pub fn is_printable(c: char) -> bool {
+    !c.is_control()
+}
+
+/// Checks the name of a field manager.
+pub fn field_manager(name: &str, at: &FieldPath, errors: &mut ErrorList) {
+    if name.len() > FIELD_MANAGER_BYTES_MAX {
+        errors.push(FieldError::too_long(at.clone(), FIELD_MANAGER_BYTES_MAX));
+    }
+    if let Some((position, bad)) = name.char_indices().find(|(_, c)| !is_printable(*c)) {
+        let detail = format!("invalid character U+{:04X} (at position {position})", u32::from(bad));
+        errors.push(FieldError::invalid(at.clone(), name, detail));
+    }
 }
 
 fn owner_references(meta: &Value) -> ErrorList {
@@ -232,6 +269,20 @@ mod tests {
             [
                 "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{\"a.b/d\"}",
                 "metadata.uid: Invalid value: \"2\": field is immutable",
+            ]
+        );
+    }
+
+    #[test]
+    fn names_of_field_managers() {
+        let managed =
+            json!([{"manager": "a\u{7}b"}, {"manager": "x".repeat(129)}, {"manager": "ok"}]);
+        let object = json!({"metadata": {"name": "a", "managedFields": managed}});
+        assert_eq!(
+            shown(&metadata(&object, false, names::subdomain)),
+            [
+                "metadata.managedFields[0].manager: Invalid value: \"a\\u0007b\": invalid character U+0007 (at position 1)",
+                "metadata.managedFields[1].manager: Too long: may not be more than 128 bytes",
             ]
         );
     }

@@ -1,8 +1,8 @@
 //! Creations.
 
-use super::Exchange;
 use super::attempt::{Attempts, Failure};
 use super::exchange::{still_absent, time_after};
+use super::{Exchange, ownership};
 use crate::admission::Operation;
 use crate::allocation;
 use crate::errors::{already_exists, bad_request, invalid_object, unclassified};
@@ -34,25 +34,33 @@ const SERVER_OWNED: [&str; 5] = [
     "resourceVersion",
 ];
 
+/// What nobody who creates an object comes to own.
+const NOT_SENT: [&str; 2] = ["deletionTimestamp", "deletionGracePeriodSeconds"];
+
 /// POST to a collection.
 pub async fn create(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     let options = WriteOptions::read(x.query, "CreateOptions")?;
-    let decoded = x.decode(options.validation)?;
+    let mut decoded = x.decode(options.validation)?;
     if !matches!(meta(&decoded.object, "resourceVersion"), "" | "0") {
         return Err(unclassified("resourceVersion should not be set on objects to be created"));
     }
-    let mut answer = store_new(x, decoded.object, options).await?;
+    for field in NOT_SENT {
+        meta_mut(&mut decoded.object).shift_remove(field);
+    }
+    let managed = decoded.as_sent(|object| ownership::updated(x, None, object));
+    let mut answer = store_new(x, decoded.object, managed, options).await?;
     answer.warnings.splice(0..0, decoded.warnings);
     Ok(answer)
 }
 
-/// Stores `object` as a new one.
+/// Stores `object` as a new one with these `managedFields`.
 ///
 /// # Errors
 /// The failure to be answered.
 pub async fn store_new(
     x: &Exchange<'_>,
     mut object: Value,
+    managed: Option<Value>,
     options: WriteOptions,
 ) -> Result<Answer, Box<Status>> {
     namespace_of_path(x, &mut object)?;
@@ -60,6 +68,9 @@ pub async fn store_new(
     object["apiVersion"] = x.kind.api_version().into();
     for field in SERVER_OWNED {
         meta_mut(&mut object).shift_remove(field);
+    }
+    if managed.is_some() {
+        set_meta(&mut object, "managedFields", managed);
     }
     let generated = name(&object).is_empty();
     let mut names_tried = 0;

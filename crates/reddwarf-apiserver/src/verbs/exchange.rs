@@ -1,6 +1,6 @@
 //! One request on its way through the verbs.
 
-use super::Verb;
+use super::{Verb, ownership};
 use crate::admission::{Attributes, Operation};
 use crate::allocation::{Extra, ExtraChange};
 use crate::errors::unknown_format;
@@ -169,12 +169,11 @@ impl Exchange<'_> {
 
     fn author(&self) -> Author {
         let agent = self.headers.get(USER_AGENT).and_then(|a| a.to_str().ok()).unwrap_or_default();
-        let derived = || agent.split('/').next().unwrap_or_default();
         Author {
             user: self.user.name.clone(),
             groups: self.user.groups.clone(),
             user_agent: agent.to_owned(),
-            field_manager: self.query.text("fieldManager").unwrap_or_else(derived).to_owned(),
+            field_manager: ownership::manager(self),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The verbs: from a decoded request to an answer.
 
+mod apply;
 mod attempt;
 mod connect;
 mod create;
@@ -8,6 +9,7 @@ mod delete_collection;
 mod exchange;
 mod list;
 mod modify;
+mod ownership;
 mod post;
 mod read;
 mod removal;

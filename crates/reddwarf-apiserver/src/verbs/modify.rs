@@ -1,10 +1,11 @@
 //! Updates and patches.
 
-use super::Exchange;
+use super::apply::Configuration;
 use super::attempt::{Attempts, Failure};
 use super::create::{namespace_of_path, store_new, unversioned};
 use super::exchange::still_at;
 use super::removal::remove;
+use super::{Exchange, ownership};
 use crate::admission::Operation;
 use crate::allocation;
 use crate::errors::{
@@ -20,77 +21,96 @@ use crate::object::{
 use crate::options::{WriteOptions, body_version};
 use crate::patch::{self, PatchType};
 use crate::representation::shown;
-use crate::schema::Expected;
+use crate::schema::{Decoded, Expected};
 use crate::subresource;
 use crate::validation::{self, FieldError, FieldPath};
 use http::StatusCode;
 use reddwarf_core::object::splice_revision;
-use reddwarf_core::{Status, StoredObject, View};
+use reddwarf_core::{Reason, Status, StoredObject, View};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// What the client sent.
-enum Change {
+pub enum Change {
     /// The whole object (or, for a subresource, its whole form).
-    Put(Value),
+    Put(Decoded),
     /// A patch of it.
     Patch(PatchType),
+    /// A configuration to be applied; the text of what its YAML earns as warnings.
+    Apply(Configuration),
+}
+
+/// What the client asks for, before anything of the server's is kept.
+struct Computed {
+    /// The main object.
+    object: Value,
+    /// Its `managedFields`.
+    managed: Option<Value>,
+    /// Texts for `Warning` headers.
+    warnings: Vec<String>,
 }
 
 /// PUT.
 pub async fn update(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     let options = WriteOptions::read(x.query, "UpdateOptions")?;
-    let decoded = match own_form(x) {
+    let mut decoded = match own_form(x) {
         true => x.decode(options.validation)?,
         false => x.decode_form(options.validation)?,
     };
-    let (mut object, warnings) = (decoded.object, decoded.warnings);
-    named_as_path(x, &object)?;
-    namespace_of_path(x, &mut object)?;
-    let mut answer = modify(x, Change::Put(object), options).await?;
+    let warnings = std::mem::take(&mut decoded.warnings);
+    named_as_path(x, &decoded.object)?;
+    namespace_of_path(x, &mut decoded.object)?;
+    let mut answer = modify(x, Change::Put(decoded), options).await?;
     answer.warnings.splice(0..0, warnings);
     Ok(answer)
 }
 
-const APPLY: &str = "application/apply-patch+yaml";
-
 /// What patches take besides the options of all writes.
-fn check_patch_options(x: &Exchange<'_>) -> Result<(), Box<Status>> {
-    let (at, detail) = match x.media_type() {
-        APPLY if x.query.text("fieldManager").is_none() => {
-            let at = FieldPath::new("fieldManager");
-            let error = FieldError::required(at, "is required for apply patch");
-            return Err(invalid_options("PatchOptions", &[error]));
+fn check_patch_options(x: &Exchange<'_>, applies: bool) -> Result<(), Box<Status>> {
+    let error = match applies {
+        true if x.query.text("fieldManager").is_none() => {
+            FieldError::required(FieldPath::new("fieldManager"), "is required for apply patch")
         }
-        APPLY => return Ok(()),
-        _ if x.query.first("force").is_none() => return Ok(()),
-        _ => (FieldPath::new("force"), "may not be specified for non-apply patch"),
+        false if x.query.first("force").is_some() => {
+            let detail = "may not be specified for non-apply patch";
+            FieldError::forbidden(FieldPath::new("force"), detail)
+        }
+        _ => return Ok(()),
     };
-    Err(invalid_options("PatchOptions", &[FieldError::forbidden(at, detail)]))
+    Err(invalid_options("PatchOptions", &[error]))
 }
 
 /// PATCH.
 pub async fn patch(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
-    check_patch_options(x)?;
     let patch_type = match x.media_type() {
-        "application/json-patch+json" => PatchType::Json,
-        "application/merge-patch+json" => PatchType::Merge,
-        "application/strategic-merge-patch+json" => PatchType::Strategic,
+        "application/json-patch+json" => Some(PatchType::Json),
+        "application/merge-patch+json" => Some(PatchType::Merge),
+        "application/strategic-merge-patch+json" => Some(PatchType::Strategic),
+        "application/apply-patch+yaml" => None,
         _ => return Err(unknown_patch()),
     };
+    check_patch_options(x, patch_type.is_none())?;
     let options = WriteOptions::read(x.query, "PatchOptions")?;
-    modify(x, Change::Patch(patch_type), options).await
+    let change = match patch_type {
+        Some(patch_type) => Change::Patch(patch_type),
+        None => Change::Apply(Configuration::read(x, options)),
+    };
+    modify(x, change, options).await
 }
 
 /// Whether the subresource shows the kind's own objects.
-fn own_form(x: &Exchange<'_>) -> bool {
+pub fn own_form(x: &Exchange<'_>) -> bool {
     match x.kind.subresource(x.subresource()) {
         None => true,
         Some(sub) => sub.kind == x.kind.kind && sub.group == x.kind.group,
     }
 }
 
-fn named_as_path(x: &Exchange<'_>, object: &Value) -> Result<(), Box<Status>> {
+/// Checks that the object has the path's name.
+///
+/// # Errors
+/// 400.
+pub fn named_as_path(x: &Exchange<'_>, object: &Value) -> Result<(), Box<Status>> {
     let (given, path) = (name(object), x.name());
     if given.is_empty() {
         return Err(bad_request(format!(
@@ -111,13 +131,24 @@ async fn modify(
     options: WriteOptions,
 ) -> Result<Answer, Box<Status>> {
     let mut attempts = Attempts::begin(x);
+    let mut creations = 0;
     loop {
         let view = attempts.view();
         let Some(stored) = view.get(&x.key(x.name())).cloned() else {
-            if attempts.confirm(x).await? {
-                return create_by_put(x, change, options).await;
+            if !attempts.confirm(x).await? {
+                continue;
             }
-            continue;
+            creations += 1;
+            match create_missing(x, &change, options).await {
+                // Another writer was first: it is an update then.
+                Err(status)
+                    if status.is(Reason::AlreadyExists) && creations < CREATIONS_TRIED_MAX =>
+                {
+                    attempts = Attempts::begin(x);
+                    continue;
+                }
+                outcome => return outcome,
+            }
         };
         match attempt(x, &change, options, &view, &stored).await {
             Ok(Some(answer)) => return Ok(answer),
@@ -130,18 +161,31 @@ async fn modify(
     }
 }
 
-async fn create_by_put(
+/// Creations of one request that may find that another one was first.
+const CREATIONS_TRIED_MAX: u32 = 8;
+
+/// A write to a name that is not there.
+async fn create_missing(
     x: &Exchange<'_>,
-    change: Change,
+    change: &Change,
     options: WriteOptions,
 ) -> Result<Answer, Box<Status>> {
     match change {
-        Change::Put(object) if x.kind.strategy.create_on_update && x.subresource().is_empty() => {
-            body_version(meta(&object, "resourceVersion"))?;
-            if !uid(&object).is_empty() {
-                return Err(conflict(x.kind, x.name(), &uid_mismatch(x, uid(&object), "")));
+        Change::Put(new) if x.kind.strategy.create_on_update && x.subresource().is_empty() => {
+            let mut new = new.clone();
+            body_version(meta(&new.object, "resourceVersion"))?;
+            if !uid(&new.object).is_empty() {
+                return Err(conflict(x.kind, x.name(), &uid_mismatch(x, uid(&new.object), "")));
             }
-            store_new(x, object, options).await
+            let managed = new.as_sent(|object| ownership::updated(x, None, object));
+            store_new(x, new.object, managed, options).await
+        }
+        Change::Apply(configuration) if x.subresource().is_empty() => {
+            let made = configuration.apply(x, None)?;
+            let warnings = configuration.warnings()?;
+            let mut answer = store_new(x, made.object, made.managed, options).await?;
+            answer.warnings.splice(0..0, warnings);
+            Ok(answer)
         }
         _ => Err(not_found(x.kind, x.name())),
     }
@@ -157,9 +201,10 @@ async fn attempt(
 ) -> Result<Option<Answer>, Failure> {
     let kind = x.kind;
     let old = shown(kind, &stored.bytes);
-    let (mut new, mut warnings) = computed(x, change, options, &old)?;
+    let Computed { object: mut new, managed, mut warnings } = computed(x, change, options, &old)?;
     check_identity(x, change, &mut new, &old)?;
     keep_server_owned(&mut new, &old);
+    set_meta(&mut new, "managedFields", managed);
     let dry_run = options.dry_run;
     let mut preconditions = {
         let mut attributes =
@@ -176,6 +221,7 @@ async fn attempt(
         prepare(x, &mut new, &old);
         allocation::on_update(kind, &mut new, &old, view)?
     };
+    let unchanged = ownership::is_unchanged(&mut new, &old);
     let errors = match x.subresource() {
         "status" => validation::update_status(kind, &new, &old),
         "ephemeralcontainers" | "resize" | "approval" | "finalize" => {
@@ -204,7 +250,7 @@ async fn attempt(
         let bytes = splice_revision(&encoded.bytes, at, 0, stored.revision);
         return Ok(Some(answer(x, bytes)?.warn(warnings)));
     }
-    if new == old && extra.changes.is_empty() {
+    if unchanged && extra.changes.is_empty() {
         return match x.subresource() {
             "" | "status" if warnings.is_empty() => Ok(None),
             _ => Ok(Some(answer(x, stored.bytes.clone())?.warn(warnings))),
@@ -229,45 +275,89 @@ fn answer(x: &Exchange<'_>, stored: bytes::Bytes) -> Result<Answer, Box<Status>>
     Ok(Answer::ok(Content::Value(form)))
 }
 
-/// The main object that the client asks for, before anything of the server's is kept.
+/// What the client asks for, from the stored object.
 fn computed(
     x: &Exchange<'_>,
     change: &Change,
     options: WriteOptions,
     old: &Value,
-) -> Result<(Value, Vec<String>), Box<Status>> {
-    let sub = x.subresource();
-    let through_form = !matches!(sub, "" | "status");
+) -> Result<Computed, Box<Status>> {
     match change {
-        Change::Put(object) if through_form => {
-            check_form_version(x, object, old)?;
-            if !uid(object).is_empty() && uid(object) != uid(old) {
-                return Err(conflict(x.kind, x.name(), &uid_mismatch(x, uid(object), uid(old))));
-            }
-            Ok((subresource::write(x.kind, sub, object, old)?, Vec::new()))
-        }
-        Change::Put(object) => Ok((object.clone(), Vec::new())),
-        Change::Patch(patch_type) if through_form && !own_form(x) => {
-            let form = subresource::read(x.kind, sub, old)?;
-            let patched =
-                patch::apply_checked(x.form(), *patch_type, &form, x.body, options.validation)?;
-            check_form_version(x, &patched.object, old)?;
-            let object = subresource::write(x.kind, sub, &patched.object, old)?;
-            Ok((object, patched.warnings))
+        _ if !own_form(x) => through_form(x, change, options, old),
+        Change::Put(new) => {
+            let mut new = new.clone();
+            let managed = new.as_sent(|object| ownership::updated(x, Some(old), object));
+            main_object(x, new.object, managed, Vec::new(), old)
         }
         Change::Patch(patch_type) => {
             let expected = Expected::of(x.kind);
             let mut decoded =
                 patch::apply_checked(expected, *patch_type, old, x.body, options.validation)?;
             (x.kind.hooks.default)(&mut decoded.object);
+            let managed = decoded.as_sent(|object| ownership::updated(x, Some(old), object));
             named_as_path(x, &decoded.object)?;
             namespace_of_path(x, &mut decoded.object)?;
-            if through_form {
-                decoded.object = subresource::write(x.kind, sub, &decoded.object, old)?;
-            }
-            Ok((decoded.object, decoded.warnings))
+            main_object(x, decoded.object, managed, decoded.warnings, old)
+        }
+        Change::Apply(configuration) => {
+            let made = configuration.apply(x, Some(old))?;
+            main_object(x, made.object, made.managed, configuration.warnings()?, old)
         }
     }
+}
+
+/// Brings what came through a path of the kind's own form into the main object.
+fn main_object(
+    x: &Exchange<'_>,
+    form: Value,
+    managed: Option<Value>,
+    warnings: Vec<String>,
+    old: &Value,
+) -> Result<Computed, Box<Status>> {
+    let sub = x.subresource();
+    if matches!(sub, "" | "status") {
+        return Ok(Computed { object: form, managed, warnings });
+    }
+    check_form_version(x, &form, old)?;
+    if !uid(&form).is_empty() && uid(&form) != uid(old) {
+        return Err(conflict(x.kind, x.name(), &uid_mismatch(x, uid(&form), uid(old))));
+    }
+    let object = subresource::write(x.kind, sub, &form, old)?;
+    Ok(Computed { object, managed, warnings })
+}
+
+/// The same for a form of another kind: a `Scale`.
+fn through_form(
+    x: &Exchange<'_>,
+    change: &Change,
+    options: WriteOptions,
+    old: &Value,
+) -> Result<Computed, Box<Status>> {
+    let sub = x.subresource();
+    let form = subresource::read(x.kind, sub, old)?;
+    let form = ownership::owned_scale(x.kind, form, old);
+    let (new, managed, warnings) = match change {
+        Change::Put(new) => {
+            let managed = ownership::updated_by_scale(x, &form, &new.object, old);
+            (new.object.clone(), managed, Vec::new())
+        }
+        Change::Patch(patch_type) => {
+            let patched =
+                patch::apply_checked(x.form(), *patch_type, &form, x.body, options.validation)?;
+            let managed = ownership::updated_by_scale(x, &form, &patched.object, old);
+            (patched.object, managed, patched.warnings)
+        }
+        Change::Apply(configuration) => {
+            let made = configuration.apply_to_scale(x, &form, old)?;
+            (made.object, made.managed, configuration.warnings()?)
+        }
+    };
+    check_form_version(x, &new, old)?;
+    if !uid(&new).is_empty() && uid(&new) != uid(old) {
+        return Err(conflict(x.kind, x.name(), &uid_mismatch(x, uid(&new), uid(old))));
+    }
+    let object = subresource::write(x.kind, sub, &new, old)?;
+    Ok(Computed { object, managed, warnings })
 }
 
 /// The version that a form such as a `Scale` names must be the object's.
@@ -329,7 +419,7 @@ fn uid_mismatch(x: &Exchange<'_>, given: &str, stored: &str) -> String {
 fn keep_server_owned(new: &mut Value, old: &Value) {
     new["kind"] = old["kind"].clone();
     new["apiVersion"] = old["apiVersion"].clone();
-    for field in ["generation", "managedFields", "selfLink", "creationTimestamp"] {
+    for field in ["generation", "selfLink", "creationTimestamp"] {
         set_meta(new, field, old["metadata"].get(field).cloned());
     }
     for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {

@@ -1,14 +1,14 @@
 //! POST to subresources, and to kinds that store nothing.
 
-use super::Exchange;
 use super::attempt::{Attempts, Failure};
 use super::create::namespace_of_path;
 use super::delete::delete_named;
 use super::exchange::still_at;
+use super::{Exchange, ownership};
 use crate::errors::{no_such_resource, not_found};
 use crate::http::answer::Content;
 use crate::http::{Answer, RequestInfo};
-use crate::object::to_change;
+use crate::object::{set_meta, to_change};
 use crate::options::{DeleteOptions, WriteOptions};
 use crate::representation::shown;
 use crate::schema::Decoded;
@@ -21,13 +21,15 @@ use std::sync::Arc;
 /// POST to a subresource or to a kind that stores nothing.
 pub async fn post(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     let options = WriteOptions::read(x.query, "CreateOptions")?;
-    let Decoded { mut object, warnings } = match x.subresource() {
+    let Decoded { mut object, warnings, .. } = match x.subresource() {
         "" => x.decode(options.validation)?,
         _ => x.decode_form(options.validation)?,
     };
     if x.kind.namespaced() {
         namespace_of_path(x, &mut object)?;
     }
+    let managed = ownership::of_form(x, &object);
+    set_meta(&mut object, "managedFields", managed);
     let mut answer = answer(x, &object, options).await?;
     answer.warnings.splice(0..0, warnings);
     Ok(answer)

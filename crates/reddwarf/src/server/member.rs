@@ -42,10 +42,15 @@ pub(super) async fn run(
     let (server, scheduler_metrics) = api::server(&config, &node, stopping.clone());
     let member = Member::start(&node, server, listener, &tls, group);
     let lead = Leader {
-        controller: Arc::new(LocalClient::privileged(member.server.clone(), "system:apiserver")),
+        controller: Arc::new(LocalClient::privileged(
+            member.server.clone(),
+            "system:apiserver",
+            "kube-apiserver",
+        )),
         scheduler: Arc::new(LocalClient::privileged(
             member.server.clone(),
             "system:kube-scheduler",
+            "kube-scheduler",
         )),
         store: node.store(),
         registry: member.server.config().registry.clone(),

@@ -42,7 +42,7 @@ pub(super) fn add(registry: &mut Registry) {
             .table(columns::VALIDATING_POLICY)
             .with_status()
             .defaults(admission::policy)
-            .on_status_update(prepare::status_keeps_metadata),
+            .status_keeps_metadata(),
         ADMISSION
             .cluster("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings")
             .table(columns::POLICY_BINDING)
@@ -56,7 +56,7 @@ pub(super) fn add(registry: &mut Registry) {
             .short(&["crd", "crds"])
             .defaults(admission::custom_resource_definition)
             .on_create(prepare::definition_create)
-            .on_status_update(prepare::status_keeps_metadata)
+            .status_keeps_metadata()
             .with_status(),
     ] {
         registry.add(kind.category(CATEGORY).conditional_update().generation());

@@ -1,8 +1,8 @@
 //! Kinds of the group `flowcontrol.apiserver.k8s.io`.
 
 use crate::defaults::policy;
+use crate::registry::Registry;
 use crate::registry::builder::GroupVersion;
-use crate::registry::{Registry, prepare};
 use crate::table::columns;
 
 const V1: GroupVersion = GroupVersion("flowcontrol.apiserver.k8s.io", "v1");
@@ -13,7 +13,7 @@ pub(super) fn add(registry: &mut Registry) {
             .table(columns::FLOW_SCHEMA)
             .with_status()
             .defaults(policy::flow_schema)
-            .on_status_update(prepare::status_keeps_metadata)
+            .status_keeps_metadata()
             .generation(),
     );
     registry.add(
@@ -21,7 +21,7 @@ pub(super) fn add(registry: &mut Registry) {
             .table(columns::PRIORITY_LEVEL)
             .with_status()
             .defaults(policy::priority_level)
-            .on_status_update(prepare::status_keeps_metadata)
+            .status_keeps_metadata()
             .generation(),
     );
 }

@@ -40,7 +40,7 @@ pub(super) fn add(registry: &mut Registry) {
         V1.cluster("ServiceCIDR", "servicecidrs")
             .table(columns::SERVICE_CIDR)
             .with_status()
-            .on_status_update(prepare::status_keeps_metadata),
+            .status_keeps_metadata(),
     );
 }
 

@@ -2,7 +2,7 @@
 
 use crate::defaults::policy;
 use crate::registry::builder::GroupVersion;
-use crate::registry::{Registry, prepare, selectable};
+use crate::registry::{Registry, selectable};
 use crate::table::columns;
 
 const V1: GroupVersion = GroupVersion("resource.k8s.io", "v1");
@@ -15,7 +15,7 @@ pub(super) fn add(registry: &mut Registry) {
             .table(columns::RESOURCE_CLAIM)
             .with_status()
             .defaults(policy::resource_claim)
-            .on_status_update(prepare::status_keeps_metadata),
+            .status_keeps_metadata(),
     );
     registry.add(
         V1.namespaced("ResourceClaimTemplate", "resourceclaimtemplates")

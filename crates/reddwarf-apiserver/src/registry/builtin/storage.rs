@@ -1,9 +1,9 @@
 //! Kinds of the group `storage.k8s.io`.
 
 use crate::defaults::storage;
+use crate::registry::Registry;
 use crate::registry::builder::GroupVersion;
 use crate::registry::kind::Generation;
-use crate::registry::{Registry, prepare};
 use crate::table::columns;
 
 const V1: GroupVersion = GroupVersion("storage.k8s.io", "v1");
@@ -28,7 +28,7 @@ pub(super) fn add(registry: &mut Registry) {
         V1.cluster("VolumeAttachment", "volumeattachments")
             .table(columns::ATTACHMENT)
             .with_status()
-            .on_status_update(prepare::status_keeps_metadata)
+            .status_keeps_metadata()
             .conditional_update(),
     );
     registry.add(
