@@ -49,7 +49,10 @@ pub async fn tick_clock(core: Arc<Core>) {
 /// Takes figures, and records a snapshot whenever the log has grown enough, so that it is
 /// purged up to what is durable beside it.
 pub async fn look(core: Arc<Core>) {
-    let mut snapshot_at = core.wal.written_bytes();
+    // What an earlier process has written counts too, or a member that is often started again
+    // would never purge its log.
+    let held_bytes = || core.wal.found_bytes() + core.wal.written_bytes();
+    let mut snapshot_at = 0;
     loop {
         tokio::select! {
             () = core.stop.cancelled() => return,
@@ -65,11 +68,11 @@ pub async fn look(core: Arc<Core>) {
         if core.leadership.borrow().is_some() {
             founding::record_incarnations(&core).await;
         }
-        let written = core.wal.written_bytes();
+        let held = held_bytes();
         // A purge that comes too early is to be seen without filling the log first.
         let due_at = if planted::is(Bug::EarlyPurge) { 1 } else { core.limits.snapshot_wal_bytes };
-        if written - snapshot_at >= due_at {
-            snapshot_at = written;
+        if held - snapshot_at >= due_at {
+            snapshot_at = held;
             if let Err(error) = core.raft.trigger().snapshot().await {
                 tracing::warn!(%error, "no snapshot");
             }

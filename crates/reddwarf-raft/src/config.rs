@@ -1,6 +1,7 @@
 //! What a node is started with.
 
 use crate::types::Member;
+use crate::wal::{Disk, FileDisk};
 use rustls::ClientConfig;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -37,6 +38,8 @@ pub struct NodeConfig {
     pub version: String,
     /// Named limits and intervals.
     pub limits: Limits,
+    /// How the log's files are written: [`FileDisk`], but in tests of failing disks.
+    pub disk: Arc<dyn Disk>,
 }
 
 impl NodeConfig {
@@ -52,6 +55,7 @@ impl NodeConfig {
             tls: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             limits: Limits::default(),
+            disk: Arc::new(FileDisk),
         }
     }
 

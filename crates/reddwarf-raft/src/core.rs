@@ -51,6 +51,8 @@ pub struct Core {
     pub leadership: watch::Receiver<Option<u64>>,
     /// Whether this member's state was found to be wrong.
     pub divergence: Divergence,
+    /// Cancelled when this member cannot go on: what waits for it ends.
+    pub failed: CancellationToken,
     /// Set when the node stops: nothing new is taken on.
     pub stopping: AtomicBool,
     /// Cancelled when the node's own tasks must end.

@@ -23,7 +23,7 @@ use crate::status::{GroupStatus, MemberStatus};
 use crate::store::ReplicatedStore;
 use crate::transfer;
 use crate::types::Member;
-use crate::wal::{FileDisk, Mode, Wal, WalOptions};
+use crate::wal::{Mode, Wal, WalOptions};
 use bytes::Bytes;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{ServerState, SnapshotPolicy};
@@ -122,7 +122,8 @@ fn open_wal(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Wal, StartErro
         segment_bytes: config.limits.wal_segment_bytes,
         cache_bytes: config.limits.wal_cache_bytes,
     };
-    Wal::open(options, Arc::new(FileDisk), Mode::Thread, metrics.clone()).map_err(StartError::Wal)
+    let disk = Arc::clone(&config.disk);
+    Wal::open(options, disk, Mode::Thread, metrics.clone()).map_err(StartError::Wal)
 }
 
 fn raft_config(config: &NodeConfig) -> Result<Arc<openraft::Config>, StartError> {
@@ -230,6 +231,7 @@ impl Node {
             leader,
             leadership,
             divergence: Divergence::default(),
+            failed: CancellationToken::new(),
             stopping: false.into(),
             stop: CancellationToken::new(),
         });
@@ -345,12 +347,15 @@ impl Node {
         self.reads.barrier().await
     }
 
-    /// Returns the reason when this member cannot go on; the process must end then.
+    /// Returns the reason when this member cannot go on; the process must end then. Proposals and
+    /// reads that wait for this member's state are answered at once.
     pub async fn failed(&self) -> String {
-        tokio::select! {
+        let reason = tokio::select! {
             reason = self.raft_failed() => reason,
             () = self.was_replaced() => REPLACED.to_owned(),
-        }
+        };
+        self.core.failed.cancel();
+        reason
     }
 
     async fn was_replaced(&self) {
@@ -430,10 +435,13 @@ impl Node {
         }
     }
 
-    /// Stops: hands leadership on, finishes what it has taken on, makes everything durable.
+    /// Stops: hands leadership on, finishes what it has taken on, makes everything durable, as far as
+    /// it still can.
     pub async fn shutdown(&self) {
-        self.hand_over().await;
-        self.drain().await;
+        if !self.core.failed.is_cancelled() {
+            self.hand_over().await;
+            self.drain().await;
+        }
         self.core.stopping.store(true, Ordering::Release);
         self.core.machine.fanout.stop();
         if let Err(error) = self.core.raft.shutdown().await {

@@ -7,7 +7,7 @@
 use crate::core::Core;
 use crate::data::LogData;
 use crate::peer::{CallError, Forwarded, Kind, Lane, decode, encode_forward};
-use crate::read_index::DIVERGED;
+use crate::read_index::{DIVERGED, FAILED};
 use crate::types::TypeConfig;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -35,8 +35,32 @@ const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
 struct Item {
     id: RequestId,
     data: LogData,
-    /// Whether some leader may have appended it.
+    /// Whether some leader may have appended it, or may just be doing so.
     sent: Arc<AtomicBool>,
+}
+
+/// An item while a leader has it.
+struct Attempt {
+    item: Item,
+    /// What was known before.
+    sent_before: bool,
+}
+
+impl Attempt {
+    fn begin(item: Item) -> Attempt {
+        let sent_before = item.sent.swap(true, Ordering::AcqRel);
+        Attempt { item, sent_before }
+    }
+
+    fn begin_all(batch: Vec<Item>) -> Vec<Attempt> {
+        batch.into_iter().map(Attempt::begin).collect()
+    }
+
+    /// The leader certainly did not append it.
+    fn not_taken(self) -> Item {
+        self.item.sent.store(self.sent_before, Ordering::Release);
+        self.item
+    }
 }
 
 /// Accepts proposals.
@@ -74,15 +98,20 @@ impl Proposer {
         if self.queue.send(Item { id, data, sent: Arc::clone(&sent) }).is_err() {
             return Err(ProposeError::Unavailable("this member is stopping".to_owned()));
         }
-        let answered = tokio::time::timeout(core.limits.propose_timeout, answer).await;
+        let (answered, otherwise) = tokio::select! {
+            biased;
+            answered = tokio::time::timeout(core.limits.propose_timeout, answer) => {
+                (answered.ok(), ["no answer in time", "no leader in time"])
+            }
+            () = core.failed.cancelled() => (None, [FAILED; 2]),
+        };
         drop(waiting);
         core.metrics.propose.observe(started.elapsed().as_secs_f64());
+        let [unknown, unavailable] = otherwise.map(str::to_owned);
         match answered {
-            Ok(Ok(answer)) => answer,
-            _ if sent.load(Ordering::Acquire) => {
-                Err(ProposeError::Unknown("no answer in time".to_owned()))
-            }
-            _ => Err(ProposeError::Unavailable("no leader in time".to_owned())),
+            Some(Ok(answer)) => answer,
+            _ if sent.load(Ordering::Acquire) => Err(ProposeError::Unknown(unknown)),
+            _ => Err(ProposeError::Unavailable(unavailable)),
         }
     }
 
@@ -196,25 +225,26 @@ impl Mover {
             return;
         }
         let data: Vec<LogData> = batch.iter().map(|item| item.data.clone()).collect();
+        let batch = Attempt::begin_all(batch);
         let results = match self.core.raft.client_write_many(data).await {
             Ok(results) => results,
             Err(error) => {
                 tracing::warn!(%error, "Raft takes no proposals any more");
-                return self.requeue_later(batch);
+                return self.requeue_later(batch.into_iter().map(Attempt::not_taken).collect());
             }
         };
         let mover = self.clone();
         tokio::spawn(async move {
             let mut again = Vec::new();
-            let mut results = results;
-            for item in batch {
+            // They end early when Raft does.
+            let mut results = results.fuse();
+            for attempt in batch {
                 match results.next().await {
                     Some(Ok(Ok(_))) => {}
-                    Some(Ok(Err(ClientWriteError::ForwardToLeader(_)))) => again.push(item),
-                    _ => {
-                        item.sent.store(true, Ordering::Release);
-                        again.push(item);
+                    Some(Ok(Err(ClientWriteError::ForwardToLeader(_)))) => {
+                        again.push(attempt.not_taken());
                     }
+                    _ => again.push(attempt.item),
                 }
             }
             mover.requeue_later(again);
@@ -225,22 +255,21 @@ impl Mover {
         if batch.is_empty() {
             return;
         }
-        match self.send(leader, &batch).await {
+        let proposals: Vec<Bytes> = batch.iter().map(|item| item.data.bytes().clone()).collect();
+        let batch = Attempt::begin_all(batch);
+        match self.send(leader, &proposals).await {
             Ok(results) => self.settle(batch, results).await,
-            Err(sent) => {
-                if sent {
-                    batch.iter().for_each(|item| item.sent.store(true, Ordering::Release));
-                }
-                self.requeue_later(batch);
+            Err(true) => {
+                self.requeue_later(batch.into_iter().map(|attempt| attempt.item).collect())
             }
+            Err(false) => self.requeue_later(batch.into_iter().map(Attempt::not_taken).collect()),
         }
     }
 
     /// One frame to the leader; a failure says whether it may have arrived.
-    async fn send(&self, leader: u64, batch: &[Item]) -> Result<Vec<Forwarded>, bool> {
+    async fn send(&self, leader: u64, proposals: &[Bytes]) -> Result<Vec<Forwarded>, bool> {
         let client = self.core.client(leader).ok_or(false)?;
-        let proposals: Vec<Bytes> = batch.iter().map(|item| item.data.bytes().clone()).collect();
-        let body = encode_forward(&proposals);
+        let body = encode_forward(proposals);
         let mut view = self.core.leader.clone();
         let other_leader = view.wait_for(|view| view.leader.is_some_and(|id| id != leader));
         let answer = tokio::select! {
@@ -258,23 +287,23 @@ impl Mover {
         }
     }
 
-    async fn settle(&self, batch: Vec<Item>, results: Vec<Forwarded>) {
+    async fn settle(&self, batch: Vec<Attempt>, results: Vec<Forwarded>) {
         let mut again = Vec::new();
         let mut applied = Vec::new();
-        for (item, result) in batch.into_iter().zip(results) {
+        for (attempt, result) in batch.into_iter().zip(results) {
             match result {
                 Forwarded::Applied(index, outcome) => {
-                    item.sent.store(true, Ordering::Release);
-                    applied.push((item.id, index, outcome));
+                    applied.push((attempt.item.id, index, outcome));
                 }
-                Forwarded::NotLeader(_) => again.push(item),
-                Forwarded::Unknown => {
-                    item.sent.store(true, Ordering::Release);
-                    again.push(item);
-                }
+                Forwarded::NotLeader(_) => again.push(attempt.not_taken()),
+                Forwarded::Unknown => again.push(attempt.item),
                 Forwarded::Refused(text) => {
-                    let answer = Err(ProposeError::Unavailable(text));
-                    self.core.machine.pending.resolve(&item.id, answer);
+                    let item = attempt.not_taken();
+                    let answer = match item.sent.load(Ordering::Acquire) {
+                        true => ProposeError::Unknown(text),
+                        false => ProposeError::Unavailable(text),
+                    };
+                    self.core.machine.pending.resolve(&item.id, Err(answer));
                 }
             }
         }
@@ -314,9 +343,11 @@ pub async fn accept(core: &Core, proposals: Vec<Bytes>) -> Vec<Forwarded> {
         .collect();
     let good: Vec<LogData> =
         checked.iter().filter_map(|data| data.as_ref().ok().cloned()).collect();
-    let Ok(mut results) = core.raft.client_write_many(good).await else {
+    let Ok(results) = core.raft.client_write_many(good).await else {
         return checked.iter().map(|_| Forwarded::NotLeader(None)).collect();
     };
+    // It ends early when Raft does.
+    let mut results = results.fuse();
     let mut out = Vec::with_capacity(checked.len());
     for data in checked {
         out.push(match data {

@@ -23,6 +23,9 @@ const ASK_TIMEOUT: Duration = Duration::from_millis(500);
 /// Why a member whose state is wrong refuses.
 pub const DIVERGED: &str = "this member's state differs from that of the majority";
 
+/// Why a member that cannot go on refuses.
+pub const FAILED: &str = "this member has failed and is stopping";
+
 type Waiter = oneshot::Sender<u64>;
 
 /// Answers read barriers.
@@ -48,6 +51,11 @@ impl ReadIndex {
 
     /// Returns when this member has applied everything acknowledged before the call.
     pub async fn barrier(&self) -> Result<(), ReadError> {
+        let confirmed = self.core.failed.run_until_cancelled(self.confirmed()).await;
+        confirmed.unwrap_or_else(|| Err(ReadError::Unavailable(FAILED.to_owned())))
+    }
+
+    async fn confirmed(&self) -> Result<(), ReadError> {
         let started = Instant::now();
         let timeout = self.core.limits.read_timeout;
         let unavailable = |text: &str| ReadError::Unavailable(text.to_owned());

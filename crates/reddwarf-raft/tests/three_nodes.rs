@@ -138,6 +138,28 @@ fn a_member_that_missed_a_purge_catches_up_by_snapshot() {
 }
 
 #[test]
+fn a_member_that_is_often_started_again_purges_its_log() {
+    let mut group = Group::start(1, small());
+    for round in 0..12 {
+        group.leader();
+        for at in 0..40 {
+            let running = group.member(0);
+            let write = create(&format!("cm-{round}-{at}"), 1_000);
+            running.runtime.block_on(running.store.propose(write)).expect("written");
+        }
+        group.kill(0);
+        group.start_member(0);
+    }
+    // 480 KiB were written in runs of 40 KiB each.
+    let segments = || std::fs::read_dir(group.data_dir(0).join("wal")).expect("a folder").count();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while segments() > 5 {
+        assert!(Instant::now() < deadline, "{} files of the log are left", segments());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
 fn without_a_quorum_writes_and_reads_fail_in_time() {
     let limits = Limits {
         propose_timeout: Duration::from_millis(800),

@@ -75,6 +75,7 @@ pub struct Wal {
     shared: Arc<Shared>,
     submit: Box<dyn Submit>,
     torn_bytes: u64,
+    found_bytes: u64,
 }
 
 impl Wal {
@@ -105,12 +106,13 @@ impl Wal {
             metrics,
         });
         let torn_bytes = found.torn_bytes;
+        let found_bytes = (found.segments.len() as u64 - 1) * options.segment_bytes;
         if torn_bytes > 0 {
             tracing::warn!(torn_bytes, "cut the torn end of the write-ahead log");
         }
         let io_failed = failed("continue");
         let writer = Writer::new(options, disk, Arc::clone(&shared), found).map_err(io_failed)?;
-        Ok(Wal { shared, submit: submit::start(mode, writer), torn_bytes })
+        Ok(Wal { shared, submit: submit::start(mode, writer), torn_bytes, found_bytes })
     }
 
     /// Whether there is a log in `dir`.
@@ -225,6 +227,11 @@ impl Wal {
     /// Bytes written since the log was opened.
     pub fn written_bytes(&self) -> u64 {
         self.shared.written_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes, about, of the segments that were full when the log was opened.
+    pub fn found_bytes(&self) -> u64 {
+        self.found_bytes
     }
 
     /// Bytes of a torn write that opening has cut.

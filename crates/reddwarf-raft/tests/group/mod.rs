@@ -8,10 +8,12 @@ use reddwarf_core::{
     Author, BranchId, Change, Committed, Expectation, ObjectIndex, ObjectKey, Precondition,
     ProposeError, Store, Write,
 };
+use reddwarf_raft::wal::{Disk, FileDisk};
 use reddwarf_raft::{ALPN, Limits, Node, NodeConfig, Peer};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -89,6 +91,8 @@ pub struct Group {
     pub ca: Ca,
     pub peers: Vec<Peer>,
     pub limits: Limits,
+    /// Of members that do not write their logs to plain files.
+    pub disks: HashMap<usize, Arc<dyn Disk>>,
     dirs: Vec<TempDir>,
     pub members: Vec<Option<Running>>,
 }
@@ -100,12 +104,16 @@ pub fn free_addr() -> String {
 
 impl Group {
     pub fn start(size: u64, limits: Limits) -> Group {
+        Group::start_on(size, limits, HashMap::new())
+    }
+
+    pub fn start_on(size: u64, limits: Limits, disks: HashMap<usize, Arc<dyn Disk>>) -> Group {
         let peers = (1..=size)
             .map(|id| Peer { id, name: format!("node-{id}"), addr: free_addr() })
             .collect();
         let dirs = (0..size).map(|_| tempfile::tempdir().expect("tempdir")).collect();
         let members = (0..size).map(|_| None).collect();
-        let mut group = Group { ca: Ca::new(), peers, limits, dirs, members };
+        let mut group = Group { ca: Ca::new(), peers, limits, disks, dirs, members };
         (0..size as usize).for_each(|at| group.start_member(at));
         group
     }
@@ -125,6 +133,7 @@ impl Group {
             tls: Some(Arc::new(self.ca.client(&peer.name))),
             version: "test".to_owned(),
             limits: self.limits.clone(),
+            disk: self.disks.get(&at).cloned().unwrap_or_else(|| Arc::new(FileDisk)),
         }
     }
 

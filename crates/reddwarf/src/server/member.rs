@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use reddwarf_apiserver::authn::{PeerIdentity, user_from_certificate};
 use reddwarf_apiserver::bootstrap::BootstrapConfig;
 use reddwarf_apiserver::{ApiServer, LocalClient};
+use reddwarf_raft::wal::FileDisk;
 use reddwarf_raft::{ALPN, Limits, Node, NodeConfig, Peer};
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,6 +102,7 @@ fn node_config(config: &Config, tls: &tls::MemberTls) -> NodeConfig {
         tls: Some(tls.client.clone()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         limits: Limits::default(),
+        disk: Arc::new(FileDisk),
     }
 }
 

@@ -1,6 +1,6 @@
 //! One answer to a watch.
 
-use crate::trace::{Call, Change, Event, Input, Output, Selector};
+use crate::trace::{Call, Change, Event, Input, Mode, Output, Selector};
 use std::collections::HashSet;
 
 /// One connection's events.
@@ -23,12 +23,14 @@ pub(in crate::checker) struct Piece<'a> {
 impl<'a> Piece<'a> {
     /// None if it is not a watch that was answered.
     pub(in crate::checker) fn of(call: &'a Call) -> Option<Piece<'a>> {
-        let Input::Watch { from, selector, .. } = call.input else { return None };
+        let Input::Watch { from, mode, selector } = call.input else { return None };
         let Output::Events { events, .. } = &call.output else { return None };
         let from = from.filter(|from| *from > 0);
         let end = events.iter().position(|event| event.change == Change::InitialEnd);
         let (initial, rest, start) = match (end, from) {
             (Some(end), _) => (&events[..end], &events[end + 1..], Some(events[end].rev)),
+            // It was cut before its first part had ended.
+            (None, _) if mode == Mode::WatchList => (&events[..], &events[..0], None),
             (None, Some(from)) => (&events[..0], &events[..], Some(from)),
             (None, None) => {
                 let (initial, rest) = events.split_at(unmarked_initial(events));
@@ -48,14 +50,11 @@ fn before(first: &Event) -> u64 {
     if first.change.is_bookmark() { first.rev } else { first.rev.saturating_sub(1) }
 }
 
-/// The length of a first part whose end is not told: it is of additions of different objects, and
-/// only in it may revisions go back.
+/// The length of a first part whose end is never told: it is of additions of different objects, in
+/// no order of revisions. What was added right after it cannot be told from it.
 fn unmarked_initial(events: &[Event]) -> usize {
     let mut keys = HashSet::new();
-    let added = events
-        .iter()
-        .take_while(|event| event.change == Change::Added && keys.insert(event.key))
-        .count();
-    let back = events[..added].windows(2).rposition(|pair| pair[1].rev <= pair[0].rev);
-    back.map_or(0, |place| place + 2)
+    let additions =
+        events.iter().take_while(|event| event.change == Change::Added && keys.insert(event.key));
+    additions.count()
 }
