@@ -4,7 +4,7 @@ use bytes::Bytes;
 use reddwarf_apiserver::{ApiServer, LocalClient};
 use reddwarf_controllers::Controllers;
 use reddwarf_core::api::ApiClient;
-use reddwarf_core::{Reason, Status};
+use reddwarf_core::{Change, ObjectIndex, ObjectKey, Reason, Status, Store, Write};
 use reddwarf_tests::memory_api::server;
 use reddwarf_tests::memory_store::MemoryStore;
 use serde_json::{Value, json};
@@ -463,6 +463,25 @@ async fn a_percentage_is_of_what_the_owners_want() {
     leader.resign().await;
 }
 
+/// The change that stores a config map of a kilobyte.
+fn stored_map(n: usize, owner: Option<&Value>) -> Change {
+    let (name, uid) = (format!("m-{n}"), format!("uid-{n}"));
+    let head = format!(
+        r#"{{"kind":"ConfigMap","apiVersion":"v1","metadata":{{"name":"{name}","namespace":"default","uid":"{uid}","resourceVersion":""#
+    );
+    let owners = owner.map(|o| format!(r#","ownerReferences":[{o}]"#)).unwrap_or_default();
+    let padding = "x".repeat(1_024);
+    let body = format!(r#"{head}"{owners}}},"data":{{"padding":"{padding}"}}}}"#);
+    let owners = owner.into_iter().filter_map(|o| Some(o["uid"].as_str()?.into())).collect();
+    Change::Put {
+        key: ObjectKey::new("", "configmaps", "default", &name),
+        body: body.into(),
+        version_offset: head.len() as u32,
+        index: ObjectIndex { uid: uid.into(), owners, ..ObjectIndex::default() },
+        salt: None,
+    }
+}
+
 /// A measurement; run it with `--ignored --nocapture`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes a while"]
@@ -470,15 +489,12 @@ async fn the_collector_starts_with_100_000_objects() {
     const OBJECTS: usize = 100_000;
     let api = Api::new().await;
     let owner = api.map("owner", &[], &[]).await;
-    let padding = "x".repeat(1_024);
-    for first in (0..OBJECTS).step_by(64) {
-        let made = (first..(first + 64).min(OBJECTS)).map(|n| {
-            // Every other one has an owner.
-            let owners = if n % 2 == 0 { json!([owner]) } else { json!([]) };
-            let meta = json!({"name": format!("m-{n}"), "ownerReferences": owners});
-            api.make(MAPS, json!({"metadata": meta, "data": {"padding": padding}}))
-        });
-        futures::future::join_all(made).await;
+    for first in (0..OBJECTS).step_by(1_000) {
+        // Every other one has an owner.
+        let changes =
+            (first..first + 1_000).map(|n| stored_map(n, (n % 2 == 0).then_some(&owner))).collect();
+        let write = Write { verb: "create".into(), changes, ..Write::default() };
+        api.store.propose(write).await.expect("written");
     }
     let gone = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "gone"});
     api.map("last", &[&gone], &[]).await;
