@@ -9,6 +9,8 @@ mod act;
 mod driver;
 pub mod graph;
 pub mod plan;
+#[cfg(test)]
+mod simulation;
 mod stray;
 
 pub use driver::run;

@@ -94,13 +94,13 @@ pub fn look(graph: &Graph, view: &View, kinds: &KindMap, key: &ObjectKey) -> Ste
     let Some(stored) = view.get(key) else { return Step::Nothing };
     let meta = Meta::read(stored);
     if meta.terminating() {
-        return going(graph, &meta);
+        return going(graph, key, &meta);
     }
     judge(graph, view, kinds, key, &meta)
 }
 
 /// An object that is being deleted: only a finalizer of the collector's is its concern.
-fn going(graph: &Graph, meta: &Meta) -> Step {
+fn going(graph: &Graph, key: &ObjectKey, meta: &Meta) -> Step {
     if meta.has(ORPHAN) {
         return match graph.dependents(&meta.uid).cloned().collect::<Vec<_>>() {
             dependents if dependents.is_empty() => Step::Release(ORPHAN),
@@ -110,12 +110,13 @@ fn going(graph: &Graph, meta: &Meta) -> Step {
     if !meta.has(FOREGROUND) {
         return Step::Nothing;
     }
-    let mut blocking = graph.blocking(&meta.uid).peekable();
+    // One that owns itself would wait for ever (and does so upstream).
+    let mut blocking = graph.blocking(&meta.uid).filter(|blocker| *blocker != key).peekable();
     if blocking.peek().is_none() {
         return Step::Release(FOREGROUND);
     }
     // One that waits itself is looked at when its own dependents go.
-    Step::LookAt(blocking.filter(|key| !graph.waits(key)).cloned().collect())
+    Step::LookAt(blocking.filter(|blocker| !graph.waits(blocker)).cloned().collect())
 }
 
 /// An object that is not being deleted: whether its owners keep it.
