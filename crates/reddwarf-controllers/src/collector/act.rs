@@ -58,7 +58,7 @@ impl Hands {
         let Some(kind) = self.kinds.of_key(&stored.key) else { return Outcome::Done };
         let item = Item { stored, kind, meta: Meta::read(stored) };
         match step {
-            Step::Nothing | Step::AwaitKind | Step::Impossible | Step::LookAt(_) => Outcome::Done,
+            Step::Nothing | Step::AwaitKind | Step::Impossible => Outcome::Done,
             Step::Disown(owners) => self.disown(&item, owners).await.into(),
             Step::Unblock => match self.unblock(&item).await.into() {
                 Outcome::Done => Outcome::Changed,

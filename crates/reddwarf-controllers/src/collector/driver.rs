@@ -202,10 +202,6 @@ impl Session {
                 self.queue.done(&key);
                 self.await_kind.insert(key);
             }
-            (Step::LookAt(keys), _) => {
-                self.queue.done(&key);
-                self.add(keys);
-            }
             (step, Some(stored)) => {
                 let hands = Hands {
                     client: self.controllers.client.clone(),

@@ -165,7 +165,6 @@ impl World {
                     self.due.push_back(key);
                 }
                 Step::Delete(policy) => self.delete(&key, policy),
-                Step::LookAt(keys) => self.due.extend(keys),
                 Step::Orphan(dependents) => {
                     let uid =
                         Uid::from(self.objects[&key]["metadata"]["uid"].as_str().expect("one"));
