@@ -402,9 +402,9 @@ async fn evictions_spend_a_budget() {
     assert_eq!(budget["status"]["currentHealthy"], 2);
     api.evict("a", "").await.expect("again: it is on its way");
     api.send("DELETE", &format!("{PODS}/a?gracePeriodSeconds=0"), Value::Null).await.expect("gone");
-    let budget =
-        api.until(&format!("{BUDGETS}/b"), |b| b.is_some_and(|b| b["status"]["expectedPods"] == 2));
-    let budget = budget.await.expect("there");
+    let path = format!("{BUDGETS}/b");
+    let fewer = api.until(&path, |b| b.is_some_and(|b| b["status"]["expectedPods"] == 2));
+    let budget = fewer.await.expect("there");
     assert!(budget["status"].get("disruptedPods").is_none(), "{budget}");
     leader.resign().await;
 }
