@@ -1,15 +1,19 @@
 //! The controllers over a store in memory: what becomes of dependents, and of budgets.
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use reddwarf_apiserver::{ApiServer, LocalClient};
 use reddwarf_controllers::Controllers;
 use reddwarf_core::api::ApiClient;
-use reddwarf_core::{Change, ObjectIndex, ObjectKey, Reason, Status, Store, Write};
+use reddwarf_core::{
+    Change, Kinds, ObjectIndex, ObjectKey, Reason, ServedKind, Status, Store, Write,
+};
 use reddwarf_tests::memory_api::server;
 use reddwarf_tests::memory_store::MemoryStore;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -60,14 +64,15 @@ impl Api {
     }
 
     fn lead(&self, term: u64) -> Leader {
+        self.lead_with(term, self.server.config().registry.clone())
+    }
+
+    fn lead_with(&self, term: u64, kinds: Arc<dyn Kinds>) -> Leader {
         self.store.set_term(term);
         let name = "system:kube-controller-manager";
         let client = LocalClient::privileged(self.server.clone(), name, "kube-controller-manager");
-        let controllers = Controllers {
-            client: client.fenced(term),
-            store: self.store.clone(),
-            kinds: self.server.config().registry.clone(),
-        };
+        let controllers =
+            Controllers { client: client.fenced(term), store: self.store.clone(), kinds };
         let stop = CancellationToken::new();
         let task = tokio::spawn(reddwarf_controllers::run(controllers, stop.clone()));
         Leader { stop, task }
@@ -343,6 +348,52 @@ async fn a_leader_that_was_deposed_collects_nothing() {
     next.resign().await;
 }
 
+/// All kinds, but config maps only later.
+struct Later {
+    all: Arc<dyn Kinds>,
+    later: watch::Sender<bool>,
+}
+
+#[async_trait]
+impl Kinds for Later {
+    fn served(&self) -> Vec<ServedKind> {
+        let mut served = self.all.served();
+        let later = *self.later.borrow();
+        served.retain(|kind| later || &*kind.kind != "ConfigMap");
+        served
+    }
+
+    fn generation(&self) -> u64 {
+        u64::from(*self.later.borrow())
+    }
+
+    async fn changed(&self, seen: u64) {
+        let mut later = self.later.subscribe();
+        let _ = later.wait_for(|later| u64::from(*later) != seen).await;
+    }
+}
+
+#[tokio::test]
+async fn a_kind_that_is_served_later_is_collected_then() {
+    let api = Api::new().await;
+    let later = watch::channel(false).0;
+    let kinds = Arc::new(Later { all: api.server.config().registry.clone(), later });
+    let leader = api.lead_with(1, kinds.clone());
+    let owner = api.map("owner", &[], &[]).await;
+    api.map("child", &[&owner], &[]).await;
+    let secrets = "/api/v1/namespaces/default/secrets";
+    api.make(secrets, json!({"metadata": {"name": "s", "ownerReferences": [owner]}})).await;
+    api.delete("owner", "Background").await;
+    settle().await;
+    let secret = format!("{secrets}/s");
+    assert!(api.find(&secret).await.is_some(), "its owner might be there");
+    assert!(api.is_there("child").await);
+    kinds.later.send_replace(true);
+    api.gone("child").await;
+    api.until(&secret, |found| found.is_none()).await;
+    leader.resign().await;
+}
+
 fn pod(name: &str) -> Value {
     json!({"metadata": {"name": name, "labels": {"app": "x"}}, "spec": {
         "nodeName": "n", "containers": [{"name": "c", "image": "i"}]}})
@@ -398,11 +449,11 @@ async fn evictions_spend_a_budget() {
     assert!(conditions.iter().any(|c| c["reason"] == "EvictionByEvictionAPI"), "{going}");
     let refused = api.evict("b", "").await.expect_err("two are wanted");
     assert_eq!((refused.code, refused.reason), (429, Some(Reason::TooManyRequests)));
-    let budget = api.allowed("b", 0).await;
-    assert_eq!(budget["status"]["currentHealthy"], 2);
+    let path = format!("{BUDGETS}/b");
+    let counted = api.until(&path, |b| b.is_some_and(|b| b["status"]["currentHealthy"] == 2));
+    assert_eq!(counted.await.expect("there")["status"]["disruptionsAllowed"], 0);
     api.evict("a", "").await.expect("again: it is on its way");
     api.send("DELETE", &format!("{PODS}/a?gracePeriodSeconds=0"), Value::Null).await.expect("gone");
-    let path = format!("{BUDGETS}/b");
     let fewer = api.until(&path, |b| b.is_some_and(|b| b["status"]["expectedPods"] == 2));
     let budget = fewer.await.expect("there");
     assert!(budget["status"].get("disruptedPods").is_none(), "{budget}");

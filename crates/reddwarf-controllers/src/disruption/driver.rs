@@ -154,7 +154,7 @@ impl Session {
         let selector = selector.unwrap_or_else(|_| LabelSelector::nothing());
         let of_namespace = self.selectors.entry(stored.key.namespace().into()).or_default();
         of_namespace.insert(stored.key.clone(), selector);
-        self.queue.add(stored.key.clone(), self.begun.elapsed().as_millis() as u64);
+        self.queue.add(stored.key.clone(), self.now_ms());
     }
 
     /// The budgets that covered the pod, or do now, are computed anew.
