@@ -139,7 +139,10 @@ impl Graph {
             None => {
                 self.waiting.remove(&node.uid);
             }
-            Some(Awaits::Orphaning) => due.push(key.clone()),
+            Some(Awaits::Orphaning) => {
+                self.waiting.remove(&node.uid);
+                due.push(key.clone());
+            }
             Some(Awaits::Dependents) => {
                 self.waiting.insert(node.uid.clone(), key.clone());
                 due.push(key.clone());
