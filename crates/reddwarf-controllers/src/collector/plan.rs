@@ -285,7 +285,7 @@ mod tests {
         let child = map("c", "C", &[owned_by("o", "O")]);
         let orphan = Step::Orphan(vec![sample::key(&child)]);
         assert_eq!(first(&[owner.clone(), child.clone()]), orphan);
-        assert_eq!(first(&[owner.clone()]), Step::Release(ORPHAN));
+        assert_eq!(first(std::slice::from_ref(&owner)), Step::Release(ORPHAN));
         assert_eq!(first(&[child, owner]), Step::Nothing, "its owner is still there");
     }
 

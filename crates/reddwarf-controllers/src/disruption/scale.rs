@@ -128,7 +128,8 @@ mod tests {
     fn a_replica_set_is_as_large_as_its_deployment() {
         let mut set = workload("ReplicaSet", "r", "R", 2);
         let named = reference("ReplicaSet", "r", "R");
-        assert_eq!(scale(&[set.clone()], named.clone()), Scale::Of("R".into(), 2));
+        let lone = std::slice::from_ref(&set);
+        assert_eq!(scale(lone, named.clone()), Scale::Of("R".into(), 2));
         set["metadata"]["ownerReferences"] = json!([reference("Deployment", "d", "D")]);
         let deployment = workload("Deployment", "d", "D", 5);
         let state = [set.clone(), deployment];
