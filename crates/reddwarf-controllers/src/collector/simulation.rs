@@ -37,6 +37,8 @@ impl Kinds for Maps {
 enum Act {
     /// Makes the object with these owners (number, whether it blocks), unless it is there.
     Make(usize, Vec<(usize, bool)>),
+    /// Gives the object one more owner, if both are there: how circles come about.
+    Adopt(usize, usize, bool),
     /// Somebody deletes the object.
     Delete(usize, Propagation),
 }
@@ -50,6 +52,8 @@ fn act() -> impl Strategy<Value = Act> {
     ];
     prop_oneof![
         3 => (0..OBJECTS, owners).prop_map(|(n, owners)| Act::Make(n, owners)),
+        2 => (0..OBJECTS, 0..OBJECTS, any::<bool>())
+            .prop_map(|(n, owner, blocks)| Act::Adopt(n, owner, blocks)),
         2 => (0..OBJECTS, policy).prop_map(|(n, policy)| Act::Delete(n, policy)),
     ]
 }
@@ -112,10 +116,29 @@ impl World {
                 let uid = self.uid(*n);
                 self.put(map(&n.to_string(), &uid, &owners));
             }
+            Act::Adopt(n, owner, blocks) => self.adopt(*n, *owner, *blocks),
             Act::Delete(n, policy) => {
                 self.delete(&key(&map(&n.to_string(), "", &[])), *policy);
             }
         }
+    }
+
+    fn adopt(&mut self, n: usize, owner: usize, blocks: bool) {
+        let at = |n: usize| key(&map(&n.to_string(), "", &[]));
+        let Some(mut object) = self.objects.get(&at(n)).cloned() else { return };
+        if !self.objects.contains_key(&at(owner)) {
+            return;
+        }
+        let mut reference = sample::owned_by(&owner.to_string(), &self.uid(owner));
+        reference["blockOwnerDeletion"] = blocks.into();
+        let mut owners =
+            object["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
+        if owners.iter().any(|known| known["uid"] == reference["uid"]) {
+            return;
+        }
+        owners.push(reference);
+        object["metadata"]["ownerReferences"] = owners.into();
+        self.put(object);
     }
 
     /// What the API does.
