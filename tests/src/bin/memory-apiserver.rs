@@ -10,6 +10,7 @@ use reddwarf_apiserver::authn::PeerIdentity;
 use reddwarf_apiserver::background::{self, Background};
 use reddwarf_apiserver::bootstrap::{self, BootstrapConfig};
 use reddwarf_apiserver::request::UserInfo;
+use reddwarf_controllers::Controllers;
 use reddwarf_core::Store;
 use reddwarf_core::api::ApiClient;
 use reddwarf_tests::memory_api::server;
@@ -40,6 +41,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Dropping the sender would end the loop that follows it; nobody joins or leaves here.
     let (_members, members) = watch::channel(vec![address]);
     let term = store.leading_term().unwrap_or_default();
+    let manager = LocalClient::privileged(
+        server.clone(),
+        "system:kube-controller-manager",
+        "kube-controller-manager",
+    );
+    let controllers = Controllers {
+        client: manager.fenced(term),
+        store: store.clone(),
+        kinds: server.config().registry.clone(),
+    };
+    tokio::spawn(reddwarf_controllers::run(controllers, CancellationToken::new()));
     let loops = Background {
         client: client.fenced(term),
         store,

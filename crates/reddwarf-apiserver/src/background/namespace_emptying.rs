@@ -73,29 +73,58 @@ fn finalizers(namespace: &Value) -> impl Iterator<Item = &str> {
     list.into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// Deletes what is there. Answers a collection that still holds something at a revision, or
-/// lets the namespace go when none does.
+/// Deletes what is there, pods before all else: they may need what is around them. Answers a
+/// collection that still holds something at a revision, or lets the namespace go when none does.
 async fn pass(
     background: &Background,
     view: &View,
     namespace: &Value,
     name: &str,
 ) -> Result<Option<(Collection, Revision)>, Box<Status>> {
-    for (collection, path) in filled(background, view, name) {
-        if !Remaining::all_are_going(view, &collection, name) {
-            // Dependents go too, so nothing may be orphaned, as Jobs would be by default.
-            let path = format!("{path}?propagationPolicy=Background");
-            background.client.request("DELETE", &path, None, None).await?;
-        }
+    let pods = Collection::new("", "pods");
+    let (first, others): (Vec<_>, Vec<_>) =
+        filled(background, view, name).into_iter().partition(|(collection, _)| *collection == pods);
+    let mut failures = delete(background, view, name, &first).await;
+    let view = background.store.view();
+    let pods_remain = view.list(&pods, Some(name), None).next().is_some();
+    if !pods_remain {
+        failures.extend(delete(background, &view, name, &others).await);
     }
     let view = background.store.view();
-    let left = filled(background, &view, name);
-    let Some((first, _)) = left.into_iter().next() else {
+    let left = filled(background, &view, name).into_iter().next();
+    let Some((waiting_for, _)) = left else {
         return release(background, namespace, name).await.map(|()| None);
     };
-    let remaining = Remaining::of(background, &view, name);
+    let counted = |collection: &Collection| !pods_remain || *collection == pods;
+    let remaining = Remaining::of(background, &view, name, counted, &failures);
     report(background, namespace, name, &remaining).await?;
-    Ok(Some((first, view.revision)))
+    match failures.into_iter().next() {
+        Some(failure) => Err(failure),
+        None if pods_remain => Ok(Some((pods, view.revision))),
+        None => Ok(Some((waiting_for, view.revision))),
+    }
+}
+
+/// Deletes what the collections hold in the namespace and is not on its way; one that refuses
+/// does not hold up the others.
+async fn delete(
+    background: &Background,
+    view: &View,
+    name: &str,
+    collections: &[(Collection, String)],
+) -> Vec<Box<Status>> {
+    let mut failures = Vec::new();
+    for (collection, path) in collections {
+        if Remaining::all_are_going(view, collection, name) {
+            continue;
+        }
+        // Dependents go too, so nothing may be orphaned, as Jobs would be by default.
+        let path = format!("{path}?propagationPolicy=Background");
+        if let Err(status) = background.client.request("DELETE", &path, None, None).await {
+            failures.push(status);
+        }
+    }
+    failures
 }
 
 /// The collections that hold something in the namespace, with the paths at which they are

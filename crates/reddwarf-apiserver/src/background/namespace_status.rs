@@ -2,24 +2,37 @@
 
 use super::Background;
 use jiff::Timestamp;
-use reddwarf_core::{Collection, StoredObject, View};
+use reddwarf_core::{Collection, Status, StoredObject, View};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// What is left in a namespace: how many objects of each resource, and of each finalizer.
+/// What is left in a namespace: how many objects of each resource, and of each finalizer; and
+/// what was said of those that could not be deleted.
 #[derive(Debug, Default)]
 pub(super) struct Remaining {
     resources: BTreeMap<String, usize>,
     finalizers: BTreeMap<String, usize>,
+    failures: Vec<String>,
 }
 
 impl Remaining {
-    /// Counts what the view holds.
-    pub(super) fn of(background: &Background, view: &View, namespace: &str) -> Self {
-        let mut remaining = Remaining::default();
+    /// Counts what the view holds of the collections that `counted` takes.
+    pub(super) fn of(
+        background: &Background,
+        view: &View,
+        namespace: &str,
+        counted: impl Fn(&Collection) -> bool,
+        failures: &[Box<Status>],
+    ) -> Self {
+        let mut remaining = Remaining {
+            failures: failures.iter().map(|status| status.message.clone()).collect(),
+            ..Remaining::default()
+        };
+        remaining.failures.sort();
         let mut seen = std::collections::BTreeSet::new();
         for kind in background.registry.kinds().filter(|kind| kind.namespaced()) {
-            if !seen.insert(kind.storage.collection.clone()) {
+            let collection = &kind.storage.collection;
+            if !counted(collection) || !seen.insert(collection.clone()) {
                 continue;
             }
             for object in view.list(&kind.storage.collection, Some(namespace), None) {
@@ -74,6 +87,22 @@ pub(super) fn conditions(remaining: &Remaining, stored: &Value) -> Option<Vec<Va
             "All content-preserving finalizers finished".to_owned(),
         ),
     };
+    let (failed_status, failed_reason, failed_text) = match &remaining.failures[..] {
+        [] => (
+            "False",
+            "ContentDeleted",
+            "All content successfully deleted, may be waiting on finalization".to_owned(),
+        ),
+        failures => (
+            "True",
+            "ContentDeletionFailed",
+            format!(
+                "Failed to delete all resource types, {} remaining: {}",
+                failures.len(),
+                failures.join(", ")
+            ),
+        ),
+    };
     let wanted = [
         (
             "NamespaceDeletionDiscoveryFailure",
@@ -87,12 +116,7 @@ pub(super) fn conditions(remaining: &Remaining, stored: &Value) -> Option<Vec<Va
             "ParsedGroupVersions",
             "All legacy kube types successfully parsed".to_owned(),
         ),
-        (
-            "NamespaceDeletionContentFailure",
-            "False",
-            "ContentDeleted",
-            "All content successfully deleted, may be waiting on finalization".to_owned(),
-        ),
+        ("NamespaceDeletionContentFailure", failed_status, failed_reason, failed_text),
         ("NamespaceContentRemaining", content_status, content_reason, content_text),
         ("NamespaceFinalizersRemaining", held_status, held_reason, held_text),
     ];
@@ -147,5 +171,17 @@ mod tests {
             "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances"
         );
         assert!(conditions(&remaining, &json!(shown)).is_none());
+    }
+
+    #[test]
+    fn what_could_not_be_deleted_is_told() {
+        let failures = vec!["no".to_owned(), "never".to_owned()];
+        let remaining = Remaining { failures, ..Remaining::default() };
+        let shown = conditions(&remaining, &Value::Null).expect("new conditions");
+        assert_eq!(shown[2]["reason"], "ContentDeletionFailed");
+        assert_eq!(
+            shown[2]["message"],
+            "Failed to delete all resource types, 2 remaining: no, never"
+        );
     }
 }

@@ -6,6 +6,7 @@ pub mod conversion;
 pub mod kind;
 pub mod prepare;
 pub mod selectable;
+mod served;
 
 pub use kind::{
     Column, Doc, FieldSelectors, Generation, Hooks, Kind, RowContext, Scope, StorageVersion,

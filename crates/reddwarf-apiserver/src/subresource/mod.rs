@@ -59,8 +59,13 @@ pub enum Effect {
     Delete {
         /// `DeleteOptions` as JSON.
         options: Value,
-        /// Other objects stored in the same commit, before the deletion.
+        /// What the main object becomes before it is deleted.
+        first: Option<Value>,
+        /// Other objects stored in one commit with that, before the deletion.
         also: Vec<Also>,
+        /// Whether this is right only for the object as it is: when it changes meanwhile, all is
+        /// computed anew.
+        exact: bool,
         /// The answer (201).
         reply: Value,
     },
@@ -83,8 +88,10 @@ pub struct Also {
     pub version: &'static str,
     /// Plural.
     pub resource: &'static str,
-    /// The new object.
+    /// The new object, of which only the status is another one.
     pub object: Value,
+    /// The object as it is stored.
+    pub before: Value,
     /// The revision that must still be stored.
     pub at: Revision,
 }

@@ -137,6 +137,7 @@ fn other(kind: &str) -> Rules {
         "StorageClass" => of(storage::class, storage::class_update),
         "PodDisruptionBudget" => {
             of(workload::disruption_budget, |new, _| workload::disruption_budget(new))
+                .named(names::path_segment)
                 .with_status(workload::disruption_status)
         }
         _ => NONE,

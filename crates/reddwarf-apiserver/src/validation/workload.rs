@@ -365,7 +365,7 @@ pub fn disruption_budget(object: &Value) -> ErrorList {
     let mut errors = ErrorList::new();
     if has(spec, "minAvailable") && has(spec, "maxUnavailable") {
         let detail = "minAvailable and maxUnavailable cannot be both set";
-        errors.push(FieldError::invalid(path(), spec.clone(), detail));
+        errors.push(FieldError::invalid(path(), internal_budget(spec), detail));
     }
     for field in ["minAvailable", "maxUnavailable"] {
         errors.extend(check::int_or_percent(spec, field, &path()));
@@ -375,6 +375,18 @@ pub fn disruption_budget(object: &Value) -> ErrorList {
     let policies = ["AlwaysAllow", "IfHealthyBudget"];
     errors.extend(check::one_of(spec, "unhealthyPodEvictionPolicy", &policies, &path()));
     errors
+}
+
+/// The spec as upstream's messages show it: in its internal form.
+fn internal_budget(spec: &Value) -> Value {
+    let fields = ["minAvailable", "selector", "maxUnavailable", "unhealthyPodEvictionPolicy"];
+    let mut shown = serde_json::Map::new();
+    for field in fields {
+        let mut name = field.to_owned();
+        name[..1].make_ascii_uppercase();
+        shown.insert(name, spec.get(field).cloned().unwrap_or_default());
+    }
+    Value::Object(shown)
 }
 
 /// Checks an update of a disruption budget's status.

@@ -38,6 +38,22 @@ pub fn updated(x: &Exchange<'_>, old: Option<&Value>, new: &Value) -> Option<Val
     own_form(x, &api_version, &manager).updated(old, new)
 }
 
+/// `managedFields` of another object than the request's, whose status the server itself changes.
+pub fn updated_by_server(x: &Exchange<'_>, kind: &Kind, old: &Value, new: &Value) -> Option<Value> {
+    let (api_version, subresource) = (kind.api_version(), "status");
+    let tracker = Tracker {
+        updater: Updater {
+            versions: Versions::of_kind(x.server.registry(), kind, &api_version),
+            reset: reset::fields(kind, subresource),
+        },
+        manager: "kube-apiserver",
+        subresource,
+        empty: x.server.empty_object(kind),
+        now: crate::defaults::now(),
+    };
+    tracker.updated(Some(old), new)
+}
+
 /// Applies a configuration to `old` through the path's own form.
 ///
 /// # Errors

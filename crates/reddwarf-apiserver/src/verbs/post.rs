@@ -14,7 +14,7 @@ use crate::representation::shown;
 use crate::schema::Decoded;
 use crate::subresource::{Also, Effect, Post, post as compute};
 use http::StatusCode;
-use reddwarf_core::{Change, Precondition, Status, StoredObject, View};
+use reddwarf_core::{Change, Precondition, Reason, Revision, Status, StoredObject, View};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -67,11 +67,41 @@ enum Done {
     Redirect { resource: &'static str, subresource: &'static str, name: String },
 }
 
+/// How far one attempt came.
+enum Attempted {
+    Done(Done),
+    /// All that comes before a deletion is stored.
+    ToDelete {
+        options: DeleteOptions,
+        exact: bool,
+        reply: Value,
+    },
+}
+
+/// Deletions of one request that may find that the object changed.
+const DELETIONS_TRIED_MAX: u32 = 8;
+
 async fn run(x: &Exchange<'_>, body: &Value, options: WriteOptions) -> Result<Done, Box<Status>> {
     let mut attempts = Attempts::begin(x);
+    let mut deletions = 0;
     loop {
         match attempt(x, body, options, &attempts.view()).await {
-            Ok(done) => return Ok(done),
+            // What was stored before a deletion is not stored again when that fails.
+            Ok(Attempted::ToDelete { options: asked, exact, reply }) => {
+                deletions += 1;
+                match delete_named(x, x.name(), &asked, &Vec::new).await {
+                    Ok(_) => return Ok(answered(reply)),
+                    Err(status)
+                        if exact
+                            && status.is(Reason::Conflict)
+                            && deletions < DELETIONS_TRIED_MAX =>
+                    {
+                        attempts = Attempts::begin(x);
+                    }
+                    Err(status) => return Err(status),
+                }
+            }
+            Ok(Attempted::Done(done)) => return Ok(done),
             Err(failure) => attempts.again(x, failure).await?,
         }
     }
@@ -82,7 +112,7 @@ async fn attempt(
     body: &Value,
     options: WriteOptions,
     view: &View,
-) -> Result<Done, Failure> {
+) -> Result<Attempted, Failure> {
     let stored = if x.name().is_empty() { None } else { view.get(&x.key(x.name())) };
     let current = stored.map(|s| shown(x.kind, &s.bytes));
     let effect = compute(&Post {
@@ -97,30 +127,53 @@ async fn attempt(
         view,
     })?;
     match effect {
-        Effect::Reply(reply) => Ok(created(reply)),
+        Effect::Reply(reply) => Ok(Attempted::Done(answered(reply))),
         Effect::Redirect { resource, subresource, name } => {
-            Ok(Done::Redirect { resource, subresource, name })
+            Ok(Attempted::Done(Done::Redirect { resource, subresource, name }))
         }
-        Effect::Update { reply, .. } if options.dry_run => Ok(created(reply)),
+        Effect::Update { reply, .. } if options.dry_run => Ok(Attempted::Done(answered(reply))),
         Effect::Update { object, also, reply } => {
             let stored = stored.ok_or_else(|| not_found(x.kind, x.name()))?;
             store(x, stored, &object, also).await?;
-            Ok(created(reply))
+            Ok(Attempted::Done(answered(reply)))
         }
-        Effect::Delete { options: asked, also, reply } => {
+        Effect::Delete { options: asked, first, also, exact, reply } => {
+            let stored = stored.ok_or_else(|| not_found(x.kind, x.name()))?;
             let mut asked = DeleteOptions::from_body(&asked)?;
             asked.dry_run |= options.dry_run;
-            if let Some(stored) = stored {
-                asked.uid.get_or_insert_with(|| stored.index.uid.to_string());
+            asked.uid.get_or_insert_with(|| stored.index.uid.to_string());
+            let exact = exact && asked.resource_version.is_none();
+            let mut revision = stored.revision;
+            if !asked.dry_run && (first.is_some() || !also.is_empty()) {
+                revision = store_before(x, stored, first.as_ref(), also).await?;
             }
-            let writes = writes(x, also);
-            delete_named(x, x.name(), &asked, &|| writes.clone()).await?;
-            Ok(created(reply))
+            if !asked.dry_run && (exact || asked.resource_version.is_some()) {
+                asked.resource_version = Some(revision.to_string());
+            }
+            Ok(Attempted::ToDelete { options: asked, exact, reply })
         }
     }
 }
 
-fn created(reply: Value) -> Done {
+/// Stores what comes before a deletion; the revision that the object then has.
+async fn store_before(
+    x: &Exchange<'_>,
+    stored: &Arc<StoredObject>,
+    object: Option<&Value>,
+    also: Vec<Also>,
+) -> Result<Revision, Failure> {
+    let mut preconditions = vec![still_at(&stored.key, stored.revision)];
+    let mut changes: Vec<Change> =
+        object.map(|object| to_change(x.kind, stored.key.clone(), object).0).into_iter().collect();
+    for (precondition, change) in writes(x, also) {
+        preconditions.push(precondition);
+        changes.push(change);
+    }
+    let first = x.propose(preconditions, changes).await?.first;
+    Ok(if object.is_some() { first } else { stored.revision })
+}
+
+fn answered(reply: Value) -> Done {
     let code = match reply["kind"] == "Status" {
         true => reply["code"].as_u64().and_then(|c| u16::try_from(c).ok()),
         false => None,
@@ -147,10 +200,13 @@ async fn store(
 
 fn writes(x: &Exchange<'_>, also: Vec<Also>) -> Vec<(Precondition, Change)> {
     let written = also.into_iter().filter_map(|also| {
-        let kind = x.server.registry().resource(also.group, also.version, also.resource)?;
-        let name = crate::object::name(&also.object);
-        let key = kind.storage.collection.key(crate::object::namespace(&also.object), name);
-        Some((still_at(&key, also.at), to_change(kind, key, &also.object).0))
+        let Also { group, version, resource, mut object, before, at } = also;
+        let kind = x.server.registry().resource(group, version, resource)?;
+        let managed = ownership::updated_by_server(x, kind, &before, &object);
+        set_meta(&mut object, "managedFields", managed);
+        let name = crate::object::name(&object);
+        let key = kind.storage.collection.key(crate::object::namespace(&object), name);
+        Some((still_at(&key, at), to_change(kind, key, &object).0))
     });
     written.collect()
 }

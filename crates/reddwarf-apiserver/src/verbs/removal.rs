@@ -159,29 +159,29 @@ fn of_namespace(old: &Value, options: &DeleteOptions) -> Fate {
     }
 }
 
+/// The finalizers with which a deletion leaves the object: what the request says of dependents
+/// stands above what the object's finalizers say, and that above what is usual for the kind.
 fn wanted_finalizers<'a>(kind: &Kind, old: &'a Value, options: &DeleteOptions) -> Vec<&'a str> {
     let stored = finalizers(old);
-    let has = |name: &str| stored.contains(&name);
-    let orphan = match options.propagation {
-        Some(propagation) => propagation == Propagation::Orphan,
-        None => has(ORPHAN) || (!has(FOREGROUND) && orphans_by_default(kind)),
+    let held = stored.iter().copied().find(|f| [ORPHAN, FOREGROUND].contains(f));
+    let added = match options.propagation {
+        _ if has_no_dependents(kind) => None,
+        Some(Propagation::Orphan) => Some(ORPHAN),
+        Some(Propagation::Foreground) => Some(FOREGROUND),
+        Some(Propagation::Background) => None,
+        None => held.or_else(|| orphans_by_default(kind).then_some(ORPHAN)),
     };
-    let foreground = match options.propagation {
-        Some(propagation) => propagation == Propagation::Foreground,
-        None => has(FOREGROUND) && !orphan,
-    };
-    let wanted = |name: &&str| match *name {
-        ORPHAN => orphan,
-        FOREGROUND => foreground,
-        _ => true,
-    };
-    let mut kept: Vec<&str> = stored.iter().copied().filter(wanted).collect();
-    for (name, wanted) in [(ORPHAN, orphan), (FOREGROUND, foreground)] {
-        if wanted && !kept.contains(&name) {
-            kept.push(name);
-        }
+    let ours = stored.iter().filter(|f| [ORPHAN, FOREGROUND].contains(*f));
+    if ours.clone().count() == usize::from(added.is_some()) && ours.copied().next() == added {
+        return stored;
     }
-    kept
+    let others = stored.iter().copied().filter(|f| ![ORPHAN, FOREGROUND].contains(f));
+    others.chain(added).collect()
+}
+
+/// Kinds that upstream's collector knows nothing of.
+fn has_no_dependents(kind: &Kind) -> bool {
+    kind.kind == "Event"
 }
 
 fn set_finalizers(object: &mut Value, wanted: &[&str]) {
@@ -219,6 +219,34 @@ pub async fn remove(
 mod tests {
     use super::*;
     use crate::registry::Registry;
+
+    #[test]
+    fn the_request_says_what_becomes_of_dependents_then_the_object_then_the_kind() {
+        let registry = Registry::builtin();
+        let left = |resource: (&str, &str), finalizers: Value, propagation| {
+            let kind = registry.resource(resource.0, "v1", resource.1).expect("served");
+            let object = json!({"metadata": {"name": "o", "finalizers": finalizers}});
+            let options = DeleteOptions { propagation, ..Default::default() };
+            match decide(kind, &object, &options) {
+                Fate::Marked(object) => object["metadata"]["finalizers"].clone(),
+                Fate::Removed(_) => Value::Null,
+                Fate::Unchanged => json!("unchanged"),
+            }
+        };
+        let (map, job) = (("", "configmaps"), ("batch", "jobs"));
+        let (orphan, foreground) = (Propagation::Orphan, Propagation::Foreground);
+        let background = Some(Propagation::Background);
+        assert_eq!(left(map, json!([]), None), Value::Null);
+        assert_eq!(left(job, json!([]), None), json!(["orphan"]));
+        assert_eq!(left(job, json!([]), background), Value::Null);
+        assert_eq!(left(map, json!(["orphan"]), None), json!(["orphan"]));
+        assert_eq!(left(job, json!(["foregroundDeletion"]), None), json!(["foregroundDeletion"]));
+        assert_eq!(left(map, json!(["orphan", "x"]), background), json!(["x"]));
+        assert_eq!(left(map, json!(["orphan", "x"]), Some(orphan)), json!(["orphan", "x"]));
+        let turned = left(map, json!(["orphan", "x"]), Some(foreground));
+        assert_eq!(turned, json!(["x", "foregroundDeletion"]));
+        assert_eq!(left(("", "events"), json!([]), Some(foreground)), Value::Null);
+    }
 
     #[test]
     fn a_removal_that_was_interrupted_is_finished_by_the_next_deletion() {

@@ -1,8 +1,10 @@
-//! What a member does while it leads: the first objects, the API's background work, scheduling.
+//! What a member does while it leads: the first objects, the API's background work, scheduling,
+//! controllers.
 
 use reddwarf_apiserver::background::{self, Background};
 use reddwarf_apiserver::bootstrap::{self, BootstrapConfig};
 use reddwarf_apiserver::registry::Registry;
+use reddwarf_controllers::{self as controllers, Controllers};
 use reddwarf_core::Store;
 use reddwarf_core::api::ApiClient;
 use reddwarf_scheduler as scheduler;
@@ -19,8 +21,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// The leader's loops.
 pub(super) struct Leader {
     /// Each with an identity of its own in the history: the first objects and the background
-    /// work, and the scheduler.
+    /// work, the controllers, and the scheduler.
     pub controller: Arc<dyn ApiClient>,
+    pub controllers: Arc<dyn ApiClient>,
     pub scheduler: Arc<dyn ApiClient>,
     pub store: Arc<dyn Store>,
     pub registry: Arc<Registry>,
@@ -75,8 +78,14 @@ impl Leader {
             ca_pem: self.bootstrap.ca_pem.as_str().into(),
             members: self.members.clone(),
         };
+        let controllers = Controllers {
+            client: self.controllers.fenced(term),
+            store: self.store.clone(),
+            kinds: self.registry.clone(),
+        };
         tokio::join!(
             background::run(background, cancel.clone()),
+            controllers::run(controllers, cancel.clone()),
             scheduler::run(
                 self.scheduler.fenced(term),
                 cancel.clone(),

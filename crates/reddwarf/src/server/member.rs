@@ -48,6 +48,11 @@ pub(super) async fn run(
             "system:apiserver",
             "kube-apiserver",
         )),
+        controllers: Arc::new(LocalClient::privileged(
+            member.server.clone(),
+            "system:kube-controller-manager",
+            "kube-controller-manager",
+        )),
         scheduler: Arc::new(LocalClient::privileged(
             member.server.clone(),
             "system:kube-scheduler",
