@@ -3,12 +3,14 @@
 //! The first leader commits them; each is left alone when it exists, so running this again
 //! changes nothing.
 
+mod flow;
 mod objects;
 
 use reddwarf_core::api::ApiClient;
 use reddwarf_core::{Reason, Status};
 use serde_json::Value;
 
+pub use flow::mandatory_flow_spec;
 pub use objects::{SYSTEM_NAMESPACES, default_account, kubernetes_endpoints, root_ca};
 
 /// What the cluster's first objects depend on.

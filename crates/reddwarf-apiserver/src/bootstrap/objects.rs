@@ -38,6 +38,7 @@ pub fn all(config: &BootstrapConfig) -> Result<Vec<(String, Value)>, BootstrapEr
         let path = "/apis/scheduling.k8s.io/v1/priorityclasses".to_owned();
         all.push((path, priority_class(name, value, description)));
     }
+    all.extend(super::flow::all());
     all.push(("/apis/networking.k8s.io/v1/servicecidrs".into(), service_cidr(config)));
     let service = kubernetes_service(&range, config.api_port);
     all.push(("/api/v1/namespaces/default/services".into(), service));

@@ -63,6 +63,18 @@ pub fn definition_create(object: &mut Value) {
     put(object, "status", json!({"storedVersions": stored}));
 }
 
+/// What the API server serves itself is there from the start.
+pub fn api_service_create(object: &mut Value) {
+    if at(object, "spec.service").is_none() {
+        let available = json!({
+            "type": "Available", "status": "True", "reason": "Local",
+            "message": "Local APIServices are always available",
+            "lastTransitionTime": crate::defaults::now(),
+        });
+        put(object, "status.conditions", json!([available]));
+    }
+}
+
 /// A `/status` that can change nothing of the metadata.
 pub fn status_keeps_metadata(new: &mut Value, old: &Value) {
     for field in ["labels", "annotations", "finalizers", "ownerReferences"] {
