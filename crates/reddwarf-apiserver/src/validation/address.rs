@@ -142,6 +142,25 @@ fn canonical(text: &str, path: &FieldPath) -> ErrorList {
     vec![FieldError::invalid(path.clone(), text, detail)]
 }
 
+/// A warning about a valid address that is not in canonical form.
+pub fn ip_warning(text: &str, path: &FieldPath) -> Option<String> {
+    let IpAddr::V6(ip) = text.parse().ok()? else { return None };
+    (ip.to_string() != text).then(|| {
+        format!("{path}: IPv6 address {text:?} should be in RFC 5952 canonical format (\"{ip}\")")
+    })
+}
+
+/// A warning about a valid range that is not in canonical form.
+pub fn cidr_warning(text: &str, path: &FieldPath) -> Option<String> {
+    let Cidr { ip, prefix } = Cidr::sloppy(text).filter(|cidr| cidr.ip.is_ipv6())?;
+    let form = format!("{ip}/{prefix}");
+    (form != text && cidr_problem(text).is_none()).then(|| {
+        format!(
+            "{path}: IPv6 CIDR value {text:?} should be in RFC 5952 canonical format ({form:?})"
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

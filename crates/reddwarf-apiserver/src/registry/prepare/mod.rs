@@ -3,10 +3,12 @@
 //! By then the name, uid and times are set and defaults are filled in. The pipeline has cleared
 //! or kept the status as [`Strategy`](super::Strategy) says; what is here comes on top.
 
+mod device;
 mod pod;
 mod storage;
 mod workload;
 
+pub use device::{claim_status_update as device_claim_status_update, slice_create, slice_update};
 pub use pod::{pod_create, pod_status_update};
 pub use storage::{claim_create, claim_update, volume_create, volume_status_update};
 pub use workload::{daemon_set_create, daemon_set_update, deployment_status_update, job_create};
@@ -48,9 +50,11 @@ pub fn endpoint_slice_create(object: &mut Value) {
     each(object, "endpoints", |endpoint| drop(remove(endpoint, "deprecatedTopology")));
 }
 
-/// See [`endpoint_slice_create`].
-pub fn endpoint_slice_update(new: &mut Value, _old: &Value) {
-    endpoint_slice_create(new);
+/// The topology stays with endpoints that do not change.
+pub fn endpoint_slice_update(new: &mut Value, old: &Value) {
+    if at(new, "endpoints") != at(old, "endpoints") {
+        endpoint_slice_create(new);
+    }
 }
 
 /// The version in which objects are stored is on record from the start.
