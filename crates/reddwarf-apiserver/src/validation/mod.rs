@@ -13,6 +13,7 @@ mod condition;
 mod config;
 mod csi;
 mod endpoint_slice;
+mod expression;
 pub mod field_error;
 mod flow;
 pub mod labels;

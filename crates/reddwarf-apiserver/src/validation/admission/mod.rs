@@ -1,11 +1,9 @@
 //! What extends admission: webhooks, policies in CEL, and their bindings.
-//!
-//! What the expressions mean is not looked at here, only that there are some.
 
 mod binding;
-mod expression;
 mod policy;
 mod rule;
+mod variable;
 mod webhook;
 
 pub use binding::{mutating_binding, validating_binding};

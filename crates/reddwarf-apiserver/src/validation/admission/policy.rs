@@ -1,9 +1,10 @@
 //! Policies in CEL.
 
+use super::super::expression::{self, Expected};
 use super::super::read::{differs, has, items, text};
 use super::super::{ErrorList, FieldError, FieldPath, check, condition, names};
-use super::expression::{given, match_conditions, variables};
 use super::rule::{MUTATING_OPERATIONS, OPERATIONS, match_resources};
+use super::variable::{Given, OF_REQUESTS, match_conditions, variables};
 use super::{FAILURE_POLICIES, REINVOCATION_POLICIES};
 use crate::object;
 use serde_json::Value;
@@ -11,9 +12,11 @@ use serde_json::Value;
 const ANNOTATIONS_MAX: usize = 20;
 const ANNOTATION_BYTES_MAX: usize = 5 * 1024;
 const REASONS: [&str; 3] = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
-/// The ways to change an object with the field of each.
-const PATCHES: [(&str, &str); 2] =
-    [("ApplyConfiguration", "applyConfiguration"), ("JSONPatch", "jsonPatch")];
+/// The ways to change an object with the field of each, and what its expression comes to.
+const PATCHES: [(&str, &str, Expected); 2] = [
+    ("ApplyConfiguration", "applyConfiguration", Expected::Object),
+    ("JSONPatch", "jsonPatch", Expected::JsonPatch),
+];
 const NO_EXPRESSION: &str = "expression is not specified";
 
 fn path() -> FieldPath {
@@ -45,6 +48,16 @@ fn conditions_changed(new: &Value, old: &Value) -> bool {
     changed("paramKind") || changed("matchConditions")
 }
 
+/// The names that the expressions of a policy may use.
+fn declared(spec: &Value) -> Vec<&'static str> {
+    let mut names = OF_REQUESTS.to_vec();
+    names.push("variables");
+    if has(spec, "paramKind") {
+        names.push("params");
+    }
+    names
+}
+
 /// What both kinds of policies begin with.
 fn beginning(spec: &Value, conditions: bool, operations: &[&str]) -> ErrorList {
     let mut errors = ErrorList::new();
@@ -65,10 +78,11 @@ fn beginning(spec: &Value, conditions: bool, operations: &[&str]) -> ErrorList {
     } else {
         errors.push(FieldError::required(at, ""));
     }
+    let declared = declared(spec);
     if conditions {
-        errors.extend(match_conditions(spec, &path()));
+        errors.extend(match_conditions(spec, &declared, &path()));
     }
-    errors.extend(variables(spec, &path()));
+    errors.extend(variables(spec, &declared, &path()));
     errors
 }
 
@@ -112,6 +126,7 @@ fn api_version(given: &str, at: &FieldPath) -> ErrorList {
 fn validating(object: &Value, conditions: bool) -> ErrorList {
     let spec = &object["spec"];
     let mut errors = beginning(spec, conditions, &OPERATIONS);
+    let declared = declared(spec);
     let (validations, annotations) = (items(spec, "validations"), items(spec, "auditAnnotations"));
     if validations.is_empty() && annotations.is_empty() {
         let detail = "validations or auditAnnotations must contain at least one item";
@@ -119,19 +134,22 @@ fn validating(object: &Value, conditions: bool) -> ErrorList {
         errors.extend(fields.map(|field| FieldError::required(path().child(field), detail)));
     }
     for (at, one) in validations.iter().enumerate() {
-        errors.extend(validation(one, &path().child("validations").index(at)));
+        errors.extend(validation(one, &declared, &path().child("validations").index(at)));
     }
-    errors.extend(audit_annotations(annotations, object::name(object)));
+    errors.extend(audit_annotations(annotations, object::name(object), &declared));
     errors
 }
 
-fn validation(validation: &Value, at: &FieldPath) -> ErrorList {
-    let mut errors: ErrorList =
-        given(validation, "expression", NO_EXPRESSION, at).into_iter().collect();
+fn validation(validation: &Value, declared: &[&str], at: &FieldPath) -> ErrorList {
+    let given = Given { declared, expected: Expected::Bool, missing: NO_EXPRESSION };
+    let mut errors: ErrorList = given.check(validation, "expression", at).into_iter().collect();
     let of_message = text(validation, "messageExpression");
     if !of_message.is_empty() && of_message.trim().is_empty() {
         let at = at.child("messageExpression");
         errors.push(FieldError::invalid(at, of_message, "must be non-empty if specified"));
+    } else if !of_message.is_empty() {
+        let at = at.child("messageExpression");
+        errors.extend(expression::check(of_message, declared, Expected::Text, &at));
     }
     let message = text(validation, "message");
     let detail = if !message.is_empty() && message.trim().is_empty() {
@@ -147,7 +165,9 @@ fn validation(validation: &Value, at: &FieldPath) -> ErrorList {
     errors
 }
 
-fn audit_annotations(annotations: &[Value], policy: &str) -> ErrorList {
+fn audit_annotations(annotations: &[Value], policy: &str, declared: &[&str]) -> ErrorList {
+    let missing = "valueExpression is not specified";
+    let given = Given { declared, expected: Expected::TextOrNull, missing };
     let list = path().child("auditAnnotations");
     let mut errors = ErrorList::new();
     if annotations.len() > ANNOTATIONS_MAX {
@@ -158,11 +178,11 @@ fn audit_annotations(annotations: &[Value], policy: &str) -> ErrorList {
         let path = list.index(at);
         let (key, at_key) = (text(annotation, "key"), path.child("key"));
         errors.extend(check::named(names::qualified_name, &format!("{policy}/{key}"), &at_key));
-        let missing = "valueExpression is not specified";
-        errors.extend(given(annotation, "valueExpression", missing, &path));
         if text(annotation, "valueExpression").trim().len() > ANNOTATION_BYTES_MAX {
             let detail = format!("must not exceed {ANNOTATION_BYTES_MAX} bytes in length");
             errors.push(FieldError::required(path.child("valueExpression"), detail));
+        } else {
+            errors.extend(given.check(annotation, "valueExpression", &path));
         }
         if annotations[..at].iter().any(|before| text(before, "key") == key) {
             errors.push(FieldError::duplicate(at_key, key));
@@ -195,7 +215,7 @@ fn mutating(object: &Value, conditions: bool) -> ErrorList {
         errors.push(FieldError::required(list.clone(), detail));
     }
     for (at, one) in mutations.iter().enumerate() {
-        errors.extend(mutation(one, &list.index(at)));
+        errors.extend(mutation(one, &declared(spec), &list.index(at)));
     }
     let field = "reinvocationPolicy";
     match text(spec, field) {
@@ -205,21 +225,22 @@ fn mutating(object: &Value, conditions: bool) -> ErrorList {
     errors
 }
 
-fn mutation(mutation: &Value, at: &FieldPath) -> ErrorList {
+fn mutation(mutation: &Value, declared: &[&str], at: &FieldPath) -> ErrorList {
     let kind = text(mutation, "patchType");
     if kind.is_empty() {
         return vec![FieldError::required(at.child("patchType"), "")];
     }
-    if !PATCHES.iter().any(|(known, _)| *known == kind) {
-        let kinds = PATCHES.map(|(known, _)| known);
+    if !PATCHES.iter().any(|(known, ..)| *known == kind) {
+        let kinds = PATCHES.map(|(known, ..)| known);
         return vec![FieldError::not_supported(at.child("patchType"), kind, &kinds)];
     }
     let mut errors = ErrorList::new();
-    for (of, field) in PATCHES {
+    for (of, field, expected) in PATCHES {
         let at = at.child(field);
+        let given = Given { declared, expected, missing: NO_EXPRESSION };
         match (of == kind, has(mutation, field)) {
             (true, true) => {
-                errors.extend(given(&mutation[field], "expression", NO_EXPRESSION, &at));
+                errors.extend(given.check(&mutation[field], "expression", &at));
             }
             (true, false) => {
                 let detail = format!("must be specified when patchType is {kind}");
@@ -260,7 +281,8 @@ mod tests {
     #[test]
     fn messages_are_one_line() {
         let of = |field: &str, value: &str| {
-            shown(&validation(&json!({"expression": "true", field: value}), &FieldPath::new("v")))
+            let value = json!({"expression": "true", field: value});
+            shown(&validation(&value, &OF_REQUESTS, &FieldPath::new("v")))
         };
         assert!(of("message", "fine").is_empty());
         assert_eq!(of("message", " "), ["v.message FieldValueInvalid"]);
@@ -271,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_mutation_is_of_its_type() {
-        let of = |value: Value| shown(&mutation(&value, &FieldPath::new("m")));
+        let of = |value: Value| shown(&mutation(&value, &OF_REQUESTS, &FieldPath::new("m")));
         assert!(
             of(json!({"patchType": "JSONPatch", "jsonPatch": {"expression": "[]"}})).is_empty()
         );
@@ -286,7 +308,7 @@ mod tests {
     fn keys_of_annotations_name_the_policy() {
         let annotations = [json!({"key": "a", "valueExpression": "'x'"}), json!({"key": "a"})];
         assert_eq!(
-            shown(&audit_annotations(&annotations, "policy")),
+            shown(&audit_annotations(&annotations, "policy", &[])),
             [
                 "spec.auditAnnotations[1].valueExpression FieldValueRequired",
                 "spec.auditAnnotations[1].key FieldValueDuplicate",

@@ -1,7 +1,8 @@
 //! Claims for devices, templates of claims, and classes of devices.
 
 use super::super::csi::driver_name;
-use super::super::read::{has, int, items, text};
+use super::super::expression::{self, Expected};
+use super::super::read::{differs, has, int, items, text};
 use super::super::{ErrorList, FieldError, FieldPath, check, labels, names};
 use super::{driver_data, each, each_once, fully_qualified_name, itself, named, toleration};
 use serde_json::{Value, json};
@@ -94,15 +95,20 @@ fn exact_request(request: &Value, path: &FieldPath) -> ErrorList {
     errors
 }
 
-/// Selectors of devices. What their expressions mean is not looked at here.
+/// Selectors of devices.
 fn selectors(of: &Value, path: &FieldPath) -> ErrorList {
     each(items(of, "selectors"), SELECTORS_MAX, &path.child("selectors"), |selector, at| {
         if !has(selector, "cel") {
             return vec![FieldError::required(at.child("cel"), "")];
         }
         let at = at.child("cel").child("expression");
-        let long = text(&selector["cel"], "expression").len() > EXPRESSION_BYTES_MAX;
-        long.then(|| FieldError::too_long(at, EXPRESSION_BYTES_MAX)).into_iter().collect()
+        let given = text(&selector["cel"], "expression");
+        let error = if given.len() > EXPRESSION_BYTES_MAX {
+            Some(FieldError::too_long(at, EXPRESSION_BYTES_MAX))
+        } else {
+            expression::check(given, &["device"], Expected::DeviceBool, &at)
+        };
+        error.into_iter().collect()
     })
 }
 
@@ -214,9 +220,13 @@ pub fn class(object: &Value) -> ErrorList {
     errors
 }
 
-/// Checks an update of a class of devices.
-pub fn class_update(new: &Value, _old: &Value) -> ErrorList {
-    class(new)
+/// Checks an update of a class of devices; selectors that stay are not read again.
+pub fn class_update(new: &Value, old: &Value) -> ErrorList {
+    let mut errors = class(new);
+    if !differs(&new["spec"], &old["spec"], "selectors") {
+        errors.retain(|error| !error.field.to_string().ends_with(".cel.expression"));
+    }
+    errors
 }
 
 /// A name with a domain that is not Kubernetes' own, and that a quota can name.
