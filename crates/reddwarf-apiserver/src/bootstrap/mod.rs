@@ -3,12 +3,15 @@
 //! The first leader commits them; each is left alone when it exists, so running this again
 //! changes nothing.
 
+mod api_services;
+mod flow;
 mod objects;
 
 use reddwarf_core::api::ApiClient;
 use reddwarf_core::{Reason, Status};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+pub use flow::mandatory_flow_spec;
 pub use objects::{SYSTEM_NAMESPACES, default_account, kubernetes_endpoints, root_ca};
 
 /// What the cluster's first objects depend on.
@@ -60,6 +63,25 @@ pub async fn run(client: &dyn ApiClient, config: &BootstrapConfig) -> Result<(),
     for (path, object) in objects::all(config)? {
         create(client, &path, &object).await?;
     }
+    service_range_is_ready(client).await
+}
+
+/// Says of the range of service addresses that it is in use.
+async fn service_range_is_ready(client: &dyn ApiClient) -> Result<(), BootstrapError> {
+    const PATH: &str = "/apis/networking.k8s.io/v1/servicecidrs/kubernetes";
+    let refused = |status| BootstrapError::Refused { path: PATH.to_owned(), status };
+    let stored = client.request("GET", PATH, None, None).await.map_err(refused)?;
+    let mut range: Value = serde_json::from_slice(&stored).unwrap_or_default();
+    if range["status"]["conditions"].is_array() {
+        return Ok(());
+    }
+    range["status"] = json!({"conditions": [{
+        "type": "Ready", "status": "True", "reason": "",
+        "message": "Kubernetes default Service CIDR is ready",
+        "lastTransitionTime": crate::defaults::now(),
+    }]});
+    let body = range.to_string().into();
+    client.request("PUT", &format!("{PATH}/status"), None, Some(body)).await.map_err(refused)?;
     Ok(())
 }
 

@@ -38,6 +38,8 @@ pub fn all(config: &BootstrapConfig) -> Result<Vec<(String, Value)>, BootstrapEr
         let path = "/apis/scheduling.k8s.io/v1/priorityclasses".to_owned();
         all.push((path, priority_class(name, value, description)));
     }
+    all.extend(super::api_services::all());
+    all.extend(super::flow::all());
     all.push(("/apis/networking.k8s.io/v1/servicecidrs".into(), service_cidr(config)));
     let service = kubernetes_service(&range, config.api_port);
     all.push(("/api/v1/namespaces/default/services".into(), service));
@@ -65,7 +67,9 @@ fn priority_class(name: &str, value: i64, description: &str) -> Value {
 fn service_cidr(config: &BootstrapConfig) -> Value {
     json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
-        "metadata": {"name": "kubernetes"}, "spec": {"cidrs": [config.service_cidr]},
+        "metadata": {"name": "kubernetes",
+            "finalizers": ["networking.k8s.io/service-cidr-finalizer"]},
+        "spec": {"cidrs": [config.service_cidr]},
     })
 }
 

@@ -1,7 +1,7 @@
 //! Checks of single values that many kinds share.
 
 use super::names::NameRule;
-use super::{ErrorList, FieldError, FieldPath, NEGATIVE};
+use super::{ErrorKind, ErrorList, FieldError, FieldPath, NEGATIVE};
 use crate::validation::read::int;
 use serde_json::Value;
 
@@ -58,6 +58,16 @@ pub fn immutable(new: &Value, old: &Value, field: &str, path: FieldPath) -> Opti
     }
     let value = new.get(field).cloned().unwrap_or_default();
     Some(FieldError::invalid(path, value, "field is immutable"))
+}
+
+/// A list or map with more entries than it may have.
+pub fn too_many(count: usize, max: usize, path: &FieldPath) -> Option<FieldError> {
+    (count > max).then(|| FieldError {
+        kind: ErrorKind::TooMany,
+        field: path.clone(),
+        value: Some(count.into()),
+        detail: format!("must have at most {max} items"),
+    })
 }
 
 /// A number or a percentage, when it is given.

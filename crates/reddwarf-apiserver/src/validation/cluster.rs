@@ -1,6 +1,6 @@
 //! Kinds of the cluster itself: nodes, leases, priority and runtime classes, events, quotas.
 
-use super::read::{differs, has, int, items, text};
+use super::read::{differs, flag, has, int, items, text};
 use super::{ErrorList, FieldError, FieldPath, NEGATIVE, check, names};
 use crate::object;
 use reddwarf_core::quantity::Quantity;
@@ -18,10 +18,14 @@ pub fn priority_class(object: &Value) -> ErrorList {
     let mut errors = ErrorList::new();
     let known = SYSTEM_CLASSES.iter().find(|(system, _)| *system == name);
     if name.starts_with("system-") {
-        if known.is_none_or(|(_, expected)| *expected != value) {
+        let default = flag(object, "globalDefault");
+        if known.is_none_or(|(_, expected)| *expected != value || default) {
             let why = match known {
                 None => format!("{name} is not a known system priority class"),
-                Some((_, expected)) => format!("value of {name} PriorityClass must be {expected}"),
+                Some((_, expected)) if *expected != value => {
+                    format!("value of {name} PriorityClass must be {expected}")
+                }
+                Some(_) => format!("globalDefault of {name} PriorityClass must be false"),
             };
             let detail = format!(
                 "priority class names with 'system-' prefix are reserved for system use only. error: {why}"
@@ -61,17 +65,6 @@ pub fn lease(object: &Value) -> ErrorList {
     }
     errors.extend(check::not_negative(spec, "leaseTransitions", &path));
     errors
-}
-
-/// Checks a runtime class.
-pub fn runtime_class(object: &Value) -> ErrorList {
-    let handler = text(object, "handler");
-    check::required_name(names::label, handler, &FieldPath::new("handler"))
-}
-
-/// Checks an update of a runtime class.
-pub fn runtime_class_update(new: &Value, old: &Value) -> ErrorList {
-    check::immutable(new, old, "handler", FieldPath::new("handler")).into_iter().collect()
 }
 
 /// Checks a node.

@@ -75,6 +75,21 @@ fn expression_errors(expression: &Value, path: &FieldPath) -> ErrorList {
     errors
 }
 
+/// The errors of a selector but those of its values, for an update of an object that was stored
+/// when values were not checked.
+pub fn but_values(mut errors: ErrorList) -> ErrorList {
+    errors.retain(|error| !error.field.to_string().contains(".values["));
+    errors
+}
+
+/// Whether an expression of a selector names a value that is no label value.
+pub fn has_bad_value(selector: &Value) -> bool {
+    let expressions = items(selector, "matchExpressions").iter();
+    expressions
+        .flat_map(|expression| items(expression, "values"))
+        .any(|value| !names::label_value(value.as_str().unwrap_or_default()).is_empty())
+}
+
 /// Whether a selector selects everything.
 pub fn selects_all(selector: &Value) -> bool {
     items(selector, "matchExpressions").is_empty() && entries(selector, "matchLabels").count() == 0

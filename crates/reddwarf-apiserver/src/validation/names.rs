@@ -10,6 +10,8 @@ const LABEL_VALUE: &str = "a valid label must be an empty string or consist of a
 const CONFIG_KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
 const WILDCARD_SUBDOMAIN: &str = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex used for validation is '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const ENV_NAME: &str = "a valid environment variable name must consist only of printable ASCII characters other than '='";
+const DNS_1035_LABEL: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+const C_IDENTIFIER: &str = "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName', regex used for validation is '[A-Za-z_][A-Za-z0-9_]*')";
 
 /// Longest DNS subdomain.
 pub const SUBDOMAIN_CHARS_MAX: usize = 253;
@@ -161,6 +163,19 @@ pub fn port_name(text: &str) -> Vec<String> {
     errors
 }
 
+/// RFC 1035 label: an RFC 1123 label that starts with a letter.
+pub fn dns_1035_label(text: &str) -> Vec<String> {
+    let ok = is_label(text) && text.starts_with(|c: char| c.is_ascii_lowercase());
+    check(text, LABEL_CHARS_MAX, ok, DNS_1035_LABEL)
+}
+
+/// An identifier as the C language has them.
+pub fn c_identifier(text: &str) -> Vec<String> {
+    let first = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let ok = first && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if ok { Vec::new() } else { vec![C_IDENTIFIER.to_owned()] }
+}
+
 /// The rule for `generateName`: a trailing dash is masked, as the random part follows it.
 pub fn prefix_of(rule: NameRule, text: &str) -> Vec<String> {
     match text.strip_suffix('-') {
@@ -206,6 +221,10 @@ mod tests {
         assert_eq!(config_key(".."), ["must not be '..'"]);
         assert_eq!(config_key("bad key"), [CONFIG_KEY]);
         assert_eq!(port_name("-bad-"), ["must not begin or end with a hyphen"]);
+        assert_eq!(dns_1035_label("1a"), [DNS_1035_LABEL]);
+        assert!(dns_1035_label("v1beta1").is_empty());
+        assert_eq!(c_identifier("a b"), [C_IDENTIFIER]);
+        assert!(c_identifier("_A1").is_empty());
         assert!(prefix_of(subdomain, "job-").is_empty());
         assert_eq!(prefix_of(subdomain, "dot."), [SUBDOMAIN]);
     }

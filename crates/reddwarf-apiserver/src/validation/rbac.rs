@@ -13,6 +13,16 @@ pub fn role(object: &Value) -> ErrorList {
 
 /// Checks a role of the cluster.
 pub fn cluster_role(object: &Value) -> ErrorList {
+    aggregating(object, false)
+}
+
+/// Checks an update of a role of the cluster.
+pub fn cluster_role_update(new: &Value, old: &Value) -> ErrorList {
+    let stored = items(&old["aggregationRule"], "clusterRoleSelectors");
+    aggregating(new, stored.iter().any(labels::has_bad_value))
+}
+
+fn aggregating(object: &Value, keep_values: bool) -> ErrorList {
     let mut errors = rules(object, false);
     if !has(object, "aggregationRule") {
         return errors;
@@ -27,7 +37,7 @@ pub fn cluster_role(object: &Value) -> ErrorList {
         let path = list.index(at);
         let found = labels::selector(selector, &path);
         let malformed = !found.is_empty();
-        errors.extend(found);
+        errors.extend(if keep_values { labels::but_values(found) } else { found });
         if malformed {
             errors.push(FieldError::invalid(path, Value::Null, "invalid label selector."));
         }
@@ -49,15 +59,15 @@ fn one_rule(rule: &Value, namespaced: bool, path: &FieldPath) -> ErrorList {
         errors.push(FieldError::required(path.child("verbs"), detail));
     }
     if !none("nonResourceURLs") {
-        let detail = if namespaced {
-            "namespaced rules cannot apply to non-resource URLs"
-        } else if !none("apiGroups") || !none("resources") || !none("resourceNames") {
-            "rules cannot apply to both regular resources and non-resource URLs"
-        } else {
-            return errors;
-        };
-        let value = rule["nonResourceURLs"].clone();
-        errors.push(FieldError::invalid(path.child("nonResourceURLs"), value, detail));
+        let both = ["apiGroups", "resources", "resourceNames"].iter().any(|field| !none(field));
+        let refused = [
+            namespaced.then_some("namespaced rules cannot apply to non-resource URLs"),
+            both.then_some("rules cannot apply to both regular resources and non-resource URLs"),
+        ];
+        let at = path.child("nonResourceURLs");
+        errors.extend(refused.into_iter().flatten().map(|detail| {
+            FieldError::invalid(at.clone(), rule["nonResourceURLs"].clone(), detail)
+        }));
         return errors;
     }
     if none("apiGroups") {

@@ -1,7 +1,11 @@
 //! Which checks belong to which kind.
 
 use super::names::{self, NameRule};
-use super::{ErrorList, batch, cluster, config, network, pod, rbac, service, storage, workload};
+use super::{
+    ErrorList, admission, api_service, batch, cluster, config, csi, endpoint_slice, flow, network,
+    network_policy, pod, rbac, resource, runtime_class, service, service_range, storage,
+    storage_class, workload,
+};
 use serde_json::Value;
 
 /// The checks of one kind besides its metadata's.
@@ -10,6 +14,8 @@ pub struct Rules {
     pub name: NameRule,
     /// Whether its strategy validates the whole metadata again at an update.
     pub revalidates_metadata: bool,
+    /// Whether its strategy compares the metadata with the stored one again at an update.
+    pub compares_metadata: bool,
     /// Checks a new object.
     pub create: fn(&Value) -> ErrorList,
     /// Checks an update of the main resource: (new, old).
@@ -21,6 +27,7 @@ pub struct Rules {
 const NONE: Rules = Rules {
     name: names::subdomain,
     revalidates_metadata: false,
+    compares_metadata: true,
     create: |_| ErrorList::new(),
     update: |_, _| ErrorList::new(),
     status: |_, _| ErrorList::new(),
@@ -39,6 +46,14 @@ impl Rules {
             "batch" => jobs(kind),
             "rbac.authorization.k8s.io" => rbac_kind(kind),
             "networking.k8s.io" | "discovery.k8s.io" => networking(kind),
+            "storage.k8s.io" => storage_kind(kind),
+            "resource.k8s.io" => devices(kind),
+            "admissionregistration.k8s.io" => admission_kind(kind),
+            "flowcontrol.apiserver.k8s.io" => flow_control(kind),
+            "apiregistration.k8s.io" => of(api_service::create, |new, _| api_service::create(new))
+                .named(names::path_segment)
+                .with_status(api_service::status)
+                .whole(),
             _ => other(kind),
         }
     }
@@ -54,6 +69,11 @@ impl Rules {
     /// Its update validates the whole object again, metadata included.
     const fn whole(self) -> Rules {
         Rules { revalidates_metadata: true, ..self }
+    }
+
+    /// Its update validates the new object as a creation does, and compares no metadata.
+    const fn anew(self) -> Rules {
+        Rules { revalidates_metadata: true, compares_metadata: false, ..self }
     }
 }
 
@@ -109,22 +129,92 @@ fn jobs(kind: &str) -> Rules {
 fn rbac_kind(kind: &str) -> Rules {
     let rules = match kind {
         "Role" => of(rbac::role, |new, _| rbac::role(new)),
-        "ClusterRole" => of(rbac::cluster_role, |new, _| rbac::cluster_role(new)),
+        "ClusterRole" => of(rbac::cluster_role, rbac::cluster_role_update),
         "RoleBinding" => of(rbac::role_binding, rbac::role_binding_update),
         "ClusterRoleBinding" => of(rbac::cluster_role_binding, rbac::cluster_role_binding_update),
         _ => NONE,
     };
-    rules.named(names::path_segment)
+    rules.named(names::path_segment).whole()
 }
 
 fn networking(kind: &str) -> Rules {
     match kind {
-        "Ingress" => {
-            of(network::ingress, network::ingress_update).with_status(network::ingress_status)
+        "Ingress" => of(network::ingress, network::ingress_update)
+            .with_status(network::ingress_status)
+            .whole(),
+        "IngressClass" => of(network::ingress_class, network::ingress_class_update).whole(),
+        "NetworkPolicy" => of(network_policy::create, network_policy::update),
+        "IPAddress" => of(service_range::address, service_range::address_update)
+            .named(service_range::address_name)
+            .whole(),
+        "ServiceCIDR" => of(service_range::cidr, service_range::cidr_update),
+        "EndpointSlice" => of(endpoint_slice::create, endpoint_slice::update).anew(),
+        _ => NONE,
+    }
+}
+
+fn storage_kind(kind: &str) -> Rules {
+    match kind {
+        "StorageClass" => of(storage_class::class, storage_class::class_update).whole(),
+        "VolumeAttributesClass" => {
+            of(storage_class::attributes, storage_class::attributes_update).whole()
         }
-        "IngressClass" => of(network::ingress_class, network::ingress_class_update),
-        "IPAddress" => of(network::address, network::address_update).named(network::address_name),
-        "EndpointSlice" => of(network::endpoint_slice, network::endpoint_slice_update),
+        "CSIDriver" => of(csi::driver, csi::driver_update).whole(),
+        "CSINode" => of(csi::node, csi::node_update).anew(),
+        "CSIStorageCapacity" => of(csi::capacity, csi::capacity_update).whole(),
+        "VolumeAttachment" => {
+            of(csi::attachment, csi::attachment_update).with_status(csi::attachment_update).anew()
+        }
+        _ => NONE,
+    }
+}
+
+fn devices(kind: &str) -> Rules {
+    match kind {
+        "DeviceClass" => of(resource::class, resource::class_update).whole(),
+        "ResourceClaim" => {
+            of(resource::claim, resource::claim_update).with_status(resource::claim_status).whole()
+        }
+        "ResourceClaimTemplate" => of(resource::template, resource::template_update),
+        "ResourceSlice" => of(resource::slice, resource::slice_update),
+        _ => NONE,
+    }
+}
+
+fn admission_kind(kind: &str) -> Rules {
+    let rules = match kind {
+        "MutatingWebhookConfiguration" => {
+            of(admission::mutating_webhooks, admission::mutating_webhooks_update)
+        }
+        "ValidatingWebhookConfiguration" => {
+            of(admission::validating_webhooks, admission::validating_webhooks_update)
+        }
+        "MutatingAdmissionPolicy" => {
+            of(admission::mutating_policy, admission::mutating_policy_update)
+        }
+        "ValidatingAdmissionPolicy" => {
+            of(admission::validating_policy, admission::validating_policy_update)
+                .with_status(admission::validating_policy_status)
+        }
+        "MutatingAdmissionPolicyBinding" => {
+            of(admission::mutating_binding, |new, _| admission::mutating_binding(new))
+        }
+        "ValidatingAdmissionPolicyBinding" => {
+            of(admission::validating_binding, |new, _| admission::validating_binding(new))
+        }
+        _ => NONE,
+    };
+    rules.anew()
+}
+
+fn flow_control(kind: &str) -> Rules {
+    match kind {
+        "FlowSchema" => {
+            of(flow::schema, |new, _| flow::schema(new)).with_status(flow::status).anew()
+        }
+        "PriorityLevelConfiguration" => {
+            of(flow::level, |new, _| flow::level(new)).with_status(flow::status).anew()
+        }
         _ => NONE,
     }
 }
@@ -133,8 +223,7 @@ fn other(kind: &str) -> Rules {
     match kind {
         "PriorityClass" => of(cluster::priority_class, cluster::priority_class_update),
         "Lease" => of(cluster::lease, |new, _| cluster::lease(new)),
-        "RuntimeClass" => of(cluster::runtime_class, cluster::runtime_class_update),
-        "StorageClass" => of(storage::class, storage::class_update),
+        "RuntimeClass" => of(runtime_class::create, runtime_class::update).whole(),
         "PodDisruptionBudget" => {
             of(workload::disruption_budget, |new, _| workload::disruption_budget(new))
                 .named(names::path_segment)

@@ -1,7 +1,7 @@
-//! Volumes, claims and storage classes.
+//! Volumes and claims.
 
 use super::pod::{node_selector, volume};
-use super::read::{differs, entries, has, items, text};
+use super::read::{differs, has, items, text};
 use super::workload::changed_but;
 use super::{ErrorList, FieldError, FieldPath, check, labels, names};
 use reddwarf_core::quantity::Quantity;
@@ -188,54 +188,6 @@ fn shrinks(new: &Value, old: &Value) -> bool {
         Quantity::parse(&text).ok()
     };
     asked(new).zip(asked(old)).is_some_and(|(new, old)| new < old)
-}
-
-/// Checks a storage class.
-pub fn class(object: &Value) -> ErrorList {
-    let at = |field| FieldPath::new(field);
-    let mut errors = ErrorList::new();
-    let provisioner = text(object, "provisioner").to_lowercase();
-    let path = at("provisioner");
-    errors.extend(check::required_name(names::qualified_name, &provisioner, &path));
-    if entries(object, "parameters").any(|(key, _)| key.is_empty()) {
-        errors.push(FieldError::invalid(at("parameters"), "", "field can not be empty."));
-    }
-    let root = FieldPath::new("");
-    errors.extend(check::one_of(object, "reclaimPolicy", &["Delete", "Retain"], &root));
-    let modes = ["Immediate", "WaitForFirstConsumer"];
-    errors.extend(check::one_of(object, "volumeBindingMode", &modes, &root));
-    for (i, term) in items(object, "allowedTopologies").iter().enumerate() {
-        let list = at("allowedTopologies").index(i).child("matchLabelExpressions");
-        for (j, expression) in items(term, "matchLabelExpressions").iter().enumerate() {
-            errors.extend(topology(expression, &list.index(j)));
-        }
-    }
-    errors
-}
-
-fn topology(expression: &Value, path: &FieldPath) -> ErrorList {
-    let values = items(expression, "values");
-    let at = path.child("values");
-    let mut errors = ErrorList::new();
-    if values.is_empty() {
-        errors.push(FieldError::required(at.clone(), ""));
-    }
-    for (i, value) in values.iter().enumerate() {
-        if values[..i].contains(value) {
-            errors.push(FieldError::duplicate(at.index(i), value.clone()));
-        }
-    }
-    let key = text(expression, "key");
-    errors.extend(check::named(names::qualified_name, key, &path.child("key")));
-    errors
-}
-
-/// Checks an update of a storage class.
-pub fn class_update(new: &Value, old: &Value) -> ErrorList {
-    ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"]
-        .into_iter()
-        .filter_map(|field| check::immutable(new, old, field, FieldPath::new(field)))
-        .collect()
 }
 
 #[cfg(test)]

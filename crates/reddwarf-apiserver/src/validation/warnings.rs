@@ -1,7 +1,7 @@
 //! What is valid, but worth a warning to the client.
 
-use super::FieldPath;
 use super::read::{entries, has, items, text};
+use super::{FieldPath, address};
 use crate::registry::Kind;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -53,7 +53,13 @@ pub fn warnings(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<String> {
         ("", "PersistentVolume") if old.is_none() => volume(new).into_iter().collect(),
         ("", "Pod") if old.is_none() => pod(new, None),
         ("networking.k8s.io", "Ingress") if old.is_none() => ingress(new).into_iter().collect(),
+        ("networking.k8s.io", "NetworkPolicy") => network_policy(new),
+        ("discovery.k8s.io", "EndpointSlice") => endpoint_slice(new, old.is_none()),
         ("storage.k8s.io", "CSIDriver") if old.is_none() => driver(new).into_iter().collect(),
+        ("storage.k8s.io", "StorageClass") => storage_class(new),
+        ("storage.k8s.io", "CSIStorageCapacity") => storage_capacity(new),
+        ("node.k8s.io", "RuntimeClass") => runtime_class(new),
+        ("resource.k8s.io", "ResourceSlice") => resource_slice(new).into_iter().collect(),
         (group, kind) => {
             let Some((pointer, path)) = template(group, kind) else { return Vec::new() };
             let of = |object: &Value| object.pointer(pointer).cloned().unwrap_or_default();
@@ -221,6 +227,89 @@ fn driver(driver: &Value) -> Option<String> {
     })
 }
 
+/// Why a label of nodes should not be used any more.
+fn old_label(label: &str) -> Option<String> {
+    let (_, since, instead) = OLD_NODE_LABELS.iter().find(|(old, _, _)| *old == label)?;
+    Some(format!("deprecated since {since}; use {instead:?} instead"))
+}
+
+fn network_policy(policy: &Value) -> Vec<String> {
+    let spec = FieldPath::new("spec");
+    let mut warnings = Vec::new();
+    for (list, peers) in [("ingress", "from"), ("egress", "to")] {
+        for (i, rule) in items(&policy["spec"], list).iter().enumerate() {
+            for (j, peer) in items(rule, peers).iter().enumerate() {
+                let block = &peer["ipBlock"];
+                let at = spec.child(list).index(i).child(peers).index(j).child("ipBlock");
+                warnings.extend(address::cidr_warning(text(block, "cidr"), &at.child("cidr")));
+                for (k, excepted) in items(block, "except").iter().enumerate() {
+                    let excepted = excepted.as_str().unwrap_or_default();
+                    let at = at.child("except").index(k);
+                    warnings.extend(address::cidr_warning(excepted, &at));
+                }
+            }
+        }
+    }
+    warnings
+}
+
+fn endpoint_slice(slice: &Value, is_new: bool) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if is_new && text(slice, "addressType") == "FQDN" {
+        warnings.push("spec.addressType: FQDN endpoints are deprecated".to_owned());
+    }
+    let list = FieldPath::new("endpoints");
+    for (i, endpoint) in items(slice, "endpoints").iter().enumerate() {
+        for (j, address) in items(endpoint, "addresses").iter().enumerate() {
+            let at = list.index(i).child("addresses").index(j);
+            let address = address.as_str().unwrap_or_default();
+            warnings.extend(address::ip_warning(address, &at));
+        }
+    }
+    warnings
+}
+
+fn storage_class(class: &Value) -> Vec<String> {
+    let list = FieldPath::new("allowedTopologies");
+    let mut warnings = Vec::new();
+    for (i, term) in items(class, "allowedTopologies").iter().enumerate() {
+        let list = list.index(i).child("matchLabelExpressions");
+        for (j, expression) in items(term, "matchLabelExpressions").iter().enumerate() {
+            let why = old_label(text(expression, "key"));
+            warnings.extend(why.map(|why| format!("{}: {why}", list.index(j).child("key"))));
+        }
+    }
+    warnings
+}
+
+fn storage_capacity(capacity: &Value) -> Vec<String> {
+    let topology = &capacity["nodeTopology"];
+    let path = FieldPath::new("nodeTopology");
+    let labels = entries(topology, "matchLabels").filter_map(|(label, _)| {
+        let at = path.child("matchLabels").key(label);
+        old_label(label).map(|why| format!("{at}: {why}"))
+    });
+    let expressions = items(topology, "matchExpressions").iter().enumerate();
+    let expressions = expressions.filter_map(|(i, expression)| {
+        let at = path.child("matchExpressions").index(i).child("key");
+        old_label(text(expression, "key")).map(|why| format!("{at}: {why}"))
+    });
+    labels.chain(expressions).collect()
+}
+
+fn runtime_class(class: &Value) -> Vec<String> {
+    let path = FieldPath::new("scheduling").child("nodeSelector");
+    let labels = entries(&class["scheduling"], "nodeSelector");
+    labels.filter_map(|(label, _)| old_label(label).map(|why| format!("{path}: {why}"))).collect()
+}
+
+fn resource_slice(slice: &Value) -> Option<String> {
+    let driver = text(&slice["spec"], "driver");
+    (driver != driver.to_lowercase()).then(|| {
+        format!("spec.driver: driver names should be lowercase; {driver:?} contains uppercase characters")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,6 +341,31 @@ mod tests {
             ]
         );
         assert!(of("", "podtemplates", &template, Some(&template)).is_empty());
+    }
+
+    #[test]
+    fn labels_and_addresses_of_old() {
+        let class = json!({"allowedTopologies": [{"matchLabelExpressions": [
+            {"key": "failure-domain.beta.kubernetes.io/zone", "values": ["a"]}]}]});
+        assert_eq!(
+            of("storage.k8s.io", "storageclasses", &class, None),
+            [
+                "allowedTopologies[0].matchLabelExpressions[0].key: deprecated since v1.17; use \"topology.kubernetes.io/zone\" instead"
+            ]
+        );
+        let runtime = json!({"scheduling": {"nodeSelector": {"beta.kubernetes.io/os": "linux"}}});
+        assert_eq!(of("node.k8s.io", "runtimeclasses", &runtime, None).len(), 1);
+        let policy =
+            json!({"spec": {"egress": [{"to": [{"ipBlock": {"cidr": "2001:DB8::/64"}}]}]}});
+        assert_eq!(
+            of("networking.k8s.io", "networkpolicies", &policy, None),
+            [
+                "spec.egress[0].to[0].ipBlock.cidr: IPv6 CIDR value \"2001:DB8::/64\" should be in RFC 5952 canonical format (\"2001:db8::/64\")"
+            ]
+        );
+        let slice = json!({"addressType": "FQDN", "endpoints": [{"addresses": ["a.example.com"]}]});
+        assert_eq!(of("discovery.k8s.io", "endpointslices", &slice, None).len(), 1);
+        assert!(of("discovery.k8s.io", "endpointslices", &slice, Some(&slice)).is_empty());
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(super) fn add_registration(registry: &mut Registry) {
             .defaults(admission::api_service)
             .category(CATEGORY)
             .with_status()
+            .status_keeps_metadata()
+            .on_create(prepare::api_service_create)
             .conditional_update(),
     );
 }

@@ -32,6 +32,7 @@ pub(super) fn add(registry: &mut Registry) {
         GroupVersion("node.k8s.io", "v1")
             .cluster("RuntimeClass", "runtimeclasses")
             .table(columns::RUNTIME_CLASS)
+            .create_on_update()
             .conditional_update(),
     );
 }

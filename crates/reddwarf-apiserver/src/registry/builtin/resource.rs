@@ -2,7 +2,7 @@
 
 use crate::defaults::policy;
 use crate::registry::builder::GroupVersion;
-use crate::registry::{Registry, selectable};
+use crate::registry::{Registry, prepare, selectable};
 use crate::table::columns;
 
 const V1: GroupVersion = GroupVersion("resource.k8s.io", "v1");
@@ -15,7 +15,8 @@ pub(super) fn add(registry: &mut Registry) {
             .table(columns::RESOURCE_CLAIM)
             .with_status()
             .defaults(policy::resource_claim)
-            .status_keeps_metadata(),
+            .status_keeps_metadata()
+            .on_status_update(prepare::device_claim_status_update),
     );
     registry.add(
         V1.namespaced("ResourceClaimTemplate", "resourceclaimtemplates")
@@ -27,6 +28,8 @@ pub(super) fn add(registry: &mut Registry) {
             .table(columns::RESOURCE_SLICE)
             .selectable(selectable::RESOURCE_SLICE)
             .defaults(policy::resource_slice)
+            .on_create(prepare::slice_create)
+            .on_update(prepare::slice_update)
             .generation(),
     );
 }

@@ -3,10 +3,12 @@
 //! By then the name, uid and times are set and defaults are filled in. The pipeline has cleared
 //! or kept the status as [`Strategy`](super::Strategy) says; what is here comes on top.
 
+mod device;
 mod pod;
 mod storage;
 mod workload;
 
+pub use device::{claim_status_update as device_claim_status_update, slice_create, slice_update};
 pub use pod::{pod_create, pod_status_update};
 pub use storage::{claim_create, claim_update, volume_create, volume_status_update};
 pub use workload::{daemon_set_create, daemon_set_update, deployment_status_update, job_create};
@@ -48,9 +50,11 @@ pub fn endpoint_slice_create(object: &mut Value) {
     each(object, "endpoints", |endpoint| drop(remove(endpoint, "deprecatedTopology")));
 }
 
-/// See [`endpoint_slice_create`].
-pub fn endpoint_slice_update(new: &mut Value, _old: &Value) {
-    endpoint_slice_create(new);
+/// The topology stays with endpoints that do not change.
+pub fn endpoint_slice_update(new: &mut Value, old: &Value) {
+    if at(new, "endpoints") != at(old, "endpoints") {
+        endpoint_slice_create(new);
+    }
 }
 
 /// The version in which objects are stored is on record from the start.
@@ -61,6 +65,18 @@ pub fn definition_create(object: &mut Value) {
         .map(|v| v["name"].clone())
         .collect();
     put(object, "status", json!({"storedVersions": stored}));
+}
+
+/// What the API server serves itself is there from the start.
+pub fn api_service_create(object: &mut Value) {
+    if at(object, "spec.service").is_none() {
+        let available = json!({
+            "type": "Available", "status": "True", "reason": "Local",
+            "message": "Local APIServices are always available",
+            "lastTransitionTime": crate::defaults::now(),
+        });
+        put(object, "status.conditions", json!([available]));
+    }
 }
 
 /// A `/status` that can change nothing of the metadata.

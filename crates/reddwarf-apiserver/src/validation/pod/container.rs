@@ -207,7 +207,8 @@ fn resources(resources: &Value, path: &FieldPath) -> ErrorList {
     errors
 }
 
-fn amounts(map: &Value, path: &FieldPath) -> ErrorList {
+/// Checks a map of amounts of resources.
+pub fn amounts(map: &Value, path: &FieldPath) -> ErrorList {
     let entries = map.as_object().into_iter().flatten();
     entries.flat_map(|(name, value)| amount(name, value, path)).collect()
 }

@@ -6,7 +6,8 @@ mod probe;
 mod update;
 pub mod volume;
 
-pub use placement::node_selector;
+pub use container::amounts;
+pub use placement::{node_selector, tolerations};
 pub use update::{status, update};
 
 use super::read::{has, int, items, text};
