@@ -11,8 +11,8 @@ use reddwarf_core::{Collection, Kinds, ObjectKey, Revision, ServedKind, View};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Objects in the world.
-const OBJECTS: usize = 7;
+/// Objects in the world: few, so that circles come about.
+const OBJECTS: usize = 4;
 /// Looks after which a world that is not quiet never will be.
 const LOOKS_MAX: usize = 2_000;
 
@@ -276,5 +276,22 @@ fn an_object_that_owns_itself_goes_when_it_is_deleted() {
         world.act(&Act::Delete(0, policy));
         world.settle().expect("quiet");
         assert!(world.objects.is_empty(), "{policy:?}");
+    }
+}
+
+#[test]
+fn a_circle_goes_whichever_way_it_is_deleted() {
+    for policy in [Propagation::Background, Propagation::Foreground] {
+        let mut world = World::new();
+        for act in [
+            Act::Make(0, vec![]),
+            Act::Make(1, vec![(0, true)]),
+            Act::Adopt(0, 1, true),
+            Act::Delete(0, policy),
+        ] {
+            world.act(&act);
+            world.settle().expect("quiet");
+        }
+        assert!(world.objects.is_empty(), "{policy:?}: {:?}", world.objects);
     }
 }
