@@ -246,10 +246,9 @@ fn unreadable(url: &str, host: &str) -> Option<String> {
         Some("missing protocol scheme".to_owned())
     } else if host.contains(' ') {
         Some("invalid character \" \" in host name".to_owned())
-    } else if let Some(port) = port.filter(|p| !p.bytes().all(|b| b.is_ascii_digit())) {
-        Some(format!("invalid port \":{port}\" after host"))
     } else {
-        None
+        port.filter(|p| !p.bytes().all(|b| b.is_ascii_digit()))
+            .map(|port| format!("invalid port \":{port}\" after host"))
     }
 }
 
