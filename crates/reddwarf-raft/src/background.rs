@@ -53,6 +53,7 @@ pub async fn look(core: Arc<Core>) {
     // would never purge its log.
     let held_bytes = || core.wal.found_bytes() + core.wal.written_bytes();
     let mut snapshot_at = 0;
+    let mut to_purge = None;
     loop {
         tokio::select! {
             () = core.stop.cancelled() => return,
@@ -76,8 +77,25 @@ pub async fn look(core: Arc<Core>) {
             if let Err(error) = core.raft.trigger().snapshot().await {
                 tracing::warn!(%error, "no snapshot");
             }
+            to_purge = core.wal.index_behind(core.limits.log_keep_bytes);
+        }
+        if let Some(upto) = to_purge {
+            to_purge = purge(&core, upto).await;
         }
     }
+}
+
+/// Purges the log up to an index once a snapshot covers it; what is still to be purged.
+async fn purge(core: &Core, upto: u64) -> Option<u64> {
+    let covered = {
+        let metrics = core.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        metrics.snapshot.as_ref().is_some_and(|id| id.index() >= upto)
+    };
+    if covered && let Err(error) = core.raft.trigger().purge_log(upto).await {
+        tracing::warn!(%error, "the log is not purged");
+    }
+    (!covered).then_some(upto)
 }
 
 fn take_figures(core: &Core) {

@@ -91,8 +91,9 @@ pub struct Limits {
     pub wal_cache_bytes: usize,
     /// WAL bytes after which a snapshot is recorded and the log is purged.
     pub snapshot_wal_bytes: u64,
-    /// Entries kept in the log below the snapshot for followers that lag a little.
-    pub snapshot_keep_entries: u64,
+    /// Bytes of the newest entries that are never purged: a member that was away for not longer
+    /// than they reach back is sent entries, and not the whole state.
+    pub log_keep_bytes: u64,
     /// Interval of the ticks that advance the cluster clock.
     pub clock_tick: Duration,
     /// How fast the background scrub reads the durable state.
@@ -115,7 +116,7 @@ impl Default for Limits {
             wal_segment_bytes: 16 * 1024 * 1024,
             wal_cache_bytes: 8 * 1024 * 1024,
             snapshot_wal_bytes: 64 * 1024 * 1024,
-            snapshot_keep_entries: 5_000,
+            log_keep_bytes: 128 * 1024 * 1024,
             clock_tick: Duration::from_secs(10),
             scrub_bytes_per_second: 2 * 1024 * 1024,
             scrub_pause: Duration::from_secs(600),

@@ -128,7 +128,8 @@ fn open_wal(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Wal, StartErro
 
 fn raft_config(config: &NodeConfig) -> Result<Arc<openraft::Config>, StartError> {
     let limits = &config.limits;
-    let keep = if planted::is(Bug::EarlyPurge) { 0 } else { limits.snapshot_keep_entries };
+    // How much of the log is kept is said in bytes; see `background::look`.
+    let keep = if planted::is(Bug::EarlyPurge) { 0 } else { u64::MAX };
     let ms = |duration: Duration| duration.as_millis() as u64;
     let raft = openraft::Config {
         cluster_name: config.cluster_id.clone(),

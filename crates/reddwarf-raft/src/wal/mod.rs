@@ -229,6 +229,11 @@ impl Wal {
         self.shared.written_bytes.load(Ordering::Relaxed)
     }
 
+    /// The index up to which the log may be purged when its newest `bytes` are to stay.
+    pub fn index_behind(&self, bytes: u64) -> Option<u64> {
+        self.shared.table.lock().index_behind(bytes)
+    }
+
     /// Bytes, about, of the segments that were full when the log was opened.
     pub fn found_bytes(&self) -> u64 {
         self.found_bytes

@@ -62,6 +62,16 @@ impl LogTable {
         (self.purged, last.or(self.purged))
     }
 
+    /// The newest index behind which there are more than `bytes` of entries.
+    pub fn index_behind(&self, bytes: u64) -> Option<u64> {
+        let mut behind = 0;
+        let at = self.slots.iter().rposition(|slot| {
+            behind += slot.bytes as u64;
+            behind > bytes
+        });
+        at.and_then(|at| (self.first + at as u64).checked_sub(1))
+    }
+
     /// The index that the next entry must have; any, when the log never had one.
     fn next(&self) -> u64 {
         self.first + self.slots.len() as u64
