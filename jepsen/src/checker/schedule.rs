@@ -159,8 +159,8 @@ impl<'a> Look<'a> {
 
     /// The last look at the pods, which was taken after the faults with time enough.
     fn settled(&self, work: &Work, findings: &mut Findings) {
-        let settles = work.calls.iter().filter(|call| matches!(call.input, Input::Settle));
-        let Some(call) = settles.last() else { return };
+        let mut settles = work.calls.iter().filter(|call| matches!(call.input, Input::Settle));
+        let Some(call) = settles.next_back() else { return };
         let Output::Pods { rev, pods } = &call.output else {
             return findings.unknown("nobody could see where the pods are in the end".to_owned());
         };
