@@ -51,8 +51,9 @@ impl ReadOptions {
         let revision = parse_revision(query.text("resourceVersion"))
             .map_err(|why| if watch { unclassified(why) } else { bad_version(&why) })?;
         let token = query.text("continue").map(str::to_owned);
-        // A list of any state is answered whole, as upstream answers it from its cache.
-        let paged = token.is_some() || revision != Some(Revision::ZERO);
+        // A list of any state is answered whole, or to its end, as upstream answers it from its
+        // cache.
+        let paged = revision != Some(Revision::ZERO);
         Ok(ReadOptions {
             revision,
             matching: match query.text("resourceVersionMatch") {
@@ -180,7 +181,7 @@ mod tests {
     fn a_list_of_any_state_has_no_pages() {
         assert_eq!(options("limit=3", false).limit, Some(3));
         assert_eq!(options("limit=3&resourceVersion=0", false).limit, None);
-        assert_eq!(options("limit=3&resourceVersion=0&continue=x", false).limit, Some(3));
+        assert_eq!(options("limit=3&resourceVersion=0&continue=x", false).limit, None);
         assert_eq!(options("limit=-1", false).limit, None);
     }
 }
