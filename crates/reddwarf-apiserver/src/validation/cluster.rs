@@ -5,6 +5,7 @@ use super::{ErrorList, FieldError, FieldPath, NEGATIVE, check, names};
 use crate::object;
 use reddwarf_core::quantity::Quantity;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 const USER_PRIORITY_MAX: i64 = 1_000_000_000;
 const SYSTEM_CLASSES: [(&str, i64); 2] =
@@ -85,6 +86,7 @@ pub fn node(object: &Value) -> ErrorList {
 fn taints(spec: &Value, path: &FieldPath) -> ErrorList {
     let taints = items(spec, "taints");
     let mut errors = ErrorList::new();
+    let mut seen: HashSet<(&str, &str)> = HashSet::new();
     for (at, taint) in taints.iter().enumerate() {
         let at_path = path.index(at);
         let (key, value) = (text(taint, "key"), text(taint, "value"));
@@ -94,8 +96,7 @@ fn taints(spec: &Value, path: &FieldPath) -> ErrorList {
             "" => errors.push(FieldError::required(at_path.child("effect"), "")),
             _ => errors.extend(check::one_of(taint, "effect", &TAINT_EFFECTS, &at_path)),
         }
-        let same = |t: &Value| text(t, "key") == key && t["effect"] == taint["effect"];
-        if taints[..at].iter().any(same) {
+        if !seen.insert((key, text(taint, "effect"))) {
             let shown =
                 json!({"Key": key, "Value": value, "Effect": taint["effect"], "TimeAdded": null});
             let mut error = FieldError::duplicate(at_path, shown);

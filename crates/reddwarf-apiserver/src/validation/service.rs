@@ -3,6 +3,7 @@
 use super::read::{has, int, is_empty, items, text};
 use super::{ErrorList, FieldError, FieldPath, check, labels, names};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 const TYPES: [&str; 4] = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
@@ -35,7 +36,7 @@ fn ports(spec: &Value, path: &FieldPath) -> ErrorList {
         return vec![FieldError::required(list, "")];
     }
     let mut errors = ErrorList::new();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, port) in ports.iter().enumerate() {
         let path = list.index(at);
         let name = text(port, "name");
@@ -43,18 +44,15 @@ fn ports(spec: &Value, path: &FieldPath) -> ErrorList {
             errors.push(FieldError::required(path.child("name"), ""));
         } else if !name.is_empty() {
             errors.extend(check::named(names::label, name, &path.child("name")));
-            if seen.contains(&name) {
+            if !seen.insert(name) {
                 errors.push(FieldError::duplicate(path.child("name"), name));
             }
-            seen.push(name);
         }
         errors.extend(one_port(port, &path));
     }
+    let mut seen: HashSet<(Option<i64>, &str)> = HashSet::new();
     for (at, port) in ports.iter().enumerate() {
-        let same = |other: &&Value| {
-            other["port"] == port["port"] && text(other, "protocol") == text(port, "protocol")
-        };
-        if ports[..at].iter().any(|other| same(&other)) {
+        if !seen.insert((int(port, "port"), text(port, "protocol"))) {
             let shown = json!({"Name": "", "Protocol": port["protocol"], "AppProtocol": null,
                 "Port": port["port"], "TargetPort": 0, "NodePort": 0});
             errors.push(FieldError::duplicate(list.index(at), shown));

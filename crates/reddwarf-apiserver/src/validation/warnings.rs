@@ -6,6 +6,10 @@ use crate::registry::Kind;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+
+/// Warnings of one object at most; a client is told far fewer.
+const WARNINGS_MAX: usize = 1_000;
 
 /// Node labels that have been replaced: label, since when, by what.
 const OLD_NODE_LABELS: [(&str, &str, &str); 5] = [
@@ -123,11 +127,10 @@ fn pod(pod: &Value, path: Option<&FieldPath>) -> Vec<String> {
 }
 
 fn hidden_variables(container: &Value, path: &FieldPath, warnings: &mut Vec<String>) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, variable) in items(container, "env").iter().enumerate() {
         let (name, value) = (text(variable, "name"), text(variable, "value"));
-        if !seen.contains(&name) {
-            seen.push(name);
+        if seen.insert(name) {
             continue;
         }
         let reference = format!("$({name})");
@@ -140,27 +143,47 @@ fn hidden_variables(container: &Value, path: &FieldPath, warnings: &mut Vec<Stri
     }
 }
 
+/// Ports of one number and protocol, by their place among all.
+#[derive(Default)]
+struct Alike {
+    all: Vec<usize>,
+    /// Those that take no port of the host.
+    bare: Vec<usize>,
+    /// By address and port of the host.
+    by_host: HashMap<(String, String), Vec<usize>>,
+}
+
 fn duplicate_ports(containers: &[(&Value, FieldPath)], warnings: &mut Vec<String>) {
-    let mut seen: Vec<(&Value, FieldPath)> = Vec::new();
+    let mut seen: Vec<(FieldPath, (String, String))> = Vec::new();
+    let mut alike: HashMap<(String, String), Alike> = HashMap::new();
     for (container, path) in containers {
         for (at, port) in items(container, "ports").iter().enumerate() {
-            let path = path.child("ports").index(at);
-            let same = |other: &Value, field: &str| {
-                port.get(field).filter(|v| !v.is_null())
-                    == other.get(field).filter(|v| !v.is_null())
+            let shown = |field: &str| match port.get(field) {
+                None | Some(Value::Null) => String::new(),
+                Some(value) => value.to_string(),
             };
-            for (other, place) in &seen {
-                if !same(other, "containerPort") || !same(other, "protocol") {
-                    continue;
+            let path = path.child("ports").index(at);
+            let (host, bare) = ((shown("hostIP"), shown("hostPort")), !has(port, "hostPort"));
+            let others = alike.entry((shown("containerPort"), shown("protocol"))).or_default();
+            let mut meant = if bare { others.all.clone() } else { others.bare.clone() };
+            if !bare {
+                meant.extend(others.by_host.get(&host).into_iter().flatten());
+                meant.sort_unstable();
+            }
+            for other in meant {
+                if warnings.len() >= WARNINGS_MAX {
+                    return;
                 }
-                let word = match same(other, "hostIP") && same(other, "hostPort") {
-                    true => "duplicate",
-                    false if !has(port, "hostPort") || !has(other, "hostPort") => "overlapping",
-                    false => continue,
-                };
+                let (place, its_host) = &seen[other];
+                let word = if *its_host == host { "duplicate" } else { "overlapping" };
                 warnings.push(format!("{path}: {word} port definition with {place}"));
             }
-            seen.push((port, path));
+            others.all.push(seen.len());
+            match bare {
+                true => others.bare.push(seen.len()),
+                false => others.by_host.entry(host.clone()).or_default().push(seen.len()),
+            }
+            seen.push((path, host));
         }
     }
 }

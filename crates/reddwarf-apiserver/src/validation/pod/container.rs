@@ -5,6 +5,7 @@ use crate::validation::read::{flag, has, int, items, text};
 use crate::validation::{ErrorList, FieldError, FieldPath, check, names};
 use reddwarf_core::quantity::Quantity;
 use serde_json::Value;
+use std::collections::HashSet;
 
 const PULL_POLICIES: [&str; 3] = ["Always", "IfNotPresent", "Never"];
 const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
@@ -30,16 +31,16 @@ pub fn containers(spec: &Value, path: &FieldPath) -> ErrorList {
     if items(spec, "containers").is_empty() {
         errors.push(FieldError::required(path.child("containers"), ""));
     }
-    let mut seen: Vec<&str> = Vec::new();
+    let volumes = volumes(spec);
+    let mut seen: HashSet<&str> = HashSet::new();
     for list in ["containers", "initContainers"] {
         for (at, container) in items(spec, list).iter().enumerate() {
             let at = path.child(list).index(at);
             let name = text(container, "name");
-            if !name.is_empty() && seen.contains(&name) {
+            if !seen.insert(name) && !name.is_empty() {
                 errors.push(FieldError::duplicate(at.child("name"), name));
             }
-            seen.push(name);
-            errors.extend(one(container, spec, &at));
+            errors.extend(one(container, &volumes, &at));
             let plain_init =
                 list == "initContainers" && text(container, "restartPolicy").is_empty();
             if plain_init {
@@ -52,15 +53,20 @@ pub fn containers(spec: &Value, path: &FieldPath) -> ErrorList {
     errors
 }
 
-/// Checks what all kinds of containers have in common.
-pub fn one(container: &Value, spec: &Value, path: &FieldPath) -> ErrorList {
+/// The names of a pod's volumes.
+fn volumes(spec: &Value) -> HashSet<&str> {
+    items(spec, "volumes").iter().map(|volume| text(volume, "name")).collect()
+}
+
+/// Checks what all kinds of containers have in common; `volumes` are the pod's.
+fn one(container: &Value, volumes: &HashSet<&str>, path: &FieldPath) -> ErrorList {
     let mut errors =
         check::required_name(names::label, text(container, "name"), &path.child("name"));
     errors.extend(check::required(text(container, "image"), path.child("image")));
     errors.extend(check::one_of(container, "terminationMessagePolicy", &MESSAGE_POLICIES, path));
     errors.extend(ports(container, path));
     errors.extend(environment(container, path));
-    errors.extend(mounts(container, spec, path));
+    errors.extend(mounts(container, volumes, path));
     errors.extend(check::one_of(container, "imagePullPolicy", &PULL_POLICIES, path));
     errors.extend(resources(&container["resources"], &path.child("resources")));
     errors.extend(security(container, path));
@@ -70,16 +76,15 @@ pub fn one(container: &Value, spec: &Value, path: &FieldPath) -> ErrorList {
 fn ports(container: &Value, path: &FieldPath) -> ErrorList {
     let list = path.child("ports");
     let mut errors = ErrorList::new();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, port) in items(container, "ports").iter().enumerate() {
         let at = list.index(at);
         let name = text(port, "name");
         if !name.is_empty() {
             errors.extend(check::named(names::port_name, name, &at.child("name")));
-            if seen.contains(&name) {
+            if !seen.insert(name) {
                 errors.push(FieldError::duplicate(at.child("name"), name));
             }
-            seen.push(name);
         }
         match int(port, "containerPort").unwrap_or_default() {
             0 => errors.push(FieldError::required(at.child("containerPort"), "")),
@@ -165,14 +170,14 @@ fn field_reference(source: &Value, path: &FieldPath) -> ErrorList {
     vec![FieldError::invalid(path, field, detail)]
 }
 
-fn mounts(container: &Value, spec: &Value, path: &FieldPath) -> ErrorList {
+fn mounts(container: &Value, volumes: &HashSet<&str>, path: &FieldPath) -> ErrorList {
     let list = path.child("volumeMounts");
     let mut errors = ErrorList::new();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, mount) in items(container, "volumeMounts").iter().enumerate() {
         let at = list.index(at);
         let name = text(mount, "name");
-        let known = items(spec, "volumes").iter().any(|v| text(v, "name") == name);
+        let known = volumes.contains(name);
         if name.is_empty() {
             errors.push(FieldError::required(at.child("name"), ""));
         } else if !known {
@@ -181,10 +186,9 @@ fn mounts(container: &Value, spec: &Value, path: &FieldPath) -> ErrorList {
         let place = text(mount, "mountPath");
         if place.is_empty() {
             errors.push(FieldError::required(at.child("mountPath"), ""));
-        } else if seen.contains(&place) {
+        } else if !seen.insert(place) {
             errors.push(FieldError::invalid(at.child("mountPath"), place, "must be unique"));
         }
-        seen.push(place);
     }
     errors
 }
@@ -253,17 +257,18 @@ pub fn ephemeral(spec: &Value, path: &FieldPath) -> ErrorList {
     let list = path.child("ephemeralContainers");
     let others = || items(spec, "containers").iter().chain(items(spec, "initContainers"));
     let mut errors = ErrorList::new();
-    let mut seen: Vec<&str> = others().map(|c| text(c, "name")).collect();
+    let volumes = volumes(spec);
+    let known: HashSet<&str> = others().map(|c| text(c, "name")).collect();
+    let mut seen: HashSet<&str> = others().map(|c| text(c, "name")).collect();
     for (at, container) in items(spec, "ephemeralContainers").iter().enumerate() {
         let at = list.index(at);
         let name = text(container, "name");
-        if !name.is_empty() && seen.contains(&name) {
+        if !seen.insert(name) && !name.is_empty() {
             errors.push(FieldError::duplicate(at.child("name"), name));
         }
-        seen.push(name);
-        errors.extend(one(container, spec, &at));
+        errors.extend(one(container, &volumes, &at));
         let target = text(container, "targetContainerName");
-        if !target.is_empty() && !others().any(|c| text(c, "name") == target) {
+        if !target.is_empty() && !known.contains(target) {
             errors.push(FieldError::not_found(at.child("targetContainerName"), target));
         }
         let detail = "cannot be set for an Ephemeral Container";

@@ -4,6 +4,7 @@ use super::{image_spaces, spec};
 use crate::validation::read::{differs, entries, has, int, items, text};
 use crate::validation::{ErrorList, FieldError, FieldPath, check, names};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 const ALLOWED: &str = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
@@ -57,12 +58,11 @@ fn deadline(new: &Value, old: &Value, path: &FieldPath) -> Option<FieldError> {
 
 /// Tolerations may be added, and the seconds of one that is there may change.
 fn tolerations(new: &Value, old: &Value, path: &FieldPath) -> Option<FieldError> {
-    let same = |one: &Value, other: &Value| {
-        ["key", "operator", "value", "effect"].iter().all(|f| text(one, f) == text(other, f))
+    let identity = |one: &'_ Value| {
+        ["key", "operator", "value", "effect"].map(|field| text(one, field).to_owned())
     };
-    let kept = items(old, "tolerations")
-        .iter()
-        .all(|old| items(new, "tolerations").iter().any(|new| same(new, old)));
+    let there: HashSet<[String; 4]> = items(new, "tolerations").iter().map(identity).collect();
+    let kept = items(old, "tolerations").iter().all(|old| there.contains(&identity(old)));
     let detail = "existing toleration can not be modified except its tolerationSeconds";
     (!kept).then(|| FieldError::forbidden(path.child("tolerations"), detail))
 }
@@ -70,11 +70,12 @@ fn tolerations(new: &Value, old: &Value, path: &FieldPath) -> Option<FieldError>
 /// Scheduling gates may only go.
 fn gates(new: &Value, old: &Value, path: &FieldPath) -> ErrorList {
     let list = path.child("schedulingGates");
-    let known = |name: &str| items(old, "schedulingGates").iter().any(|g| text(g, "name") == name);
+    let known: HashSet<&str> =
+        items(old, "schedulingGates").iter().map(|gate| text(gate, "name")).collect();
     let mut errors = ErrorList::new();
     for (at, gate) in items(new, "schedulingGates").iter().enumerate() {
         let name = text(gate, "name");
-        if !known(name) {
+        if !known.contains(name) {
             let detail =
                 format!("only deletion is allowed, but found new scheduling gate '{name}'");
             errors.push(FieldError::forbidden(list.index(at).child("name"), detail));

@@ -3,6 +3,7 @@
 use crate::validation::read::{has, items, text};
 use crate::validation::{ErrorList, FieldError, FieldPath, check, names};
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// The kinds of volumes in the order in which upstream looks at them.
 const SOURCES: [&str; 29] = [
@@ -51,16 +52,15 @@ const HOST_PATH_TYPES: [&str; 8] = [
 pub fn volumes(spec: &Value, path: &FieldPath) -> ErrorList {
     let list = path.child("volumes");
     let mut errors = ErrorList::new();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, volume) in items(spec, "volumes").iter().enumerate() {
         let at = list.index(at);
         errors.extend(source(volume, &at));
         let name = text(volume, "name");
         errors.extend(check::required_name(names::label, name, &at.child("name")));
-        if !name.is_empty() && seen.contains(&name) {
+        if !seen.insert(name) && !name.is_empty() {
             errors.push(FieldError::duplicate(at.child("name"), name));
         }
-        seen.push(name);
     }
     errors
 }
