@@ -12,7 +12,6 @@ mod review;
 mod scale;
 
 pub use connect::{CONNECTIONS, Connect, connect, proxied_name};
-pub use partial::quality_of_service;
 
 use crate::registry::Kind;
 use crate::request::UserInfo;

@@ -1,6 +1,6 @@
 //! Workloads that make pods from a template.
 
-use super::read::{differs, has, int, is_empty, items, text};
+use super::read::{differs, has, int, text};
 use super::{ErrorList, FieldError, FieldPath, check, labels, pod};
 use serde_json::{Value, json};
 
@@ -171,35 +171,6 @@ pub fn replica_status(new: &Value, _old: &Value) -> ErrorList {
     errors
 }
 
-/// Checks a replication controller, whose selector is a plain map.
-pub fn replication_controller(object: &Value) -> ErrorList {
-    let spec = &object["spec"];
-    let mut errors = numbers(spec, &["minReadySeconds"]);
-    let chosen = spec.get("selector").filter(|s| !is_empty(s));
-    if chosen.is_none() {
-        errors.push(FieldError::required(path().child("selector"), ""));
-    }
-    errors.extend(numbers(spec, &["replicas"]));
-    if !has(spec, "template") {
-        errors.push(FieldError::required(path().child("template"), ""));
-        return errors;
-    }
-    let of_template = &spec["template"]["metadata"]["labels"];
-    let wanted = json!({ "matchLabels": chosen });
-    if chosen.is_some() && !labels::matches(&wanted, of_template) {
-        let at = path().child("template").child("metadata").child("labels");
-        let detail = "`selector` does not match template `labels`";
-        errors.push(FieldError::invalid(at, of_template.clone(), detail));
-    }
-    errors.extend(running_template(spec, "ReplicationController"));
-    errors
-}
-
-/// Checks an update of a replication controller.
-pub fn replication_controller_update(new: &Value, _old: &Value) -> ErrorList {
-    replication_controller(new)
-}
-
 /// Checks a stateful set.
 pub fn stateful_set(object: &Value) -> ErrorList {
     let spec = &object["spec"];
@@ -336,11 +307,6 @@ pub fn daemon_set_update(new: &Value, old: &Value) -> ErrorList {
     errors
 }
 
-/// Checks a pod template.
-pub fn pod_template(object: &Value) -> ErrorList {
-    pod::template(&object["template"], &FieldPath::new("template"))
-}
-
 /// Checks a controller revision.
 pub fn controller_revision(object: &Value) -> ErrorList {
     let mut errors = ErrorList::new();
@@ -394,18 +360,6 @@ pub fn disruption_status(new: &Value, _old: &Value) -> ErrorList {
     let at = FieldPath::new("status");
     let counts = ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"];
     counts.iter().filter_map(|field| check::not_negative(&new["status"], field, &at)).collect()
-}
-
-/// Checks a namespace's own finalizers.
-pub fn namespace(object: &Value) -> ErrorList {
-    let list = path().child("finalizers");
-    items(&object["spec"], "finalizers")
-        .iter()
-        .enumerate()
-        .flat_map(|(at, name)| {
-            super::meta::finalizer(name.as_str().unwrap_or_default(), &list.index(at))
-        })
-        .collect()
 }
 
 #[cfg(test)]
