@@ -151,11 +151,12 @@ fn partial(mut object: Value, newest: bool) -> Value {
 /// A table of objects; `meta` is the list metadata.
 pub fn table_of(
     kind: &Kind,
-    objects: Vec<Value>,
+    mut objects: Vec<Value>,
     meta: Value,
     newest: bool,
     options: &TableOptions,
 ) -> Value {
+    table::order(kind, &mut objects);
     let context = RowContext { now_ms: jiff::Timestamp::now().as_millisecond() };
     let rows: Vec<Value> = objects
         .into_iter()

@@ -3,10 +3,15 @@
 //! [`create`], [`update`] and [`update_status`] are all that the pipeline calls: each runs the
 //! checks of the metadata, those built in for the kind, and the kind's own hooks.
 
+pub mod access_review;
 mod address;
 mod admission;
 mod api_service;
+mod apps;
+mod autoscaling;
 mod batch;
+mod budget;
+mod certificate;
 mod check;
 mod cluster;
 mod condition;
@@ -33,7 +38,9 @@ mod storage;
 mod storage_class;
 mod warnings;
 mod workload;
+mod workload_warning;
 
+pub use certificate::requested_groups;
 pub use field_error::{ErrorKind, ErrorList, FieldError, FieldPath, invalid};
 pub use meta::{metadata, metadata_update, version_required};
 pub use pod::ephemeral_containers;
@@ -83,6 +90,13 @@ pub fn update_status(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
 /// main resource forbids to change is what these are there to change.
 pub fn update_part(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
     update_metadata(kind, new, old, true)
+}
+
+/// Validates an update through `/approval`, which decides on a certificate request.
+pub fn update_approval(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
+    let mut errors = update_metadata(kind, new, old, true);
+    errors.extend(certificate::approval(new, old));
+    errors
 }
 
 /// The checks for all kinds, and once more those of a strategy that compares with the old object.

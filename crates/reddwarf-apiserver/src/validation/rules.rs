@@ -2,9 +2,9 @@
 
 use super::names::{self, NameRule};
 use super::{
-    ErrorList, admission, api_service, batch, cluster, config, csi, endpoint_slice, flow, network,
-    network_policy, pod, rbac, resource, runtime_class, service, service_range, storage,
-    storage_class, workload,
+    ErrorList, admission, api_service, apps, autoscaling, batch, budget, certificate, cluster,
+    config, csi, endpoint_slice, flow, network, network_policy, pod, rbac, resource, runtime_class,
+    service, service_range, storage, storage_class, workload,
 };
 use serde_json::Value;
 
@@ -42,8 +42,15 @@ impl Rules {
     pub fn of(group: &str, kind: &str) -> Rules {
         match group {
             "" => core(kind),
-            "apps" => apps(kind),
+            "apps" => apps_kind(kind),
             "batch" => jobs(kind),
+            "autoscaling" => {
+                of(autoscaling::create, autoscaling::update).with_status(autoscaling::status)
+            }
+            "certificates.k8s.io" => of(certificate::create, certificate::update)
+                .named(certificate::name)
+                .with_status(certificate::status)
+                .whole(),
             "rbac.authorization.k8s.io" => rbac_kind(kind),
             "networking.k8s.io" | "discovery.k8s.io" => networking(kind),
             "storage.k8s.io" => storage_kind(kind),
@@ -69,6 +76,11 @@ impl Rules {
     /// Its update validates the whole object again, metadata included.
     const fn whole(self) -> Rules {
         Rules { revalidates_metadata: true, ..self }
+    }
+
+    /// Its update looks at the metadata no more than those of all kinds do.
+    const fn uncompared(self) -> Rules {
+        Rules { compares_metadata: false, ..self }
     }
 
     /// Its update validates the new object as a creation does, and compares no metadata.
@@ -102,17 +114,22 @@ fn core(kind: &str) -> Rules {
     }
 }
 
-fn apps(kind: &str) -> Rules {
+fn apps_kind(kind: &str) -> Rules {
     match kind {
-        "Deployment" => of(workload::deployment, workload::deployment_update),
-        "ReplicaSet" => of(workload::replica_set, workload::replica_set_update)
-            .with_status(workload::replica_status),
-        "StatefulSet" => {
-            of(workload::stateful_set, workload::stateful_set_update).named(names::label)
+        "Deployment" => {
+            of(apps::deployment, apps::deployment_update).with_status(apps::deployment_status)
         }
-        "DaemonSet" => of(workload::daemon_set, workload::daemon_set_update),
+        "ReplicaSet" => {
+            of(apps::replica_set, apps::replica_set_update).with_status(apps::replica_set_status)
+        }
+        "StatefulSet" => of(apps::stateful_set, apps::stateful_set_update)
+            .named(names::label)
+            .with_status(apps::stateful_set_status),
+        "DaemonSet" => {
+            of(apps::daemon_set, apps::daemon_set_update).with_status(apps::daemon_set_status)
+        }
         "ControllerRevision" => {
-            of(workload::controller_revision, workload::controller_revision_update)
+            of(apps::controller_revision, apps::controller_revision_update).whole()
         }
         _ => NONE,
     }
@@ -120,8 +137,8 @@ fn apps(kind: &str) -> Rules {
 
 fn jobs(kind: &str) -> Rules {
     match kind {
-        "Job" => of(batch::job, batch::job_update),
-        "CronJob" => of(batch::cron_job, |new, _| batch::cron_job(new)),
+        "Job" => of(batch::job, batch::job_update).with_status(batch::job_status).whole(),
+        "CronJob" => of(batch::cron_job, batch::cron_job_update),
         _ => NONE,
     }
 }
@@ -224,11 +241,10 @@ fn other(kind: &str) -> Rules {
         "PriorityClass" => of(cluster::priority_class, cluster::priority_class_update),
         "Lease" => of(cluster::lease, |new, _| cluster::lease(new)),
         "RuntimeClass" => of(runtime_class::create, runtime_class::update).whole(),
-        "PodDisruptionBudget" => {
-            of(workload::disruption_budget, |new, _| workload::disruption_budget(new))
-                .named(names::path_segment)
-                .with_status(workload::disruption_status)
-        }
+        "PodDisruptionBudget" => of(budget::disruption_budget, budget::disruption_budget_update)
+            .named(names::path_segment)
+            .with_status(budget::disruption_status)
+            .uncompared(),
         _ => NONE,
     }
 }

@@ -1,7 +1,7 @@
 //! What is valid, but worth a warning to the client.
 
 use super::read::{entries, has, items, text};
-use super::{FieldPath, address};
+use super::{FieldPath, address, workload_warning};
 use crate::registry::Kind;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -64,7 +64,12 @@ pub fn warnings(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<String> {
             let Some((pointer, path)) = template(group, kind) else { return Vec::new() };
             let of = |object: &Value| object.pointer(pointer).cloned().unwrap_or_default();
             let unchanged = old.is_some_and(|old| of(old) == of(new));
-            if unchanged { Vec::new() } else { pod(&of(new), Some(&path)) }
+            let mut warnings = workload_warning::before(kind, new, old);
+            if !unchanged {
+                warnings.extend(pod(&of(new), Some(&path)));
+            }
+            warnings.extend(workload_warning::after(kind, new, old));
+            warnings
         }
     }
 }
