@@ -354,7 +354,7 @@ async fn a_watch_sees_objects_enter_and_leave_its_selector_and_ends_with_the_ser
 #[tokio::test]
 async fn only_masters_and_nodes_get_in() {
     let api = Api::new().await;
-    let bob = UserInfo { name: "bob".into(), groups: vec!["system:authenticated".into()] };
+    let bob = UserInfo::named("bob", vec!["system:authenticated".into()]);
     let client = LocalClient::new(api.server.clone(), bob, "test");
     let refused = client.request("GET", MAPS, None, None).await.expect_err("refused");
     assert_eq!(refused.code, 403);
@@ -364,7 +364,7 @@ async fn only_masters_and_nodes_get_in() {
     );
     let request = http::Request::get(MAPS).body(http_body_util::Empty::<Bytes>::new());
     let anonymous = api.server.handle(request.expect("a request")).await;
-    assert_eq!(anonymous.status(), 401);
+    assert_eq!(anonymous.status(), 403);
     let request = http::Request::get("/readyz").body(http_body_util::Empty::<Bytes>::new());
     assert_eq!(api.server.handle(request.expect("a request")).await.status(), 200);
 }
@@ -373,7 +373,7 @@ async fn only_masters_and_nodes_get_in() {
 async fn over_http(server: &ApiServer, request: http::Request<String>) -> http::Response<Bytes> {
     use http_body_util::BodyExt;
     let (mut parts, body) = request.into_parts();
-    let user = UserInfo { name: "admin".into(), groups: vec!["system:masters".into()] };
+    let user = UserInfo::named("admin", vec!["system:masters".into()]);
     parts.extensions.insert(reddwarf_apiserver::authn::PeerIdentity(Arc::new(user)));
     let request = http::Request::from_parts(parts, http_body_util::Full::new(Bytes::from(body)));
     let (parts, body) = server.handle(request).await.into_parts();

@@ -1,10 +1,10 @@
 //! Subresources through which a part of the main object is written: `namespaces/finalize`,
 //! `pods/ephemeralcontainers`, `pods/resize`, `certificatesigningrequests/approval`.
 
-use super::reply::now;
 use crate::object;
-use crate::validation::read::{has, items, text};
-use crate::validation::{self, ErrorList, FieldError, FieldPath, invalid, pod};
+use crate::registry::prepare::condition_times;
+use crate::validation::read::{items, text};
+use crate::validation::{self, FieldError, invalid, pod};
 use reddwarf_core::Status;
 use serde_json::Value;
 
@@ -69,45 +69,13 @@ fn refused(kind: &str, current: &Value, errors: &[FieldError]) -> Result<(), Box
     }
 }
 
-/// Takes the conditions `Approved` and `Denied`, with the time when they have none.
+/// Takes the conditions, which validation looks at.
 pub fn approval(form: &Value, current: &Value) -> Result<Value, Box<Status>> {
-    let path = FieldPath::new("status").child("conditions");
-    let conditions = items(&form["status"], "conditions");
-    let decided = |list: &[Value], kind: &str| list.iter().any(|c| text(c, "type") == kind);
-    let mut errors = ErrorList::new();
-    for (at, condition) in conditions.iter().enumerate() {
-        let kind = text(condition, "type");
-        if ["Approved", "Denied"].contains(&kind) && text(condition, "status") != "True" {
-            let at = path.index(at).child("status");
-            errors.push(FieldError::not_supported(at, text(condition, "status"), &["True"]));
-        }
-    }
-    if decided(conditions, "Approved") && decided(conditions, "Denied") {
-        let detail = "Approved and Denied conditions are mutually exclusive";
-        errors.push(FieldError::invalid(path.clone(), "Denied", detail));
-    }
-    for old in items(&current["status"], "conditions") {
-        let kind = text(old, "type");
-        if ["Approved", "Denied", "Failed"].contains(&kind) && !decided(conditions, kind) {
-            let detail = format!("updates may not remove a condition of type {kind:?}");
-            errors.push(FieldError::forbidden(path.clone(), detail));
-        }
-    }
-    if !errors.is_empty() {
-        let name = object::name(current);
-        let kind = "CertificateSigningRequest";
-        return Err(Box::new(invalid("certificates.k8s.io", kind, name, &errors)));
-    }
     let mut request = current.clone();
-    let mut conditions = conditions.to_vec();
-    for condition in &mut conditions {
-        for field in ["lastUpdateTime", "lastTransitionTime"] {
-            if !has(condition, field) {
-                condition[field] = now().into();
-            }
-        }
-    }
-    request["status"]["conditions"] = conditions.into();
+    set(&mut request["metadata"], "managedFields", form["metadata"].get("managedFields"));
+    let conditions = form["status"].get("conditions").filter(|v| !v.is_null());
+    set(&mut request["status"], "conditions", conditions);
+    condition_times(&mut request, current);
     Ok(request)
 }
 
@@ -154,11 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_stays() {
-        let current = json!({"metadata": {"name": "c"}, "status": {"conditions": [{"type": "Approved", "status": "True"}]}});
-        let refused = approval(&json!({}), &current).expect_err("taken back").message;
-        assert!(refused.ends_with("updates may not remove a condition of type \"Approved\""));
-        let approved = approval(&current.clone(), &json!({"metadata": {}})).expect("approved");
+    fn a_decision_gets_a_time() {
+        let form = json!({"status": {"conditions": [{"type": "Approved", "status": "True"}],
+            "certificate": "x"}});
+        let approved = approval(&form, &json!({"metadata": {}, "status": {}})).expect("approved");
         assert!(approved["status"]["conditions"][0]["lastUpdateTime"].is_string());
+        assert_eq!(approved["status"].get("certificate"), None);
     }
 }

@@ -197,19 +197,23 @@ impl fmt::Display for FieldError {
 /// The errors of one object; empty when it is valid.
 pub type ErrorList = Vec<FieldError>;
 
-/// The 422 that upstream answers for an invalid object of `kind` (upper camel case) in `group`.
-pub fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Status {
+/// What an answer's message says of them: the same words once, though each has its own cause.
+fn listed(errors: &[FieldError]) -> String {
     let mut texts: Vec<String> = Vec::new();
     for text in errors.iter().map(ToString::to_string) {
-        // What is found twice is said once, though it is two causes.
         if !texts.contains(&text) {
             texts.push(text);
         }
     }
-    let listed = match &texts[..] {
+    match texts.as_slice() {
         [one] => one.clone(),
         many => format!("[{}]", many.join(", ")),
-    };
+    }
+}
+
+/// The 422 that upstream answers for an invalid object of `kind` (upper camel case) in `group`.
+pub fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Status {
+    let listed = listed(errors);
     let shown = GroupResource { group: group.to_owned(), resource: kind.to_owned() };
     let causes = errors
         .iter()

@@ -3,10 +3,15 @@
 //! [`create`], [`update`] and [`update_status`] are all that the pipeline calls: each runs the
 //! checks of the metadata, those built in for the kind, and the kind's own hooks.
 
+pub mod access_review;
 mod address;
 mod admission;
 mod api_service;
+mod apps;
+mod autoscaling;
 mod batch;
+mod budget;
+mod certificate;
 mod check;
 mod cluster;
 mod condition;
@@ -46,7 +51,9 @@ mod volume_claim;
 mod volume_source;
 mod warnings;
 mod workload;
+mod workload_warning;
 
+pub use certificate::requested_groups;
 pub use field_error::{ErrorKind, ErrorList, FieldError, FieldPath, invalid};
 pub use meta::{metadata, metadata_update, version_required};
 pub use namespace::finalize;
@@ -108,6 +115,18 @@ pub fn update_status(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
 pub fn update_part(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
     let rules = Rules { compares_metadata: true, ..Rules::of(&kind.group, &kind.kind) };
     update_metadata(kind, new, old, &rules)
+}
+
+/// Validates an update through `/approval`, which decides on a certificate request.
+pub fn update_approval(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
+    let mut errors = update_metadata(
+        kind,
+        new,
+        old,
+        &Rules { compares_metadata: true, ..Rules::of(&kind.group, &kind.kind) },
+    );
+    errors.extend(certificate::approval(new, old));
+    errors
 }
 
 /// The checks for all kinds, and once more those of a strategy that compares with the old object.

@@ -2,10 +2,10 @@
 
 use super::names::{self, NameRule};
 use super::{
-    ErrorList, admission, api_service, batch, cluster, config, csi, endpoint_slice, endpoints,
-    event, flow, limit_range, load_balancer, namespace, network, network_policy, node,
-    persistent_volume, pod, quota, rbac, replication, resource, runtime_class, service,
-    service_range, storage_class, volume_claim, workload,
+    ErrorList, admission, api_service, apps, autoscaling, batch, budget, certificate, cluster,
+    config, csi, endpoint_slice, endpoints, event, flow, limit_range, load_balancer, namespace,
+    network, network_policy, node, persistent_volume, pod, quota, rbac, replication, resource,
+    runtime_class, service, service_range, storage_class, volume_claim,
 };
 use serde_json::Value;
 
@@ -71,8 +71,15 @@ impl Rules {
     fn of_kind(group: &str, kind: &str) -> Rules {
         match group {
             "" => core(kind),
-            "apps" => apps(kind),
+            "apps" => apps_kind(kind),
             "batch" => jobs(kind),
+            "autoscaling" => {
+                of(autoscaling::create, autoscaling::update).with_status(autoscaling::status)
+            }
+            "certificates.k8s.io" => of(certificate::create, certificate::update)
+                .named(certificate::name)
+                .with_status(certificate::status)
+                .whole(),
             "rbac.authorization.k8s.io" => rbac_kind(kind),
             "events.k8s.io" => of(event::create, event::update).named(names::path_segment).once(),
             "networking.k8s.io" | "discovery.k8s.io" => networking(kind),
@@ -104,6 +111,11 @@ impl Rules {
     /// Its strategy leaves the metadata to the checks for all kinds, or checks it itself.
     const fn once(self) -> Rules {
         Rules { compares_metadata: false, metadata_last: true, ..self }
+    }
+
+    /// Its update looks at the metadata no more than those of all kinds do.
+    const fn uncompared(self) -> Rules {
+        Rules { compares_metadata: false, ..self }
     }
 
     /// Its update validates the new object as a creation does, and compares no metadata.
@@ -141,17 +153,22 @@ fn core(kind: &str) -> Rules {
     }
 }
 
-fn apps(kind: &str) -> Rules {
+fn apps_kind(kind: &str) -> Rules {
     match kind {
-        "Deployment" => of(workload::deployment, workload::deployment_update),
-        "ReplicaSet" => of(workload::replica_set, workload::replica_set_update)
-            .with_status(workload::replica_status),
-        "StatefulSet" => {
-            of(workload::stateful_set, workload::stateful_set_update).named(names::label)
+        "Deployment" => {
+            of(apps::deployment, apps::deployment_update).with_status(apps::deployment_status)
         }
-        "DaemonSet" => of(workload::daemon_set, workload::daemon_set_update),
+        "ReplicaSet" => {
+            of(apps::replica_set, apps::replica_set_update).with_status(apps::replica_set_status)
+        }
+        "StatefulSet" => of(apps::stateful_set, apps::stateful_set_update)
+            .named(names::label)
+            .with_status(apps::stateful_set_status),
+        "DaemonSet" => {
+            of(apps::daemon_set, apps::daemon_set_update).with_status(apps::daemon_set_status)
+        }
         "ControllerRevision" => {
-            of(workload::controller_revision, workload::controller_revision_update)
+            of(apps::controller_revision, apps::controller_revision_update).whole()
         }
         _ => NONE,
     }
@@ -159,8 +176,8 @@ fn apps(kind: &str) -> Rules {
 
 fn jobs(kind: &str) -> Rules {
     match kind {
-        "Job" => of(batch::job, batch::job_update),
-        "CronJob" => of(batch::cron_job, |new, _| batch::cron_job(new)),
+        "Job" => of(batch::job, batch::job_update).with_status(batch::job_status).whole(),
+        "CronJob" => of(batch::cron_job, batch::cron_job_update),
         _ => NONE,
     }
 }
@@ -263,11 +280,10 @@ fn other(kind: &str) -> Rules {
         "PriorityClass" => of(cluster::priority_class, cluster::priority_class_update),
         "Lease" => of(cluster::lease, |new, _| cluster::lease(new)),
         "RuntimeClass" => of(runtime_class::create, runtime_class::update).whole(),
-        "PodDisruptionBudget" => {
-            of(workload::disruption_budget, |new, _| workload::disruption_budget(new))
-                .named(names::path_segment)
-                .with_status(workload::disruption_status)
-        }
+        "PodDisruptionBudget" => of(budget::disruption_budget, budget::disruption_budget_update)
+            .named(names::path_segment)
+            .with_status(budget::disruption_status)
+            .uncompared(),
         _ => NONE,
     }
 }

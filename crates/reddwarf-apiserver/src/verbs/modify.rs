@@ -224,9 +224,8 @@ async fn attempt(
     let unchanged = ownership::is_unchanged(&mut new, &old);
     let errors = match x.subresource() {
         "status" => validation::update_status(kind, &new, &old),
-        "ephemeralcontainers" | "resize" | "approval" | "finalize" => {
-            validation::update_part(kind, &new, &old)
-        }
+        "approval" => validation::update_approval(kind, &new, &old),
+        "ephemeralcontainers" | "resize" | "finalize" => validation::update_part(kind, &new, &old),
         _ => validation::update(kind, &new, &old),
     };
     if !errors.is_empty() {

@@ -7,7 +7,7 @@ mod secret;
 mod volume;
 
 use super::read::{entries, has, items, text};
-use super::{FieldPath, address};
+use super::{FieldPath, address, workload_warning};
 use crate::registry::Kind;
 use serde_json::Value;
 
@@ -36,13 +36,15 @@ pub fn warnings(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<String> {
         (group, kind) => {
             let Some((pointer, path)) = template(group, kind) else { return Vec::new() };
             let of = |object: &Value| object.pointer(pointer).cloned().unwrap_or_default();
-            let mut warnings = Vec::new();
+            let unchanged = old.is_some_and(|old| of(old) == of(new));
+            let mut warnings = workload_warning::before(kind, new, old);
             if old.is_none() && (group, kind) == ("", "ReplicationController") {
                 warnings.extend(pod::host_name(new, "Pod names and hostnames"));
             }
-            if old.is_none_or(|old| of(old) != of(new)) {
+            if !unchanged {
                 warnings.extend(pod::all(&of(new), Some(&path)));
             }
+            warnings.extend(workload_warning::after(kind, new, old));
             warnings
         }
     }
