@@ -2,8 +2,8 @@
 
 use reddwarf_apiserver::admission::builtin_chain;
 use reddwarf_apiserver::nonresource::Route;
-use reddwarf_apiserver::registry::Registry;
-use reddwarf_apiserver::{ApiConfig, ApiServer};
+use reddwarf_apiserver::registry::LiveRegistry;
+use reddwarf_apiserver::{ApiConfig, ApiServer, custom};
 use reddwarf_core::Store;
 use serde_json::json;
 use std::sync::Arc;
@@ -13,11 +13,15 @@ pub fn server(store: Arc<dyn Store>, address: String) -> ApiServer {
     server_with(store, address, Vec::new())
 }
 
-/// The same with paths of its own.
+/// The same with paths of its own. Inside a runtime it follows definitions of custom kinds.
 pub fn server_with(store: Arc<dyn Store>, address: String, routes: Vec<Route>) -> ApiServer {
+    let registry = Arc::new(LiveRegistry::builtin());
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(custom::follow(registry.clone(), store.clone()));
+    }
     ApiServer::new(ApiConfig {
         store,
-        registry: Arc::new(Registry::builtin()),
+        registry,
         chain: Arc::new(builtin_chain()),
         checks: Vec::new(),
         version: json!({

@@ -56,9 +56,7 @@ pub fn parse(bytes: &[u8]) -> Value {
 /// A stored object in the version that `kind` serves.
 pub fn shown(kind: &Kind, bytes: &[u8]) -> Value {
     let mut object = parse(bytes);
-    if kind.converts() {
-        (kind.hooks.from_storage)(&mut object);
-    }
+    kind.show(&mut object);
     object
 }
 
@@ -105,10 +103,14 @@ pub fn list(list: &ListAnswer, form: Representation, options: &TableOptions) -> 
             "items": objects.into_iter().map(|o| partial(o, newest)).collect::<Vec<_>>(),
         }),
         _ => json!({
-            "kind": format!("{}List", list.kind.kind),
+            "kind": list.kind.list_kind(),
             "apiVersion": list.kind.api_version(),
             "metadata": meta,
-            "items": objects.into_iter().map(without_type).collect::<Vec<_>>(),
+            "items": match list.kind.custom {
+                // Upstream leaves the type out where its items are Go structs.
+                None => objects.into_iter().map(without_type).collect(),
+                Some(_) => objects,
+            },
         }),
     }
 }

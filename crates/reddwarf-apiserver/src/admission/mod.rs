@@ -1,6 +1,7 @@
 //! The admission chain.
 
 mod class_defaults;
+mod custom_terminating;
 mod default_tolerations;
 mod namespace_lifecycle;
 mod priority;
@@ -120,6 +121,7 @@ impl Chain {
 pub fn builtin_chain() -> Chain {
     Chain {
         plugins: vec![
+            Box::new(custom_terminating::CustomTerminating),
             Box::new(namespace_lifecycle::NamespaceLifecycle),
             Box::new(service_account::ServiceAccount),
             Box::new(protection::TaintNodesByCondition),

@@ -34,11 +34,13 @@ mod storage_class;
 mod warnings;
 mod workload;
 
+pub(crate) use admission::webhook_client;
 pub use field_error::{ErrorKind, ErrorList, FieldError, FieldPath, invalid};
 pub use meta::{metadata, metadata_update, version_required};
 pub use pod::ephemeral_containers;
 pub use warnings::warnings;
 
+use crate::custom;
 use crate::registry::Kind;
 use rules::Rules;
 use serde_json::Value;
@@ -50,6 +52,9 @@ pub(crate) const NEGATIVE: &str = "must be greater than or equal to 0";
 pub fn create(kind: &Kind, object: &Value) -> ErrorList {
     let rules = Rules::of(&kind.group, &kind.kind);
     let mut errors = metadata(object, kind.namespaced(), rules.name);
+    if let Some(custom) = &kind.custom {
+        return custom::object::create(custom, object, errors);
+    }
     errors.extend((rules.create)(object));
     errors.extend((kind.hooks.validate)(object));
     errors
@@ -62,6 +67,9 @@ pub fn create(kind: &Kind, object: &Value) -> ErrorList {
 pub fn update(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
     let rules = Rules::of(&kind.group, &kind.kind);
     let mut errors = update_metadata(kind, new, old, rules.compares_metadata);
+    if let Some(custom) = &kind.custom {
+        return custom::object::update(custom, new, old, errors);
+    }
     if rules.revalidates_metadata {
         errors.extend(metadata(new, kind.namespaced(), rules.name));
     }
@@ -74,6 +82,9 @@ pub fn update(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
 pub fn update_status(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
     let rules = Rules::of(&kind.group, &kind.kind);
     let mut errors = update_metadata(kind, new, old, rules.compares_metadata);
+    if let Some(custom) = &kind.custom {
+        return custom::object::update_status(custom, new, old, errors);
+    }
     errors.extend((rules.status)(new, old));
     errors.extend((kind.hooks.validate_status_update)(new, old));
     errors

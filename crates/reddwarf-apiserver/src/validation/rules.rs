@@ -6,6 +6,7 @@ use super::{
     network_policy, pod, rbac, resource, runtime_class, service, service_range, storage,
     storage_class, workload,
 };
+use crate::custom::review;
 use serde_json::Value;
 
 /// The checks of one kind besides its metadata's.
@@ -41,6 +42,9 @@ impl Rules {
     /// The rules of a built-in kind; a kind that is not listed has plain metadata.
     pub fn of(group: &str, kind: &str) -> Rules {
         match group {
+            "apiextensions.k8s.io" => of(review::create, review::update)
+                .with_status(review::update_status)
+                .named(names::path_segment),
             "" => core(kind),
             "apps" => apps(kind),
             "batch" => jobs(kind),

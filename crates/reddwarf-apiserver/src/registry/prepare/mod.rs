@@ -67,6 +67,17 @@ pub fn definition_create(object: &mut Value) {
     put(object, "status", json!({"storedVersions": stored}));
 }
 
+/// A version in which objects will be stored is on record before they are.
+pub fn definition_update(new: &mut Value, _old: &Value) {
+    let storage = list(new, "spec.versions").iter().find(|v| v["storage"] == true);
+    let Some(name) = storage.map(|version| version["name"].clone()) else { return };
+    let mut stored = list(new, "status.storedVersions").to_vec();
+    if !stored.contains(&name) {
+        stored.push(name);
+        put(new, "status.storedVersions", stored);
+    }
+}
+
 /// What the API server serves itself is there from the start.
 pub fn api_service_create(object: &mut Value) {
     if at(object, "spec.service").is_none() {
