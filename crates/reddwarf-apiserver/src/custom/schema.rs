@@ -1,6 +1,7 @@
 //! A custom kind's schema, compiled from `openAPIV3Schema`.
 
 use super::pattern::Pattern;
+use super::rules;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -36,6 +37,8 @@ pub struct Schema {
     pub limits: Limits,
     /// `x-kubernetes-validations` as the definition has them.
     pub rules: Vec<Value>,
+    /// The rules of this schema and of all below it.
+    pub compiled: rules::Compiled,
 }
 
 /// What an object may hold besides its properties.
@@ -126,6 +129,7 @@ impl Schema {
             atomic_map: text("x-kubernetes-map-type") == "atomic",
             limits: Limits::compile(source, int_or_string),
             rules: list(source, "x-kubernetes-validations").to_vec(),
+            compiled: rules::Compiled::default(),
         }
     }
 

@@ -241,8 +241,9 @@ fn schema_errors(
     if let Some(why) = unsupported.filter(|_| errors.is_empty()) {
         errors.push(FieldError::invalid(at.clone(), "", why));
     }
-    if structural && errors.is_empty() {
-        errors.extend(rules::compile(schema, old, &at));
+    if structural {
+        let found = rules::compile(schema, old, &at, &errors);
+        errors.extend(found);
     }
     errors
 }
