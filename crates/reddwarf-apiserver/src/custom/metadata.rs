@@ -11,7 +11,11 @@ use serde_json::Value;
 ///
 /// # Errors
 /// A type or metadata of the wrong form.
-pub fn coerce(object: &mut Value, schema: &Schema, trail: &mut Trail) -> Result<(), FieldError> {
+pub fn coerce(
+    object: &mut Value,
+    schema: &Schema,
+    trail: &mut Trail,
+) -> Result<(), Box<FieldError>> {
     match object {
         Value::Object(fields) => {
             for (name, value) in fields.iter_mut() {
@@ -33,13 +37,13 @@ pub fn coerce(object: &mut Value, schema: &Schema, trail: &mut Trail) -> Result<
     }
 }
 
-fn of_resource(name: &str, value: &mut Value, trail: &mut Trail) -> Result<(), FieldError> {
+fn of_resource(name: &str, value: &mut Value, trail: &mut Trail) -> Result<(), Box<FieldError>> {
     let path =
         if trail.path().is_empty() { name.to_owned() } else { format!("{}.{name}", trail.path()) };
     match name {
         "apiVersion" | "kind" if !value.is_string() => {
             let path = FieldPath::new(&path);
-            Err(FieldError::invalid(path, value.clone(), "must be a string"))
+            Err(FieldError::invalid(path, value.clone(), "must be a string").into())
         }
         "metadata" => {
             let (meta, unknown) =
@@ -140,7 +144,7 @@ fn metadata_errors(resource: &Value, path: &FieldPath) -> ErrorList {
     }
     let namespace = meta.get("namespace").and_then(Value::as_str).unwrap_or_default();
     let namespaced = !namespace.is_empty();
-    let errors = validation::metadata(&holder, namespaced, names::path_segment);
+    let errors = validation::plain_metadata(&holder, namespaced, names::path_segment);
     let below = |mut error: FieldError| {
         error.field = path.child(&error.field.to_string());
         error

@@ -80,9 +80,7 @@ fn go_error(text: &str) -> Option<String> {
                 }
                 None => return Some(format!("unexpected ): `{text}`")),
             },
-            '*' | '+' | '?'
-                if !can_repeat && !(c == '?' && at > 0 && text[..at].ends_with('(')) =>
-            {
+            '*' | '+' | '?' if !(can_repeat || c == '?' && at > 0 && text[..at].ends_with('(')) => {
                 return Some(format!("missing argument to repetition operator: `{c}`"));
             }
             '|' | '^' => can_repeat = c == '^',

@@ -117,7 +117,7 @@ impl Schema {
             default: source.get("default").filter(|d| !d.is_null()).cloned(),
             properties: properties.map(|(k, v)| (k.as_str().into(), Schema::compile(v))).collect(),
             additional: Additional::compile(source.get("additionalProperties")),
-            items: source.get("items").filter(|i| i.is_object()).map(|i| boxed(i)),
+            items: source.get("items").filter(|i| i.is_object()).map(boxed),
             preserve_unknown: flag("x-kubernetes-preserve-unknown-fields"),
             embedded: flag("x-kubernetes-embedded-resource"),
             int_or_string,
@@ -231,7 +231,7 @@ impl Limits {
             all_of: schemas("allOf"),
             any_of: schemas("anyOf"),
             one_of: schemas("oneOf"),
-            not: source.get("not").filter(|n| n.is_object()).map(|n| boxed(n)),
+            not: source.get("not").filter(|n| n.is_object()).map(boxed),
         }
     }
 }

@@ -15,6 +15,19 @@ fn path() -> FieldPath {
 
 /// Checks the metadata of an object whose kind names its objects by `rule`.
 pub fn metadata(object: &Value, namespaced: bool, rule: NameRule) -> ErrorList {
+    let mut errors = without_finalizers(object, namespaced, rule);
+    errors.extend(finalizers(&object["metadata"], finalizer));
+    errors
+}
+
+/// The same for kinds whose finalizers may lack a domain: definitions and custom kinds.
+pub fn plain_metadata(object: &Value, namespaced: bool, rule: NameRule) -> ErrorList {
+    let mut errors = without_finalizers(object, namespaced, rule);
+    errors.extend(finalizers(&object["metadata"], plain_finalizer));
+    errors
+}
+
+fn without_finalizers(object: &Value, namespaced: bool, rule: NameRule) -> ErrorList {
     let meta = &object["metadata"];
     let mut errors = ErrorList::new();
     let prefix = text(meta, "generateName");
@@ -35,7 +48,6 @@ pub fn metadata(object: &Value, namespaced: bool, rule: NameRule) -> ErrorList {
     }
     errors.extend(namespace_errors(text(meta, "namespace"), namespaced));
     errors.extend(common(meta));
-    errors.extend(finalizers(meta));
     errors
 }
 
@@ -141,12 +153,12 @@ fn owner_references(meta: &Value) -> ErrorList {
     errors
 }
 
-fn finalizers(meta: &Value) -> ErrorList {
+fn finalizers(meta: &Value, check: fn(&str, &FieldPath) -> ErrorList) -> ErrorList {
     let list = path().child("finalizers");
     let mut errors = ErrorList::new();
     let found: Vec<&str> = items(meta, "finalizers").iter().filter_map(Value::as_str).collect();
     for name in &found {
-        errors.extend(finalizer(name, &list));
+        errors.extend(check(name, &list));
     }
     if found.contains(&"orphan") && found.contains(&"foregroundDeletion") {
         let detail = "finalizer orphan and foregroundDeletion cannot be both set";
@@ -156,12 +168,14 @@ fn finalizers(meta: &Value) -> ErrorList {
     errors
 }
 
+fn plain_finalizer(name: &str, at: &FieldPath) -> ErrorList {
+    let wrong = names::qualified_name(name).into_iter();
+    wrong.map(|e| FieldError::invalid(at.clone(), name, e)).collect()
+}
+
 /// Checks the name of one finalizer.
 pub fn finalizer(name: &str, at: &FieldPath) -> ErrorList {
-    let mut errors: ErrorList = names::qualified_name(name)
-        .into_iter()
-        .map(|e| FieldError::invalid(at.clone(), name, e))
-        .collect();
+    let mut errors = plain_finalizer(name, at);
     if errors.is_empty() && !name.contains('/') && !STANDARD_FINALIZERS.contains(&name) {
         let detail = "name is neither a standard finalizer name nor is it fully qualified";
         errors.push(FieldError::invalid(at.clone(), name, detail));

@@ -36,7 +36,7 @@ mod workload;
 
 pub(crate) use admission::webhook_client;
 pub use field_error::{ErrorKind, ErrorList, FieldError, FieldPath, invalid};
-pub use meta::{metadata, metadata_update, version_required};
+pub use meta::{metadata, metadata_update, plain_metadata, version_required};
 pub use pod::ephemeral_containers;
 pub use warnings::warnings;
 
@@ -51,7 +51,7 @@ pub(crate) const NEGATIVE: &str = "must be greater than or equal to 0";
 /// Validates an object that is to be created, its name chosen and its defaults filled in.
 pub fn create(kind: &Kind, object: &Value) -> ErrorList {
     let rules = Rules::of(&kind.group, &kind.kind);
-    let mut errors = metadata(object, kind.namespaced(), rules.name);
+    let mut errors = own_metadata(kind, object, rules.name);
     if let Some(custom) = &kind.custom {
         return custom::object::create(custom, object, errors);
     }
@@ -71,7 +71,7 @@ pub fn update(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
         return custom::object::update(custom, new, old, errors);
     }
     if rules.revalidates_metadata {
-        errors.extend(metadata(new, kind.namespaced(), rules.name));
+        errors.extend(own_metadata(kind, new, rules.name));
     }
     errors.extend((rules.update)(new, old));
     errors.extend((kind.hooks.validate_update)(new, old));
@@ -97,8 +97,15 @@ pub fn update_part(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
 }
 
 /// The checks for all kinds, and once more those of a strategy that compares with the old object.
+fn own_metadata(kind: &Kind, object: &Value, rule: names::NameRule) -> ErrorList {
+    let plain = kind.custom.is_some()
+        || matches!(kind.group.as_ref(), "apiextensions.k8s.io" | "apiregistration.k8s.io");
+    let check = if plain { plain_metadata } else { metadata };
+    check(object, kind.namespaced(), rule)
+}
+
 fn update_metadata(kind: &Kind, new: &Value, old: &Value, compared_again: bool) -> ErrorList {
-    let mut errors = metadata(new, kind.namespaced(), names::path_segment);
+    let mut errors = own_metadata(kind, new, names::path_segment);
     let against_old = metadata_update(new, old);
     if compared_again {
         errors.extend(against_old.iter().cloned());

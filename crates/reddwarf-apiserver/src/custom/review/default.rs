@@ -99,7 +99,7 @@ impl Walk {
         }
         let mut value = default.clone();
         match metadata::coerce(&mut value, schema, &mut Trail::starting(at)) {
-            Err(error) => vec![error],
+            Err(error) => vec![*error],
             Ok(()) => metadata::errors(&value, schema, at),
         }
     }
