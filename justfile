@@ -24,6 +24,11 @@ cluster name:
     cargo build --release --workspace
     cargo test --release -p reddwarf-tests --test {{name}}
 
+# Install, upgrade and roll back a chart with Helm, which is built first
+helm:
+    cargo build --release --workspace
+    cargo test --release -p reddwarf-tests --test helm -- --ignored
+
 # Replay the recorded scenarios and rewrite the list of those that do not pass
 compat-update:
     cargo build --release --workspace

@@ -4,6 +4,7 @@ pub mod fuzz;
 pub mod meddled_store;
 pub mod memory_api;
 pub mod memory_store;
+pub mod program;
 pub mod reader;
 pub mod store_suite;
 pub mod trial;

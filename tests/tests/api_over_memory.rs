@@ -473,3 +473,52 @@ async fn the_first_objects_of_a_next_leader_are_those_of_the_first() {
     bootstrap::run(&client, &config).await.expect("the next one finds them");
     assert_eq!(read().await, made, "nothing changes");
 }
+
+#[tokio::test]
+async fn what_every_cluster_keeps_is_made_again() {
+    let api = Api::new().await;
+    let config = BootstrapConfig::default();
+    bootstrap::run(&api.client, &config).await.expect("first objects");
+    let service = "/api/v1/namespaces/default/services/kubernetes";
+    let first = api.get(service).await;
+    bootstrap::restore(&api.client, &config).await.expect("nothing is missing");
+    assert_eq!(api.get(service).await, first);
+    api.send("DELETE", service, Value::Null).await.expect("deleted");
+    bootstrap::restore(&api.client, &config).await.expect("made again");
+    let again = api.get(service).await;
+    assert_eq!(again["spec"]["clusterIP"], first["spec"]["clusterIP"]);
+    assert_ne!(again["metadata"]["uid"], first["metadata"]["uid"]);
+}
+
+#[tokio::test]
+async fn a_deletion_takes_options_that_are_a_kind_of_the_objects_own_group() {
+    let api = Api::new().await;
+    let revisions = "/apis/apps/v1/namespaces/default/controllerrevisions";
+    let body = json!({"metadata": {"name": "a"}, "revision": 1, "data": {"k": "v"}});
+    api.send("POST", revisions, body).await.expect("created");
+    let path = format!("{revisions}/a");
+    let delete = async |kind: &str, body: &'static [u8]| {
+        api.client.request("DELETE", &path, Some(kind), Some(Bytes::from_static(body))).await
+    };
+    for (kind, body) in [
+        (
+            "application/json",
+            &br#"{"apiVersion":"apps/v1","kind":"DeleteOptions","dryRun":["All"]}"#[..],
+        ),
+        ("application/yaml", &b"apiVersion: apps/v1\nkind: DeleteOptions\ndryRun: [All]\n"[..]),
+        (
+            "application/vnd.kubernetes.protobuf",
+            &b"k8s\0\x0a\x18\x0a\x07apps/v1\x12\x0dDeleteOptions\x12\x05\x2a\x03All"[..],
+        ),
+    ] {
+        delete(kind, body).await.expect("a dry run");
+        api.get(&path).await;
+    }
+    let core = b"k8s\0\x0a\x13\x0a\x02v1\x12\x0dDeleteOptions\x12\x00";
+    delete("application/vnd.kubernetes.protobuf", core).await.expect("deleted");
+    let gone = api.send("GET", &path, Value::Null).await.expect_err("gone");
+    assert!(gone.is(Reason::NotFound));
+    let foreign = b"apiVersion: batch/v1\nkind: DeleteOptions\n";
+    let refused = delete("application/yaml", foreign).await.expect_err("another group's");
+    assert_eq!(refused.code, 400);
+}

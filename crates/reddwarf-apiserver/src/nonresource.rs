@@ -190,7 +190,8 @@ fn openapi_document(server: &ApiServer, path: &str, query: &Query, headers: &Hea
     );
     let Some(answered) = answered else { return not_found() };
     let content = match answered.status {
-        200 => Content::Json(answered.body),
+        200 if answered.content_type == "application/json" => Content::Json(answered.body),
+        200 => Content::Bytes(answered.content_type, answered.body),
         _ => Content::Empty,
     };
     let code = StatusCode::from_u16(answered.status).unwrap_or(StatusCode::OK);

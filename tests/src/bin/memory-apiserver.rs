@@ -37,7 +37,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = MemoryStore::new();
     let server = server(store.clone(), address.to_string());
     let client = LocalClient::privileged(server.clone(), "system:apiserver", "kube-apiserver");
-    bootstrap::run(&client, &BootstrapConfig::default()).await?;
+    let config = BootstrapConfig { ca_pem: "none".to_owned(), ..BootstrapConfig::default() };
+    bootstrap::run(&client, &config).await?;
     // Dropping the sender would end the loop that follows it; nobody joins or leaves here.
     let (_members, members) = watch::channel(vec![address]);
     let term = store.leading_term().unwrap_or_default();
@@ -57,7 +58,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         store,
         registry: server.config().registry.clone(),
         term,
-        ca_pem: "none".into(),
+        bootstrap: config.into(),
         members,
     };
     tokio::spawn(background::run(loops, CancellationToken::new()));

@@ -3,12 +3,13 @@
 //! Every loop stops with its token; its writes carry the leader's term, so what a deposed
 //! leader still has under way changes nothing.
 
-mod endpoints;
 mod event_expiry;
+mod kubernetes_service;
 mod namespace_defaults;
 mod namespace_emptying;
 mod namespace_status;
 
+use crate::bootstrap::BootstrapConfig;
 use crate::custom;
 use crate::registry::LiveRegistry;
 use reddwarf_core::Store;
@@ -36,8 +37,8 @@ pub struct Background {
     pub registry: Arc<LiveRegistry>,
     /// The term for which the loops run.
     pub term: u64,
-    /// The certificate of the cluster's CA, for `kube-root-ca.crt`.
-    pub ca_pem: Arc<str>,
+    /// What the cluster's first objects were made from.
+    pub bootstrap: Arc<BootstrapConfig>,
     /// Where live members serve the API.
     pub members: watch::Receiver<Vec<SocketAddr>>,
 }
@@ -49,7 +50,7 @@ pub async fn run(background: Background, stop: CancellationToken) {
             namespace_defaults::run(&background),
             namespace_emptying::run(&background),
             event_expiry::run(&background),
-            endpoints::run(&background),
+            kubernetes_service::run(&background),
             custom::lifecycle::run(&background),
         )
     };

@@ -108,7 +108,7 @@ async fn complete(background: &Background, view: &View, name: &str) -> Result<()
     if view.get(&ObjectKey::new("", "serviceaccounts", name, ACCOUNT)).is_none() {
         send(background, "POST", name, "serviceaccounts", &default_account()).await?;
     }
-    let wanted = root_ca(&background.ca_pem);
+    let wanted = root_ca(&background.bootstrap.ca_pem);
     match view.get(&ObjectKey::new("", "configmaps", name, ROOT_CA)) {
         None => send(background, "POST", name, "configmaps", &wanted).await,
         Some(stored) => {

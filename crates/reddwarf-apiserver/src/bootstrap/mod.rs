@@ -72,6 +72,20 @@ pub async fn run(client: &dyn ApiClient, config: &BootstrapConfig) -> Result<(),
     service_range_is_ready(client).await
 }
 
+/// Makes the namespaces and the service anew that every cluster keeps, should one be missing.
+///
+/// # Errors
+/// See [`BootstrapError`].
+pub async fn restore(
+    client: &dyn ApiClient,
+    config: &BootstrapConfig,
+) -> Result<(), BootstrapError> {
+    for (path, object) in objects::kept(config)? {
+        create(client, &path, &object).await?;
+    }
+    Ok(())
+}
+
 /// Says of the range of service addresses that it is in use.
 async fn service_range_is_ready(client: &dyn ApiClient) -> Result<(), BootstrapError> {
     const PATH: &str = "/apis/networking.k8s.io/v1/servicecidrs/kubernetes";

@@ -28,12 +28,8 @@ const ROOT_CA_DESCRIPTION: &str = "Contains a CA bundle that can be used to veri
 
 /// All of them with the collections to which they are posted, in order.
 pub fn all(config: &BootstrapConfig) -> Result<Vec<(String, Value)>, BootstrapError> {
-    let range = ServiceRange::parse(&config.service_cidr)
-        .ok_or_else(|| BootstrapError::ServiceCidr(config.service_cidr.clone()))?;
-    let mut all: Vec<(String, Value)> = Vec::new();
-    for name in SYSTEM_NAMESPACES {
-        all.push(("/api/v1/namespaces".into(), namespace(name)));
-    }
+    let range = range(config)?;
+    let mut all = namespaces();
     for (name, value, description) in PRIORITY_CLASSES {
         let path = "/apis/scheduling.k8s.io/v1/priorityclasses".to_owned();
         all.push((path, priority_class(name, value, description)));
@@ -41,8 +37,7 @@ pub fn all(config: &BootstrapConfig) -> Result<Vec<(String, Value)>, BootstrapEr
     all.extend(super::api_services::all());
     all.extend(super::flow::all());
     all.push(("/apis/networking.k8s.io/v1/servicecidrs".into(), service_cidr(config)));
-    let service = kubernetes_service(&range, config.api_port);
-    all.push(("/api/v1/namespaces/default/services".into(), service));
+    all.push(kubernetes_service(&range, config.api_port));
     for name in SYSTEM_NAMESPACES {
         let path =
             |plural: &str| format!("/api/v1/namespaces/{name}/{plural}{AS_CONTROLLER_MANAGER}");
@@ -52,8 +47,22 @@ pub fn all(config: &BootstrapConfig) -> Result<Vec<(String, Value)>, BootstrapEr
     Ok(all)
 }
 
-fn namespace(name: &str) -> Value {
-    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+/// Those that are made again when somebody deletes them.
+pub fn kept(config: &BootstrapConfig) -> Result<Vec<(String, Value)>, BootstrapError> {
+    let mut kept = namespaces();
+    kept.push(kubernetes_service(&range(config)?, config.api_port));
+    Ok(kept)
+}
+
+fn range(config: &BootstrapConfig) -> Result<ServiceRange, BootstrapError> {
+    ServiceRange::parse(&config.service_cidr)
+        .ok_or_else(|| BootstrapError::ServiceCidr(config.service_cidr.clone()))
+}
+
+fn namespaces() -> Vec<(String, Value)> {
+    let namespace =
+        |name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    SYSTEM_NAMESPACES.map(|name| ("/api/v1/namespaces".to_owned(), namespace(name))).into()
 }
 
 fn priority_class(name: &str, value: i64, description: &str) -> Value {
@@ -74,9 +83,9 @@ fn service_cidr(config: &BootstrapConfig) -> Value {
 }
 
 /// The service at the first address of the range, by which pods reach the API.
-fn kubernetes_service(range: &ServiceRange, port: u16) -> Value {
+fn kubernetes_service(range: &ServiceRange, port: u16) -> (String, Value) {
     let address = range.first().to_string();
-    json!({
+    let service = json!({
         "apiVersion": "v1", "kind": "Service",
         "metadata": {"name": "kubernetes", "namespace": "default",
             "labels": {"component": "apiserver", "provider": "kubernetes"}},
@@ -85,7 +94,8 @@ fn kubernetes_service(range: &ServiceRange, port: u16) -> Value {
             "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "sessionAffinity": "None",
             "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": port}],
         },
-    })
+    });
+    ("/api/v1/namespaces/default/services".to_owned(), service)
 }
 
 /// The service account that a pod without one gets.

@@ -31,6 +31,8 @@ pub enum Content {
     Value(Value),
     /// A JSON document that is written as it is.
     Json(Bytes),
+    /// Bytes of another media type.
+    Bytes(&'static str, Bytes),
     /// A list.
     List(ListAnswer),
     /// A `Status`.
@@ -234,6 +236,7 @@ fn body_of(content: Content, form: Form) -> (ApiBody, &'static str) {
     match content {
         Content::Text(text) => (ApiBody::full(text), TEXT),
         Content::Empty => (ApiBody::full(Bytes::new()), ""),
+        Content::Bytes(media, bytes) => (ApiBody::full(bytes), media),
         Content::Watch(stream) => (ApiBody::stream(stream), JSON),
         Content::Json(bytes) if as_is => (ApiBody::full(bytes), JSON),
         Content::Json(bytes)

@@ -6,6 +6,7 @@ mod descriptions;
 mod document;
 mod parameters;
 mod paths;
+mod protobuf;
 mod schemas;
 
 #[cfg(test)]
@@ -75,10 +76,14 @@ pub fn respond(
         headers,
         body: Bytes::new(),
     };
-    if !takes_json(accept) {
+    let as_protobuf = matches!(document, Document::V2) && protobuf::is_asked_for(accept);
+    if !as_protobuf && !takes_json(accept) {
         return Some(empty(406, Vec::new()));
     }
-    let present = document.hash(registry);
+    let mut present = document.hash(registry);
+    if as_protobuf {
+        present.push_str("-PROTOBUF");
+    }
     let mut headers = vec![("etag", format!("\"{present}\"")), ("vary", "Accept".to_owned())];
     if let (Document::V3 { name, .. }, Some(asked)) = (&document, hash) {
         if asked != present {
@@ -90,11 +95,18 @@ pub fn respond(
     if if_none_match.is_some_and(|tags| tags.contains(&present)) {
         return Some(empty(304, headers));
     }
-    let body = document.bytes(registry);
-    Some(Answer { status: 200, content_type: "application/json", headers, body })
+    let json = document.bytes(registry);
+    let (content_type, body) = match as_protobuf {
+        true => {
+            let json = serde_json::from_slice(&json).expect("invariant: it was just written");
+            (protobuf::MEDIA_TYPE, protobuf::document(&json).into())
+        }
+        false => ("application/json", json),
+    };
+    Some(Answer { status: 200, content_type, headers, body })
 }
 
-/// Whether an `Accept` header takes JSON; protobuf documents are not made.
+/// Whether an `Accept` header takes JSON; of version 3 no protobuf documents are made.
 fn takes_json(accept: Option<&str>) -> bool {
     let Some(accept) = accept.filter(|a| !a.trim().is_empty()) else { return true };
     accept.split(',').any(|range| {

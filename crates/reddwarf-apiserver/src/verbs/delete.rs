@@ -55,9 +55,11 @@ fn options_body(x: &Exchange<'_>, format: crate::schema::BodyFormat) -> Result<V
             false => e.to_string(),
         }),
         BodyFormat::Yaml | BodyFormat::Protobuf => {
-            let expected =
-                Expected { group: "", version: "v1", kind: "DeleteOptions", custom: None };
-            return decode_as(expected, x.body, format, FieldValidation::Ignore).map(|d| d.object);
+            let core = Expected { group: "", version: "v1", kind: "DeleteOptions", custom: None };
+            // Every group version has the options as a kind of its own, and clients send that one.
+            let own = Expected { kind: core.kind, custom: None, ..Expected::of(x.kind) };
+            let read = |expected| decode_as(expected, x.body, format, FieldValidation::Ignore);
+            return read(core).or_else(|error| read(own).map_err(|_| error)).map(|d| d.object);
         }
     };
     let body = parsed

@@ -75,7 +75,7 @@ impl Leader {
             store: self.store.clone(),
             registry: self.registry.clone(),
             term,
-            ca_pem: self.bootstrap.ca_pem.as_str().into(),
+            bootstrap: self.bootstrap.clone().into(),
             members: self.members.clone(),
         };
         let controllers = Controllers {

@@ -1,5 +1,16 @@
 //! Stock kubectl against every member.
 
+mod about;
+mod access;
+mod apply;
+mod change;
+mod create;
+mod describe;
+mod get;
+mod nodes;
+mod rollout;
+mod turns;
+
 use reddwarf_tests::cluster::{Cluster, eventually};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,27 +1,38 @@
-//! The endpoints of the `kubernetes` service follow the live members.
+//! The `kubernetes` service is there whatever somebody deletes, and its endpoints follow the live
+//! members.
 
 use super::{Background, RETRY_PAUSE};
-use crate::bootstrap::kubernetes_endpoints;
+use crate::bootstrap::{self, kubernetes_endpoints};
 use crate::object;
 use reddwarf_core::api::ApiClient;
 use reddwarf_core::{Reason, Status};
 use serde_json::Value;
+use std::time::Duration;
 
 const ENDPOINTS: &str = "/api/v1/namespaces/default/endpoints";
 const SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
+
+/// Time after which all of it is looked for again: for so long a deletion is to be seen.
+const LOOK_PERIOD: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(background: &Background) {
     let mut members = background.members.clone();
     loop {
         let now = members.borrow_and_update().clone();
+        // A failure is one of the group's, which the endpoints wait for.
+        if let Err(error) = bootstrap::restore(&*background.client, &background.bootstrap).await {
+            tracing::warn!(%error, "what every cluster has was not made again");
+        }
         while let Err(status) = publish(&*background.client, &now).await {
             tracing::warn!(%status, "the kubernetes service's endpoints were not written");
             tokio::time::sleep(RETRY_PAUSE).await;
         }
-        if members.changed().await.is_err() {
-            // Nobody tells of members any more; what is published stays.
-            return std::future::pending().await;
-        }
+        // Once nobody tells of members any more, what is published is kept.
+        let mut told = async || match members.changed().await {
+            Ok(()) => (),
+            Err(_) => std::future::pending().await,
+        };
+        let _ = tokio::time::timeout(LOOK_PERIOD, told()).await;
     }
 }
 
