@@ -23,7 +23,7 @@ pub struct LocalClient {
 impl LocalClient {
     /// A client of `server` that acts as `user` and calls itself `user_agent`.
     pub fn new(server: ApiServer, user: UserInfo, user_agent: &'static str) -> Self {
-        let caller = Caller { user: Some(Arc::new(user)), fence: None };
+        let caller = Caller { user: Some(Arc::new(user)), fence: None, refused: false };
         LocalClient { server, caller, user_agent: HeaderValue::from_static(user_agent) }
     }
 
@@ -31,7 +31,7 @@ impl LocalClient {
     /// of the control plane bear the names of its programs.
     pub fn privileged(server: ApiServer, name: &'static str, user_agent: &'static str) -> Self {
         let groups = vec!["system:masters".to_owned(), "system:authenticated".to_owned()];
-        LocalClient::new(server, UserInfo { name: name.to_owned(), groups }, user_agent)
+        LocalClient::new(server, UserInfo::named(name, groups), user_agent)
     }
 
     async fn send(

@@ -107,7 +107,9 @@ pub fn delete_conflict(kind: &Kind, name: &str, cause: &str) -> Box<Status> {
 
 /// 422 of an object.
 pub fn invalid_object(kind: &Kind, name: &str, errors: &[FieldError]) -> Box<Status> {
-    Box::new(invalid(&kind.group, &kind.kind, name, errors))
+    // Events of both groups are one kind to upstream.
+    let group = if kind.kind == "Event" { "" } else { &kind.group };
+    Box::new(invalid(group, &kind.kind, name, errors))
 }
 
 /// 422 of request options (`ListOptions`, `DeleteOptions`, …).

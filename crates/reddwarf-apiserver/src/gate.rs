@@ -1,6 +1,7 @@
 //! What a request passes before it is served: whether the member stops, how long it may take,
 //! and whether there is a seat for it.
 
+use crate::authn::anonymous;
 use crate::errors::{bad_request, request_timeout};
 use crate::flow::{Digest, Flow, FlowControl, Permit, Refused, list_width};
 use crate::http::answer::{Answer, Content};
@@ -129,10 +130,7 @@ impl Gate {
     }
 }
 
-static ANONYMOUS: LazyLock<UserInfo> = LazyLock::new(|| UserInfo {
-    name: "system:anonymous".to_owned(),
-    groups: vec!["system:unauthenticated".to_owned()],
-});
+static ANONYMOUS: LazyLock<UserInfo> = LazyLock::new(anonymous);
 
 /// The answer of a member that stops, unless the path is one that it serves to the end.
 pub fn stopping(path: &str) -> Option<Answer> {

@@ -33,6 +33,7 @@ pub mod selection;
 pub mod server;
 pub mod subresource;
 pub mod table;
+pub mod token;
 pub mod validation;
 pub mod verbs;
 pub mod watch;

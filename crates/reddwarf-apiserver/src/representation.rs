@@ -146,11 +146,12 @@ pub fn partial(mut object: Value, newest: bool) -> Value {
 /// A table of objects; `meta` is the list metadata.
 pub fn table_of(
     kind: &Kind,
-    objects: Vec<Value>,
+    mut objects: Vec<Value>,
     meta: Value,
     newest: bool,
     options: &TableOptions,
 ) -> Value {
+    table::order(kind, &mut objects);
     let context = RowContext { now_ms: jiff::Timestamp::now().as_millisecond() };
     let rows = objects.into_iter().map(|object| row(kind, object, newest, options, &context));
     let rows = Value::Array(rows.collect());

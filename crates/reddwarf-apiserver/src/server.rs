@@ -1,7 +1,7 @@
 //! The server: one request in, one answer out.
 
 use crate::admission::Chain;
-use crate::authn::PeerIdentity;
+use crate::authn::{PeerIdentity, anonymous, bearer_token};
 use crate::authz;
 use crate::errors::no_such_resource;
 use crate::gate::{self, Asked, Gate, Limits};
@@ -16,6 +16,7 @@ use crate::registry::{Kind, Registry};
 use crate::representation::TableOptions;
 use crate::request::{FieldValidation, UserInfo};
 use crate::schema;
+use crate::token::{ISSUER, Keyring, TokenError};
 use crate::verbs::{self, Exchange, Verb};
 use bytes::Bytes;
 use futures::FutureExt;
@@ -29,7 +30,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -59,6 +60,7 @@ struct Inner {
     config: ApiConfig,
     metrics: Metrics,
     gate: Gate,
+    tokens: Keyring,
     /// What an object of a kind looks like without content, by group, version and resource.
     empty: HashMap<String, Value>,
     stopping: watch::Sender<bool>,
@@ -67,8 +69,10 @@ struct Inner {
 /// In whose name a request is served.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
-    /// `None` when the connection brought no certificate.
+    /// `None` when the request brought no credentials.
     pub user: Option<Arc<UserInfo>>,
+    /// The request brought credentials that nobody has.
+    pub refused: bool,
     /// Set in process only.
     pub fence: Option<Fence>,
 }
@@ -85,7 +89,8 @@ impl ApiServer {
         let metrics = Metrics::default();
         let gate = Gate::new(limits, &config.store.view(), metrics.flow.clone());
         let stopping = watch::Sender::new(false);
-        ApiServer(Arc::new(Inner { config, metrics, gate, empty, stopping }))
+        let tokens = Keyring::default();
+        ApiServer(Arc::new(Inner { config, metrics, gate, tokens, empty, stopping }))
     }
 
     /// The state.
@@ -111,6 +116,11 @@ impl ApiServer {
     /// The server's metrics.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// What issues and checks the tokens of service accounts.
+    pub fn tokens(&self) -> &Keyring {
+        &self.0.tokens
     }
 
     /// Ends all watches cleanly, and every one that is opened from now on; other requests from
@@ -149,8 +159,10 @@ impl ApiServer {
         B::Error: Display,
     {
         let (parts, body) = request.into_parts();
-        let user = parts.extensions.get::<PeerIdentity>().map(|peer| peer.0.clone());
-        let caller = Caller { user, fence: None };
+        let caller = match parts.extensions.get::<PeerIdentity>() {
+            Some(peer) => Caller { user: Some(peer.0.clone()), ..Caller::default() },
+            None => self.bearer(&parts.headers).await,
+        };
         let (method, uri, headers) = (&parts.method, &parts.uri, &parts.headers);
         let (place, query) = (Place::parse(uri.path()), Query::parse(uri.query()));
         let user = caller.user.as_deref();
@@ -185,6 +197,31 @@ impl ApiServer {
             return Err(refusal);
         }
         self.0.gate.admit(asked, self.registry(), || self.store().view()).await
+    }
+
+    /// Who sends a request without a client certificate.
+    async fn bearer(&self, headers: &HeaderMap) -> Caller {
+        let Some(token) = bearer_token(headers) else { return Caller::default() };
+        match self.authenticate(token).await {
+            Ok(user) => Caller { user: Some(Arc::new(user)), ..Caller::default() },
+            Err(error) => {
+                tracing::debug!(%error, "a bearer token is not accepted");
+                Caller { refused: true, ..Caller::default() }
+            }
+        }
+    }
+
+    /// The user of a token for this API. What this member does not know yet it asks the group.
+    async fn authenticate(&self, token: &str) -> Result<UserInfo, TokenError> {
+        let audiences = [ISSUER.to_owned()];
+        let attempt = || self.0.tokens.authenticate(token, &audiences, &self.store().view());
+        let outcome = match attempt() {
+            Err(error) if error.is_by_state() && self.store().read_barrier().await.is_ok() => {
+                attempt()
+            }
+            outcome => outcome,
+        };
+        outcome.map(|(user, _)| user)
     }
 
     /// Serves a request whose body was read, or could not be.
@@ -275,6 +312,10 @@ impl Incoming<'_> {
         let metrics = self.server.metrics();
         let _in_flight = metrics.begin();
         let serving = async {
+            if self.caller.refused {
+                let verb = Cow::Borrowed("");
+                return (self.fail(authz::unauthorized(), Accept::default()), verb);
+            }
             match place {
                 Place::Other(path) => {
                     (self.other(path).await, Cow::Owned(self.method.as_str().to_owned()))
@@ -311,15 +352,16 @@ impl Incoming<'_> {
         render(Answer::from(status), self.form(accept, TableOptions::default()))
     }
 
+    fn user(&self) -> Arc<UserInfo> {
+        static ANONYMOUS: LazyLock<Arc<UserInfo>> = LazyLock::new(|| Arc::new(anonymous()));
+        self.caller.user.clone().unwrap_or_else(|| ANONYMOUS.clone())
+    }
+
     async fn other(&self, path: &str) -> Response<ApiBody> {
-        if !authz::is_public(path) {
-            let Some(user) = &self.caller.user else {
-                return self.fail(authz::unauthorized(), Accept::default());
-            };
-            if !authz::allowed(user) {
-                let status = authz::forbidden_path(user, self.method.as_str(), path);
-                return self.fail(status, Accept::default());
-            }
+        let user = self.user();
+        if !authz::may_use(&user, self.method.as_str(), path) {
+            let status = authz::forbidden_path(&user, self.method.as_str(), path);
+            return self.fail(status, Accept::default());
         }
         if let Some(route) = self.server.config().routes.iter().find(|r| r.serves(path)) {
             let body = match &self.body {
@@ -335,9 +377,7 @@ impl Incoming<'_> {
     }
 
     async fn resource(&self, info: &RequestInfo) -> (Response<ApiBody>, Option<Verb>) {
-        let Some(user) = &self.caller.user else {
-            return (self.fail(authz::unauthorized(), Accept::default()), None);
-        };
+        let user = &*self.user();
         let registry = self.server.registry();
         let Some(kind) = registry.resource(&info.group, &info.version, &info.resource) else {
             return (self.unknown(info), None);
@@ -347,7 +387,8 @@ impl Incoming<'_> {
             Ok(verb) => verb,
             Err(status) => return (self.fail(status, Accept::default()), None),
         };
-        if !authz::allowed(user) {
+        if !authz::allowed(user) && !authz::may_ask(user, verb.as_str(), &kind.group, &kind.plural)
+        {
             let (sub, ns) = (info.subresource.as_deref(), info.namespace.as_deref());
             let status = authz::forbidden(user, verb.as_str(), kind, sub, ns, info.name.as_deref());
             return (self.fail(status, Accept::default()), Some(verb));

@@ -1,5 +1,6 @@
 //! The admission chain.
 
+mod certificate_subject;
 mod class_defaults;
 mod default_tolerations;
 mod namespace_lifecycle;
@@ -128,6 +129,7 @@ pub fn builtin_chain() -> Chain {
             Box::new(class_defaults::DefaultStorageClass),
             Box::new(protection::StorageObjectInUseProtection),
             Box::new(runtime_class::RuntimeClass),
+            Box::new(certificate_subject::CertificateSubjectRestriction),
             Box::new(class_defaults::DefaultIngressClass),
         ],
     }

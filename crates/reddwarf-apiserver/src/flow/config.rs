@@ -286,7 +286,7 @@ mod tests {
         let method: http::Method = method.parse().expect("a method");
         let verb = resource.map_or("get", |info| info.verb(&method, &Query::default()));
         let groups = groups.iter().map(|g| (*g).to_owned()).collect();
-        let user = UserInfo { name: user.to_owned(), groups };
+        let user = UserInfo::named(user, groups);
         &config.schemas[config.schema_of(&Digest { user: &user, verb, path, resource })]
     }
 

@@ -149,10 +149,7 @@ mod tests {
 
     fn means(rule: Value, user: &str, groups: &[&str], verb_path: &str) -> bool {
         let rule: Rule = serde_json::from_value(rule).expect("a rule");
-        let user = UserInfo {
-            name: user.to_owned(),
-            groups: groups.iter().map(|g| (*g).to_owned()).collect(),
-        };
+        let user = UserInfo::named(user, groups.iter().map(|g| (*g).to_owned()).collect());
         let (method, path) = verb_path.split_once(' ').expect("method and path");
         let method: Method = method.parse().expect("a method");
         let place = Place::parse(path);

@@ -10,7 +10,7 @@ fn flows(seats: u32) -> Arc<FlowControl> {
 
 fn flow(flows: &Arc<FlowControl>, user: &str, group: &str) -> Flow {
     let groups = vec![group.to_owned(), "system:authenticated".to_owned()];
-    let user = UserInfo { name: user.to_owned(), groups };
+    let user = UserInfo::named(user, groups);
     let digest = Digest { user: &user, verb: "get", path: "/version", resource: None };
     flows.classify(View::default, &digest)
 }

@@ -10,8 +10,7 @@ pub fn create(object: &Value) -> ErrorList {
     let handler = text(object, "handler");
     let mut errors = check::required_name(names::label, handler, &FieldPath::new("handler"));
     if has(object, "overhead") {
-        // Upstream takes the overhead for the limits of a container.
-        let at = FieldPath::new("overhead").child("limits");
+        let at = FieldPath::new("overhead");
         errors.extend(pod::amounts(&object["overhead"]["podFixed"], &at));
     }
     let (scheduling, at) = (&object["scheduling"], FieldPath::new("scheduling"));
@@ -60,7 +59,7 @@ mod tests {
     #[test]
     fn the_overhead_is_of_known_resources() {
         let errors = create(&json!({"handler": "h", "overhead": {"podFixed": {"odd": "-1"}}}));
-        assert_eq!(errors.len(), 2);
+        assert_eq!(errors.len(), 3, "unqualified, not of containers, negative");
         assert_eq!(errors[0].field.to_string(), "overhead.limits[odd]");
     }
 }
