@@ -60,7 +60,7 @@ impl Api {
         let kind = kind.parse().expect("a header");
         request.headers_mut().insert(CONTENT_TYPE, kind);
         let groups = vec!["system:masters".to_owned()];
-        let user = UserInfo { name: "root".into(), groups };
+        let user = UserInfo::named("root", groups);
         request.extensions_mut().insert(PeerIdentity(Arc::new(user)));
         let response = self.0.handle(request).await;
         let code = response.status().as_u16();
