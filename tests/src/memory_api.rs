@@ -2,8 +2,8 @@
 
 use reddwarf_apiserver::admission::builtin_chain;
 use reddwarf_apiserver::nonresource::Route;
-use reddwarf_apiserver::registry::Registry;
-use reddwarf_apiserver::{ApiConfig, ApiServer};
+use reddwarf_apiserver::registry::LiveRegistry;
+use reddwarf_apiserver::{ApiConfig, ApiServer, custom};
 use reddwarf_core::Store;
 use serde_json::json;
 use std::sync::Arc;
@@ -18,11 +18,15 @@ pub fn server_with(store: Arc<dyn Store>, address: String, routes: Vec<Route>) -
     ApiServer::new(ApiConfig { routes, ..config(store, address) })
 }
 
-/// What such a server is made of.
+/// What such a server is made of. Inside a runtime it follows definitions of custom kinds.
 pub fn config(store: Arc<dyn Store>, address: String) -> ApiConfig {
+    let registry = Arc::new(LiveRegistry::builtin());
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(custom::follow(registry.clone(), store.clone()));
+    }
     ApiConfig {
         store,
-        registry: Arc::new(Registry::builtin()),
+        registry,
         chain: Arc::new(builtin_chain()),
         checks: Vec::new(),
         version: json!({

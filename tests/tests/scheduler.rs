@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use reddwarf_apiserver::admission::builtin_chain;
 use reddwarf_apiserver::bootstrap::{self, BootstrapConfig};
-use reddwarf_apiserver::registry::Registry;
+use reddwarf_apiserver::registry::LiveRegistry;
 use reddwarf_apiserver::{ApiConfig, ApiServer, LocalClient};
 use reddwarf_core::Store;
 use reddwarf_core::api::ApiClient;
@@ -27,7 +27,7 @@ impl World {
         let term = store.leading_term().expect("a memory store leads");
         let server = ApiServer::new(ApiConfig {
             store,
-            registry: Arc::new(Registry::builtin()),
+            registry: Arc::new(LiveRegistry::builtin()),
             chain: Arc::new(builtin_chain()),
             checks: Vec::new(),
             version: json!({"gitVersion": "v1.36.2"}),

@@ -53,6 +53,12 @@ pub fn unknown_patch() -> Box<Status> {
     generic(Reason::UnsupportedMediaType, "415: Unsupported Media Type")
 }
 
+/// 415 of a patch of a custom object.
+pub fn unknown_custom_patch() -> Box<Status> {
+    let message = "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+    Box::new(Status::failure(Reason::UnsupportedMediaType, message))
+}
+
 fn generic(reason: Reason, message: &str) -> Box<Status> {
     Box::new(Status::failure(reason, message).with_details(StatusDetails::default()))
 }

@@ -11,6 +11,7 @@ pub mod authz;
 pub mod background;
 pub mod bootstrap;
 pub mod client;
+pub mod custom;
 pub mod defaults;
 pub mod discovery;
 pub mod errors;

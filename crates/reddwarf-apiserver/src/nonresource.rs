@@ -8,6 +8,7 @@ use crate::errors::{method_not_allowed, no_such_resource};
 use crate::http::accept::{Offer, negotiate, unavailable_representation};
 use crate::http::answer::{Answer, Content};
 use crate::http::{Accept, ApiBody, Query, Representation};
+use crate::registry::Document;
 use crate::server::ApiServer;
 use crate::{discovery, openapi, token};
 use bytes::Bytes;
@@ -16,7 +17,6 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_NON
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use reddwarf_core::Status;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 type Handler = dyn Fn(Request<Bytes>) -> BoxFuture<'static, Response<Bytes>> + Send + Sync;
@@ -118,7 +118,7 @@ fn discovered(
     path: &str,
     headers: &HeaderMap,
 ) -> Result<Option<(Answer, Accept)>, Box<Status>> {
-    let registry = server.registry();
+    let registry = &*server.registry();
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let plain = |value: Option<Value>| -> Result<Option<(Answer, Accept)>, Box<Status>> {
         let Some(value) = value else { return Ok(None) };
@@ -129,14 +129,15 @@ fn discovered(
         ["api"] | ["apis"] => {
             let core = parts == ["api"];
             let accept = negotiate(headers, Offer::Discovery)?;
-            let value = match (accept.representation, core) {
-                (Representation::Aggregated, _) => discovery::aggregated(registry, core),
-                (_, true) => discovery::api_versions(registry, &server.config().server_address),
-                (_, false) => discovery::groups(registry),
-            };
-            let answer = match accept.representation {
-                Representation::Aggregated => aggregated(value, headers),
-                _ => Answer::ok(Content::Value(value)),
+            let answer = match (accept.representation, core) {
+                (Representation::Aggregated, _) => {
+                    aggregated(discovery::aggregated_document(registry, core), headers)
+                }
+                (_, true) => Answer::ok(Content::Value(discovery::api_versions(
+                    registry,
+                    &server.config().server_address,
+                ))),
+                (_, false) => Answer::ok(Content::Value(discovery::groups(registry))),
             };
             Ok(Some((answer, accept)))
         }
@@ -146,7 +147,7 @@ fn discovered(
             some => plain(some),
         },
         ["apis", group, version] => match discovery::resources(registry, group, version) {
-            None if discovery::group(registry, group).is_some() => Err(no_such_resource()),
+            None if registry.has_builtin_group(group) => Err(no_such_resource()),
             other => plain(other),
         },
         _ => Ok(None),
@@ -154,14 +155,12 @@ fn discovered(
 }
 
 /// Aggregated discovery, which clients keep as long as its tag stays the same.
-fn aggregated(document: Value, headers: &HeaderMap) -> Answer {
-    let hash = Sha256::digest(document.to_string());
-    let hash: String = hash.iter().map(|byte| format!("{byte:02X}")).collect();
-    let tag = format!("\"{hash}\"");
+fn aggregated(document: &Document, headers: &HeaderMap) -> Answer {
+    let tag = format!("\"{}\"", document.hash);
     let known = headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
     let answer = match known {
         true => Answer::ok(Content::Empty).code(StatusCode::NOT_MODIFIED),
-        false => Answer::ok(Content::Value(document)),
+        false => Answer::ok(Content::Json(document.bytes.clone())),
     };
     answer.header(ETAG, &tag).header(VARY, "Accept").header(CACHE_CONTROL, "public")
 }
@@ -183,7 +182,7 @@ fn token_discovery(server: &ApiServer, path: &str) -> Answer {
 fn openapi_document(server: &ApiServer, path: &str, query: &Query, headers: &HeaderMap) -> Answer {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let answered = openapi::respond(
-        server.registry(),
+        &server.registry(),
         path,
         query.text("hash"),
         text(ACCEPT),

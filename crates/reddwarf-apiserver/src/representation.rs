@@ -55,9 +55,7 @@ pub fn parse(bytes: &[u8]) -> Value {
 /// A stored object in the version that `kind` serves.
 pub fn shown(kind: &Kind, bytes: &[u8]) -> Value {
     let mut object = parse(bytes);
-    if kind.converts() {
-        (kind.hooks.from_storage)(&mut object);
-    }
+    kind.show(&mut object);
     object
 }
 
@@ -93,7 +91,7 @@ pub fn of_no_kind(value: Value, form: Representation, options: &TableOptions) ->
 
 /// A list of `kind` without its `items`.
 pub fn list_head(kind: &Kind, meta: Value) -> Map<String, Value> {
-    head(format!("{}List", kind.kind), kind.api_version(), meta)
+    head(kind.list_kind().into_owned(), kind.api_version(), meta)
 }
 
 /// A list of metadata without its `items`.

@@ -1,8 +1,11 @@
 //! Which objects of a collection a request means.
 
+use crate::custom::CustomKind;
 use crate::errors::bad_request;
 use crate::verbs::Exchange;
 use reddwarf_core::{FieldSelector, LabelSelector, Status, StoredObject};
+use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Namespace, name, labels and fields that an object must have.
 #[derive(Clone)]
@@ -28,6 +31,9 @@ enum Field {
     Name,
     Namespace,
     Indexed(&'static str),
+    /// A field of a custom object, read from the object itself: its definition may have made it
+    /// selectable after the object was stored.
+    Custom(Arc<CustomKind>, Box<str>),
 }
 
 impl Selection {
@@ -68,10 +74,11 @@ impl Selection {
 
 impl Term {
     fn matches(&self, object: &StoredObject) -> bool {
-        let found = match self.field {
-            Field::Name => object.key.name(),
-            Field::Namespace => object.key.namespace(),
-            Field::Indexed(path) => object.index.field(path),
+        let found: Cow<'_, str> = match &self.field {
+            Field::Name => object.key.name().into(),
+            Field::Namespace => object.key.namespace().into(),
+            Field::Indexed(path) => object.index.field(path).into(),
+            Field::Custom(kind, path) => kind.selectable_value(path, &object.bytes).into(),
         };
         (found == self.value) == self.equal
     }
@@ -83,9 +90,12 @@ fn fields(x: &Exchange<'_>, text: &str) -> Result<Vec<Term>, Box<Status>> {
         let field = match &*term.field {
             "metadata.name" => Field::Name,
             "metadata.namespace" if x.kind.selects_namespace() => Field::Namespace,
-            other => match x.kind.fields.indexed(other) {
-                Some(indexed) => Field::Indexed(indexed),
-                None => return Err(bad_request(x.kind.field_not_supported(other))),
+            other => match (x.kind.fields.indexed(other), &x.kind.custom) {
+                (Some(indexed), _) => Field::Indexed(indexed),
+                (None, Some(kind)) if kind.is_selectable(other) => {
+                    Field::Custom(kind.clone(), other.into())
+                }
+                _ => return Err(bad_request(x.kind.field_not_supported(other))),
             },
         };
         Ok(Term { field, value: term.value.to_string(), equal: term.equal })

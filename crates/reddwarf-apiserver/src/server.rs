@@ -12,22 +12,20 @@ use crate::http::warning::warn;
 use crate::http::{Accept, ApiBody, Place, Query, RequestInfo, body};
 use crate::metrics::{Counted, Metrics};
 use crate::nonresource::{self, Check, Route};
-use crate::registry::{Kind, Registry};
+use crate::registry::{Kind, LiveRegistry, Registry};
 use crate::representation::TableOptions;
-use crate::request::{FieldValidation, UserInfo};
-use crate::schema;
+use crate::request::UserInfo;
 use crate::token::{ISSUER, Keyring, TokenError};
-use crate::verbs::{self, Exchange, Verb};
+use crate::verbs::{self, Exchange, NoVerb, Verb};
 use bytes::Bytes;
 use futures::FutureExt;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body::Body;
 use reddwarf_core::{Fence, Status, Store};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::any::Any;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock};
@@ -39,7 +37,7 @@ pub struct ApiConfig {
     /// The state.
     pub store: Arc<dyn Store>,
     /// The kinds.
-    pub registry: Arc<Registry>,
+    pub registry: Arc<LiveRegistry>,
     /// The admission plugins.
     pub chain: Arc<Chain>,
     /// What `/healthz`, `/livez` and `/readyz` ask.
@@ -61,8 +59,6 @@ struct Inner {
     metrics: Metrics,
     gate: Gate,
     tokens: Keyring,
-    /// What an object of a kind looks like without content, by group, version and resource.
-    empty: HashMap<String, Value>,
     stopping: watch::Sender<bool>,
 }
 
@@ -85,12 +81,11 @@ impl ApiServer {
 
     /// A server over `config` that takes on no more than `limits` say.
     pub fn with_limits(config: ApiConfig, limits: Limits) -> Self {
-        let empty = config.registry.kinds().map(|k| (address(k), empty_object(k))).collect();
         let metrics = Metrics::default();
         let gate = Gate::new(limits, &config.store.view(), metrics.flow.clone());
         let stopping = watch::Sender::new(false);
         let tokens = Keyring::default();
-        ApiServer(Arc::new(Inner { config, metrics, gate, tokens, empty, stopping }))
+        ApiServer(Arc::new(Inner { config, metrics, gate, tokens, stopping }))
     }
 
     /// The state.
@@ -98,9 +93,24 @@ impl ApiServer {
         &self.0.config.store
     }
 
-    /// The kinds.
-    pub fn registry(&self) -> &Registry {
-        &self.0.config.registry
+    /// The kinds that are served now.
+    pub fn registry(&self) -> Arc<Registry> {
+        self.0.config.registry.current()
+    }
+
+    /// Takes in what this member's state says of custom kinds.
+    pub fn refresh_kinds(&self) {
+        self.0.config.registry.refresh(&self.store().view());
+    }
+
+    /// The kinds, custom ones as the whole group knows them by now. A client that saw a kind on
+    /// another member finds it here too.
+    async fn newest_kinds(&self) -> Arc<Registry> {
+        if let Err(error) = self.store().read_barrier().await {
+            tracing::debug!(%error, "the newest kinds are not confirmed");
+        }
+        self.refresh_kinds();
+        self.registry()
     }
 
     /// The admission plugins.
@@ -134,15 +144,10 @@ impl ApiServer {
         self.0.stopping.subscribe()
     }
 
-    /// Kind, version and what upstream always writes of an object without content.
-    pub fn empty_object(&self, kind: &Kind) -> &Value {
-        self.0.empty.get(&address(kind)).unwrap_or(&Value::Null)
-    }
-
     /// Brings `status` back to that of an object without content.
     pub fn clear_status(&self, kind: &Kind, object: &mut Value) {
         let Some(map) = object.as_object_mut() else { return };
-        match self.0.empty.get(&address(kind)).and_then(|e| e.get("status")) {
+        match kind.empty().get("status") {
             Some(status) => {
                 map.insert("status".to_owned(), status.clone());
             }
@@ -196,7 +201,7 @@ impl ApiServer {
         if let Some(refusal) = stops.then(|| gate::stopping(asked.path)).flatten() {
             return Err(refusal);
         }
-        self.0.gate.admit(asked, self.registry(), || self.store().view()).await
+        self.0.gate.admit(asked, &self.registry(), || self.store().view()).await
     }
 
     /// Who sends a request without a client certificate.
@@ -275,7 +280,10 @@ fn counted<'a>(place: &'a Place, verb: Cow<'static, str>) -> Counted<'a> {
 }
 
 /// What every answer about a kind that is on its way out warns of.
-fn deprecation(kind: &Kind) -> Option<&'static str> {
+fn deprecation(kind: &Kind) -> Option<&str> {
+    if let Some(custom) = &kind.custom {
+        return custom.version.deprecation.as_deref();
+    }
     match (kind.group.as_ref(), kind.kind.as_ref()) {
         ("", "Endpoints") => {
             Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice")
@@ -283,15 +291,6 @@ fn deprecation(kind: &Kind) -> Option<&'static str> {
         ("", "ComponentStatus") => Some("v1 ComponentStatus is deprecated in v1.19+"),
         _ => None,
     }
-}
-
-fn address(kind: &Kind) -> String {
-    format!("{}/{}/{}", kind.group, kind.version, kind.plural)
-}
-
-fn empty_object(kind: &Kind) -> Value {
-    let head = json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": {}});
-    schema::normalize(kind, head.clone(), FieldValidation::Ignore).map_or(head, |d| d.object)
 }
 
 /// A request before it is known what it asks for.
@@ -378,14 +377,22 @@ impl Incoming<'_> {
 
     async fn resource(&self, info: &RequestInfo) -> (Response<ApiBody>, Option<Verb>) {
         let user = &*self.user();
-        let registry = self.server.registry();
-        let Some(kind) = registry.resource(&info.group, &info.version, &info.resource) else {
-            return (self.unknown(info), None);
+        let mut registry = self.server.registry();
+        let find = |registry: &Registry| {
+            registry.resource(&info.group, &info.version, &info.resource).cloned()
         };
+        let mut kind = find(&registry);
+        if kind.is_none() && !info.group.is_empty() {
+            registry = self.server.newest_kinds().await;
+            kind = find(&registry);
+        }
+        let Some(kind) = kind else { return (self.unknown(&registry, info), None) };
+        let kind = &kind;
         let watch = self.query.flag("watch").unwrap_or(false);
         let verb = match Verb::of(self.method, info, kind, watch) {
             Ok(verb) => verb,
-            Err(status) => return (self.fail(status, Accept::default()), None),
+            Err(NoVerb::Nowhere) => return (self.not_found(), None),
+            Err(NoVerb::Refused(status)) => return (self.fail(status, Accept::default()), None),
         };
         if !authz::allowed(user) && !authz::may_ask(user, verb.as_str(), &kind.group, &kind.plural)
         {
@@ -402,7 +409,7 @@ impl Incoming<'_> {
             Err(status) => return (self.fail(status, Accept::default()), Some(verb)),
         };
         let deprecated = deprecation(kind);
-        let response = match self.exchange(info, kind, verb, accept, user).await {
+        let response = match self.exchange(&registry, info, kind, verb, accept, user).await {
             Ok((mut answer, table)) => {
                 answer.warnings.splice(0..0, deprecated.map(str::to_owned));
                 render_aside(answer, self.form(accept, table)).await
@@ -418,6 +425,7 @@ impl Incoming<'_> {
 
     async fn exchange(
         &self,
+        registry: &Registry,
         info: &RequestInfo,
         kind: &Arc<Kind>,
         verb: Verb,
@@ -425,6 +433,9 @@ impl Incoming<'_> {
         user: &UserInfo,
     ) -> Result<(Answer, TableOptions), Box<Status>> {
         let body = self.body.as_ref().map_err(Clone::clone)?;
+        if let Some(custom) = &kind.custom {
+            crate::custom::conversion::check(custom)?;
+        }
         let table = match accept.representation {
             crate::http::Representation::Table(_) => {
                 TableOptions::read(self.query.first("includeObject"))?
@@ -433,6 +444,7 @@ impl Incoming<'_> {
         };
         let exchange = Exchange {
             server: self.server,
+            registry,
             verb,
             kind,
             info,
@@ -447,12 +459,14 @@ impl Incoming<'_> {
     }
 
     /// A resource that is not served: 404, as text where even the group is unknown.
-    fn unknown(&self, info: &RequestInfo) -> Response<ApiBody> {
-        let known =
-            info.group.is_empty() || self.server.registry().kinds().any(|k| k.group == info.group);
-        if known {
-            return self.fail(no_such_resource(), Accept::default());
+    fn unknown(&self, registry: &Registry, info: &RequestInfo) -> Response<ApiBody> {
+        match info.group.is_empty() || registry.has_builtin_group(&info.group) {
+            true => self.fail(no_such_resource(), Accept::default()),
+            false => self.not_found(),
         }
+    }
+
+    fn not_found(&self) -> Response<ApiBody> {
         let answer = Answer::ok(Content::Text("404 page not found\n".into()));
         let form = self.form(Accept::default(), TableOptions::default());
         render(answer.code(StatusCode::NOT_FOUND), form)

@@ -188,7 +188,7 @@ thread_local! {
 fn member() -> Member {
     let groups = vec!["system:masters".to_owned(), "system:authenticated".to_owned()];
     let user = UserInfo::named("fuzz", groups);
-    let caller = Caller { user: Some(Arc::new(user)), fence: None };
+    let caller = Caller { user: Some(Arc::new(user)), ..Caller::default() };
     let server = server(MemoryStore::new(), "127.0.0.1:6443".into());
     let member = Member { server, caller, served: 0 };
     let namespace = json!({"metadata": {"name": "default"}}).to_string();

@@ -2,6 +2,7 @@
 
 mod certificate_subject;
 mod class_defaults;
+mod custom_terminating;
 mod default_tolerations;
 mod namespace_lifecycle;
 mod priority;
@@ -121,6 +122,7 @@ impl Chain {
 pub fn builtin_chain() -> Chain {
     Chain {
         plugins: vec![
+            Box::new(custom_terminating::CustomTerminating),
             Box::new(namespace_lifecycle::NamespaceLifecycle),
             Box::new(service_account::ServiceAccount),
             Box::new(protection::TaintNodesByCondition),

@@ -9,7 +9,8 @@ mod namespace_defaults;
 mod namespace_emptying;
 mod namespace_status;
 
-use crate::registry::Registry;
+use crate::custom;
+use crate::registry::LiveRegistry;
 use reddwarf_core::Store;
 use reddwarf_core::api::ApiClient;
 use std::net::SocketAddr;
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const AS_CONTROLLER_MANAGER: &str = "?fieldManager=kube-controller-manager";
 
 /// Pause before a loop tries again what failed.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the loops work with.
 #[derive(Clone)]
@@ -32,7 +33,7 @@ pub struct Background {
     /// This member's state.
     pub store: Arc<dyn Store>,
     /// The kinds that a namespace may hold.
-    pub registry: Arc<Registry>,
+    pub registry: Arc<LiveRegistry>,
     /// The term for which the loops run.
     pub term: u64,
     /// The certificate of the cluster's CA, for `kube-root-ca.crt`.
@@ -49,6 +50,7 @@ pub async fn run(background: Background, stop: CancellationToken) {
             namespace_emptying::run(&background),
             event_expiry::run(&background),
             endpoints::run(&background),
+            custom::lifecycle::run(&background),
         )
     };
     tokio::select! {

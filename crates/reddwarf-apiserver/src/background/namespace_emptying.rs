@@ -133,6 +133,7 @@ fn filled(background: &Background, view: &View, name: &str) -> Vec<(Collection, 
     let mut seen = BTreeSet::new();
     background
         .registry
+        .current()
         .kinds()
         .filter(|kind| kind.namespaced() && kind.verbs.has("deletecollection"))
         .filter(|kind| seen.insert(kind.storage.collection.clone()))

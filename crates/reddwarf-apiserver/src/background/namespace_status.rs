@@ -30,7 +30,7 @@ impl Remaining {
         };
         remaining.failures.sort();
         let mut seen = std::collections::BTreeSet::new();
-        for kind in background.registry.kinds().filter(|kind| kind.namespaced()) {
+        for kind in background.registry.current().kinds().filter(|kind| kind.namespaced()) {
             let collection = &kind.storage.collection;
             if !counted(collection) || !seen.insert(collection.clone()) {
                 continue;

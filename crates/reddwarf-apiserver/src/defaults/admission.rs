@@ -1,6 +1,6 @@
 //! Defaults of what extends admission and the API.
 
-use super::fill::{at, each, fill, fill_empty, text, within};
+use super::fill::{at, each, fill, fill_empty, list, put, text, within};
 use serde_json::{Value, json};
 
 /// A validating webhook configuration.
@@ -66,4 +66,10 @@ pub fn custom_resource_definition(object: &mut Value) {
             fill(spec, "conversion.webhook.clientConfig.service.port", 443);
         }
     });
+    let storage = list(object, "spec.versions").iter().find(|v| v["storage"] == true);
+    if let Some(name) = storage.map(|version| version["name"].clone())
+        && list(object, "status.storedVersions").is_empty()
+    {
+        put(object, "status.storedVersions", json!([name]));
+    }
 }

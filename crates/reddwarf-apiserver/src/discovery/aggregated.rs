@@ -1,18 +1,30 @@
 //! Discovery of everything in one document, `apidiscovery.k8s.io`.
 
-use super::{group_names, kinds_of, versions_of};
-use crate::registry::{Kind, Registry, Scope};
+use super::{kinds_of, versions_of};
+use crate::registry::{Document, Kind, Registry, Scope};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 /// The `APIGroupDiscoveryList` (`apidiscovery.k8s.io/v2`) of `/api` (`core`) or of `/apis`.
 ///
 /// The same document with another `apiVersion` is that of `v2beta1`.
 pub fn aggregated(registry: &Registry, core: bool) -> Value {
-    let groups = group_names(registry).into_iter().filter(|name| name.is_empty() == core);
+    let groups = registry.groups().into_iter().filter(|name| name.is_empty() == core);
     let items: Vec<Value> = groups.map(|name| group(registry, name)).collect();
     json!({
         "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2",
         "metadata": {}, "items": items,
+    })
+}
+
+/// [`aggregated`] as it is written, made once for a registry.
+pub fn aggregated_document(registry: &Registry, core: bool) -> &Document {
+    let documents = &registry.documents;
+    let place = if core { &documents.core } else { &documents.groups };
+    place.get_or_init(|| {
+        let text = aggregated(registry, core).to_string();
+        let hash = Sha256::digest(&text).iter().map(|byte| format!("{byte:02X}")).collect();
+        Document { bytes: text.into(), hash }
     })
 }
 

@@ -2,8 +2,9 @@
 
 mod aggregated;
 
-pub use aggregated::aggregated;
+pub use aggregated::{aggregated, aggregated_document};
 
+use crate::custom::version_order;
 use crate::registry::{Kind, Registry, Subresource};
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -21,7 +22,8 @@ pub fn api_versions(registry: &Registry, server: &str) -> Value {
 
 /// `/apis`: all groups (`APIGroupList`).
 pub fn groups(registry: &Registry) -> Value {
-    let groups: Vec<Value> = group_names(registry)
+    let groups: Vec<Value> = registry
+        .groups()
         .into_iter()
         .filter(|name| !name.is_empty())
         .map(|name| group_entry(json!({}), registry, name))
@@ -31,7 +33,7 @@ pub fn groups(registry: &Registry) -> Value {
 
 /// `/apis/{group}` (`APIGroup`).
 pub fn group(registry: &Registry, group: &str) -> Option<Value> {
-    let served = !group.is_empty() && group_names(registry).contains(&group);
+    let served = !group.is_empty() && registry.kinds_of_group(group).next().is_some();
     let head = json!({"kind": "APIGroup", "apiVersion": "v1"});
     served.then(|| group_entry(head, registry, group))
 }
@@ -111,29 +113,26 @@ fn storage_version_hash(kind: &Kind) -> String {
     base64::engine::general_purpose::STANDARD.encode(&digest[..8])
 }
 
-/// Group names in the order of discovery, each once.
-fn group_names(registry: &Registry) -> Vec<&str> {
-    distinct(registry.kinds().map(|k| &*k.group))
-}
-
 /// Versions of a group, the preferred one first.
 fn versions_of<'a>(registry: &'a Registry, group: &str) -> Vec<&'a str> {
-    distinct(registry.kinds().filter(|k| k.group == group).map(|k| &*k.version))
+    let mut versions: Vec<&str> = Vec::new();
+    let mut custom = false;
+    for kind in registry.kinds_of_group(group) {
+        custom |= kind.custom.is_some();
+        if !versions.contains(&&*kind.version) {
+            versions.push(&kind.version);
+        }
+    }
+    // Kinds of one custom group need not have the same versions.
+    if custom && !registry.has_builtin_group(group) {
+        versions.sort_by(|a, b| version_order::compare(b, a));
+    }
+    versions
 }
 
 fn kinds_of<'a>(registry: &'a Registry, group: &str, version: &str) -> Vec<&'a Kind> {
-    let of = |k: &&Kind| k.group == group && k.version == version;
-    registry.kinds().map(AsRef::as_ref).filter(of).collect()
-}
-
-fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut out: Vec<&str> = Vec::new();
-    for name in names {
-        if !out.contains(&name) {
-            out.push(name);
-        }
-    }
-    out
+    let kinds = registry.kinds_of_group(group).map(AsRef::as_ref);
+    kinds.filter(|kind| kind.version == version).collect()
 }
 
 #[cfg(test)]

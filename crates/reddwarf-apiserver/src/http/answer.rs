@@ -236,6 +236,13 @@ fn body_of(content: Content, form: Form) -> (ApiBody, &'static str) {
         Content::Empty => (ApiBody::full(Bytes::new()), ""),
         Content::Watch(stream) => (ApiBody::stream(stream), JSON),
         Content::Json(bytes) if as_is => (ApiBody::full(bytes), JSON),
+        Content::Json(bytes)
+            if form.accept.representation == Representation::Aggregated
+                && !form.accept.yaml
+                && !form.pretty =>
+        {
+            (ApiBody::full(bytes), AGGREGATED)
+        }
         Content::Json(bytes) => document(&representation::parse(&bytes), form),
         Content::Status(status) => match serde_json::to_value(&*status) {
             Ok(value) => document(&value, form),

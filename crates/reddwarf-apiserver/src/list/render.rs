@@ -125,7 +125,9 @@ impl Rendering {
             Representation::Partial(newest) | Representation::PartialList(newest) => {
                 representation::partial(object, newest)
             }
-            _ => representation::without_type(object),
+            // Upstream leaves the type out where its items are Go structs.
+            _ if kind.custom.is_none() => representation::without_type(object),
+            _ => object,
         };
         if self.at > 0 && self.syntax != Syntax::Yaml {
             out.push(',');

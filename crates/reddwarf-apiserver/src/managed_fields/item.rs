@@ -2,7 +2,7 @@
 
 use super::element::PathElement;
 use super::leaf::Leaf;
-use super::typed::{Atom, ListType, Relation};
+use super::typed::{Atom, Keys, ListType, Relation};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use thiserror::Error;
@@ -21,7 +21,7 @@ pub enum Nameless {
         "associative list with keys has an element that omits all key fields [{}] (and doesn't have default values for any key fields)",
         quoted(.0)
     )]
-    WithoutKeys(Vec<&'static str>),
+    WithoutKeys(Vec<String>),
     /// An object in a set.
     #[error("associative list without keys has an element that's a map type")]
     MapInSet,
@@ -36,7 +36,7 @@ pub enum Nameless {
     Atomic,
 }
 
-fn quoted(names: &[&str]) -> String {
+fn quoted(names: &[String]) -> String {
     names.iter().map(|n| format!("{n:?}")).collect::<Vec<_>>().join(" ")
 }
 
@@ -59,19 +59,19 @@ pub fn element<'a>(list: &ListType<'_>, item: &'a Value) -> Result<PathElement<'
 
 fn keyed<'a>(
     list: &ListType<'_>,
-    names: &[&'static str],
+    names: Keys<'_>,
     fields: &'a Map<String, Value>,
 ) -> Result<PathElement<'a>, Nameless> {
-    let mut keys = Vec::with_capacity(names.len());
-    for name in names {
-        let leaf = match fields.get(*name) {
+    let mut keys = Vec::with_capacity(names.count());
+    for name in names.names() {
+        let leaf = match fields.get(&*name) {
             Some(value) => Some(Leaf::of(value)),
-            None => default_of(list, name).map(Leaf::owned),
+            None => default_of(list, &name).map(Leaf::owned),
         };
-        keys.extend(leaf.map(|leaf| (Cow::Borrowed(*name), leaf)));
+        keys.extend(leaf.map(|leaf| (name, leaf)));
     }
     match keys.is_empty() {
-        true => Err(Nameless::WithoutKeys(names.to_vec())),
+        true => Err(Nameless::WithoutKeys(names.names().map(Cow::into_owned).collect())),
         false => Ok(PathElement::key(keys)),
     }
 }

@@ -1,7 +1,13 @@
-//! What the type graph says of merging: whether a value is a leaf, how its items are told apart.
+//! What the type graph, or a custom kind's schema, says of merging: whether a value is a leaf, how
+//! its items are told apart.
 
+use crate::custom::Schema;
+use crate::custom::prune::TYPE_AND_METADATA;
+use crate::custom::schema::{Additional, ListType as ListOf};
+use crate::schema;
 use crate::schema::model::{Field, Graph, Omit, Shape, Struct, Topology, TypeId};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// The type of a value, where it stands.
 #[derive(Clone, Copy)]
@@ -11,10 +17,14 @@ pub struct Type<'g>(Of<'g>);
 enum Of<'g> {
     /// A type of the graph; the field through which it is reached says how lists and maps merge.
     Known { graph: &'g Graph, id: TypeId, field: Option<&'g Field> },
+    /// A value of a custom kind; a resource has type and metadata besides its own fields.
+    Custom { schema: &'g Schema, resource: bool },
     /// Whatever the value is: maps are merged by key, lists are leaves.
     Deduced,
     /// Whatever the value is, as one leaf.
     Untyped,
+    /// A text.
+    Text,
 }
 
 /// A type as merging sees it.
@@ -57,7 +67,34 @@ pub enum Relation<'g> {
     /// By their values.
     Set,
     /// By these fields.
-    Keyed(&'g [&'static str]),
+    Keyed(Keys<'g>),
+}
+
+/// The names of the fields that tell the items of a list apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys<'g> {
+    /// Of a built-in kind.
+    Builtin(&'g [&'static str]),
+    /// Of a custom kind.
+    Custom(&'g [Box<str>]),
+}
+
+impl Keys<'_> {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        match self {
+            Keys::Builtin(names) => names.len(),
+            Keys::Custom(names) => names.len(),
+        }
+    }
+
+    /// The names, in their order.
+    pub fn names(&self) -> impl Iterator<Item = Cow<'static, str>> {
+        (0..self.count()).map(|at| match self {
+            Keys::Builtin(names) => Cow::Borrowed(names[at]),
+            Keys::Custom(names) => Cow::Owned(names[at].to_string()),
+        })
+    }
 }
 
 /// A struct or map.
@@ -65,8 +102,19 @@ pub enum Relation<'g> {
 pub struct MapType<'g> {
     /// Whether it is a leaf.
     pub atomic: bool,
-    fields: Option<(&'g Graph, &'g Struct)>,
+    fields: Fields<'g>,
     values: Option<Type<'g>>,
+}
+
+/// The named fields of a struct or map.
+#[derive(Clone, Copy)]
+enum Fields<'g> {
+    /// There are none, only keys.
+    None,
+    /// Of a built-in struct.
+    Builtin(&'g Graph, &'g Struct),
+    /// Of a custom object, with type and metadata where it is a resource.
+    Custom(&'g Schema, bool),
 }
 
 /// The type of a field or entry.
@@ -84,6 +132,11 @@ impl<'g> Type<'g> {
         Type(Of::Known { graph, id, field: None })
     }
 
+    /// The type of a whole object of a custom kind.
+    pub fn custom(schema: &'g Schema) -> Self {
+        Type(Of::Custom { schema, resource: true })
+    }
+
     /// The type of an object whose kind has no schema.
     pub const DEDUCED: Type<'static> = Type(Of::Deduced);
 
@@ -91,8 +144,10 @@ impl<'g> Type<'g> {
     pub fn atom(&self, value: Option<&Value>) -> Atom<'g> {
         match self.0 {
             Of::Known { graph, id, field } => known(graph, id, field, value),
+            Of::Custom { schema, resource } => custom(schema, resource, value),
             Of::Deduced => any(value, Type(Of::Deduced), false),
             Of::Untyped => any(value, Type(Of::Untyped), true),
+            Of::Text => Atom::Scalar(ScalarType::Text),
         }
     }
 }
@@ -101,7 +156,7 @@ impl<'g> Type<'g> {
 fn any<'g>(value: Option<&Value>, below: Type<'g>, atomic: bool) -> Atom<'g> {
     match value {
         None | Some(Value::Null | Value::Object(_)) => {
-            Atom::Map(MapType { atomic, fields: None, values: Some(below) })
+            Atom::Map(MapType { atomic, fields: Fields::None, values: Some(below) })
         }
         Some(Value::Array(_)) => {
             Atom::List(ListType { item: Type(Of::Untyped), relation: Relation::Atomic })
@@ -134,7 +189,7 @@ fn known<'g>(
         }),
         Shape::Map(of) => Atom::Map(MapType {
             atomic: *topology == Topology::AtomicMap,
-            fields: None,
+            fields: Fields::None,
             values: Some(Type(Of::Known { graph, id: *of, field: None })),
         }),
         Shape::Struct(s) => Atom::Map(MapType {
@@ -143,20 +198,72 @@ fn known<'g>(
                 Topology::GranularMap => false,
                 _ => s.atomic,
             },
-            fields: Some((graph, s)),
+            fields: Fields::Builtin(graph, s),
             values: None,
         }),
     }
 }
 
+/// A value of a custom kind: what its schema leaves open is merged by what the value is.
+fn custom<'g>(schema: &'g Schema, resource: bool, value: Option<&Value>) -> Atom<'g> {
+    match &*schema.ty {
+        _ if schema.int_or_string => Atom::Scalar(ScalarType::Any),
+        "string" => match &*schema.limits.format {
+            "" | "byte" => Atom::Scalar(ScalarType::Text),
+            _ => Atom::Scalar(ScalarType::Any),
+        },
+        "integer" | "number" => Atom::Scalar(ScalarType::Numeric),
+        "boolean" => Atom::Scalar(ScalarType::Bool),
+        "array" => Atom::List(ListType {
+            item: match schema.items.as_deref() {
+                Some(item) => Type::below(item),
+                None => Type(Of::Untyped),
+            },
+            relation: match &schema.list {
+                ListOf::Atomic => Relation::Atomic,
+                ListOf::Set => Relation::Set,
+                ListOf::Map(keys) => Relation::Keyed(Keys::Custom(keys)),
+            },
+        }),
+        "object" => Atom::Map(MapType {
+            atomic: schema.atomic_map,
+            fields: Fields::Custom(schema, resource),
+            values: match &schema.additional {
+                Additional::Of(of) => Some(Type::below(of)),
+                Additional::Bool(true) => Some(Type(Of::Deduced)),
+                _ if schema.preserve_unknown => Some(Type(Of::Deduced)),
+                _ => None,
+            },
+        }),
+        _ => any(value, Type(Of::Deduced), false),
+    }
+}
+
+impl<'g> Type<'g> {
+    fn below(schema: &'g Schema) -> Self {
+        Type(Of::Custom { schema, resource: schema.embedded })
+    }
+
+    /// Metadata, and the texts that name a type.
+    fn of_resource(name: &str) -> Type<'static> {
+        let graph = schema::builtin();
+        match graph.schema(OBJECT_META).filter(|_| name == "metadata") {
+            Some(id) => Type::of(graph, id),
+            None => Type(Of::Text),
+        }
+    }
+}
+
+const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+
 /// A list that says nothing of server-side apply is merged as strategic merge would.
 fn relation<'g>(field: Option<&'g Field>, topology: &'g Topology) -> Relation<'g> {
     match (topology, field) {
         (Topology::Set, _) => Relation::Set,
-        (Topology::MapList(keys), _) => Relation::Keyed(keys),
+        (Topology::MapList(keys), _) => Relation::Keyed(Keys::Builtin(keys)),
         (Topology::Unsaid, Some(field)) if field.patch.merge => match field.patch.key.as_slice() {
             [] => Relation::Set,
-            keys => Relation::Keyed(keys),
+            keys => Relation::Keyed(Keys::Builtin(keys)),
         },
         _ => Relation::Atomic,
     }
@@ -165,12 +272,19 @@ fn relation<'g>(field: Option<&'g Field>, topology: &'g Topology) -> Relation<'g
 impl<'g> MapType<'g> {
     /// The type of what `name` selects; `None` when a struct has no such field.
     pub fn child(&self, name: &str) -> Option<Child<'g>> {
-        if let Some((graph, s)) = self.fields {
-            let field = s.field(name)?;
-            let ty = Type(Of::Known { graph, id: field.ty, field: Some(field) });
-            return Some(Child { ty, named: true });
-        }
-        self.values.map(|ty| Child { ty, named: false })
+        let own = match self.fields {
+            Fields::None => None,
+            Fields::Builtin(graph, s) => {
+                let field = s.field(name)?;
+                Some(Type(Of::Known { graph, id: field.ty, field: Some(field) }))
+            }
+            Fields::Custom(_, true) if TYPE_AND_METADATA.contains(&name) => {
+                Some(Type::of_resource(name))
+            }
+            Fields::Custom(schema, _) => schema.properties.get(name).map(Type::below),
+        };
+        let own = own.map(|ty| Child { ty, named: true });
+        own.or_else(|| self.values.map(|ty| Child { ty, named: false }))
     }
 
     /// The value that a key field of a list item has when the item does not name it.
@@ -178,7 +292,11 @@ impl<'g> MapType<'g> {
     /// Upstream's documents declare the zero value as the default of a field that is always
     /// written.
     pub fn default_of(&self, name: &str) -> Option<Value> {
-        let (graph, s) = self.fields?;
+        let (graph, s) = match self.fields {
+            Fields::None => return None,
+            Fields::Builtin(graph, s) => (graph, s),
+            Fields::Custom(schema, _) => return schema.properties.get(name)?.default.clone(),
+        };
         let field = s.field(name)?;
         if let Some(default) = field.default {
             return serde_json::from_str(default).ok();
@@ -219,7 +337,7 @@ mod tests {
     #[test]
     fn lists() {
         let ports = relation_at("Pod", "spec.containers.ports");
-        assert_eq!(ports, Relation::Keyed(&["containerPort", "protocol"]));
+        assert_eq!(ports, Relation::Keyed(Keys::Builtin(&["containerPort", "protocol"])));
         assert_eq!(relation_at("Pod", "spec.containers.args"), Relation::Atomic);
         assert_eq!(relation_at("Pod", "metadata.finalizers"), Relation::Set);
     }

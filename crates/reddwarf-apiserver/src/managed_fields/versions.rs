@@ -24,7 +24,7 @@ impl<'r> Versions<'r> {
     }
 
     /// A form that has one version.
-    pub fn of_form(form: Expected<'_>, api_version: &'r str) -> Self {
+    pub fn of_form(form: Expected<'r>, api_version: &'r str) -> Self {
         Versions { api_version, ty: type_of(form), served: None }
     }
 
@@ -37,7 +37,7 @@ impl<'r> Versions<'r> {
     pub fn ty(&self, api_version: &str) -> Option<Type<'r>> {
         match api_version == self.api_version {
             true => Some(self.ty),
-            false => self.kind(api_version).map(|kind| type_of(Expected::of(kind)) as Type<'r>),
+            false => self.kind(api_version).map(|kind| type_of(Expected::of(kind))),
         }
     }
 
@@ -48,12 +48,8 @@ impl<'r> Versions<'r> {
         }
         let (from, to) = (self.kind(from)?, self.kind(to)?);
         let mut object = object.clone();
-        if from.converts() {
-            (from.hooks.to_storage)(&mut object);
-        }
-        if to.converts() {
-            (to.hooks.from_storage)(&mut object);
-        }
+        from.store(&mut object);
+        to.show(&mut object);
         Some(object)
     }
 
@@ -66,7 +62,13 @@ impl<'r> Versions<'r> {
 }
 
 /// The type of a kind's objects; one without schema is merged by what its values are.
-fn type_of(form: Expected<'_>) -> Type<'static> {
+fn type_of(form: Expected<'_>) -> Type<'_> {
+    if let Some(kind) = form.custom {
+        return match kind.version.schema() {
+            Some(schema) => Type::custom(schema),
+            None => Type::DEDUCED,
+        };
+    }
     let graph = schema::builtin();
     form.ty(graph).map_or(Type::DEDUCED, |id| Type::of(graph, id))
 }

@@ -98,7 +98,8 @@ pub fn index(kind: &Kind, object: &Value) -> ObjectIndex {
         .filter_map(|(k, v)| Some((k.as_str().into(), v.as_str()?.into())))
         .collect();
     labels.sort();
-    let mut fields: Vec<(Box<str>, Box<str>)> = (kind.fields.of)(object)
+    let mut fields: Vec<(Box<str>, Box<str>)> = kind
+        .indexed_fields(object)
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
         .map(|(path, value)| (path.into(), value.into()))
@@ -122,7 +123,7 @@ pub fn to_change(kind: &Kind, key: ObjectKey, object: &Value) -> (Change, Encode
         false => encode(&kind.storage.api_version, &kind.kind, object),
         true => {
             let mut stored = object.clone();
-            (kind.hooks.to_storage)(&mut stored);
+            kind.store(&mut stored);
             encode(&kind.storage.api_version, &kind.kind, &stored)
         }
     };

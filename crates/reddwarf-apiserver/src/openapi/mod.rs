@@ -1,7 +1,9 @@
 //! The OpenAPI documents that clients read: generated from the registry and the type graph when
 //! they are first asked for, and kept compressed.
 
+mod custom;
 mod descriptions;
+mod document;
 mod parameters;
 mod paths;
 mod schemas;
@@ -13,22 +15,13 @@ use crate::registry::{Kind, Registry};
 use crate::schema;
 use bytes::Bytes;
 use descriptions::Descriptions;
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
-use parking_lot::Mutex;
+use document::Document;
 use paths::Paths;
 use schemas::Schemas;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
-use std::io::{Read, Write};
-use std::sync::Arc;
 
 /// The server's version as the documents name it.
 const VERSION: &str = "v1.36.2";
-/// Raised when the documents change while the kinds do not: clients keep documents by hash.
-const GENERATION: &str = "1";
 
 /// Which OpenAPI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,13 +67,8 @@ pub fn respond(
     let document = match path.trim_end_matches('/').strip_prefix("/openapi/")? {
         "v2" => Document::V2,
         "v3" => Document::Index,
-        other => Document::V3(other.strip_prefix("v3/")?.to_owned()),
+        other => Document::v3(registry, other.strip_prefix("v3/")?)?,
     };
-    if let Document::V3(name) = &document
-        && !names(registry).contains_key(name)
-    {
-        return None;
-    }
     let empty = |status, headers| Answer {
         status,
         content_type: "application/json",
@@ -92,7 +80,7 @@ pub fn respond(
     }
     let present = document.hash(registry);
     let mut headers = vec![("etag", format!("\"{present}\"")), ("vary", "Accept".to_owned())];
-    if let (Document::V3(name), Some(asked)) = (&document, hash) {
+    if let (Document::V3 { name, .. }, Some(asked)) = (&document, hash) {
         if asked != present {
             let location = ("location", format!("/openapi/v3/{name}?hash={present}"));
             return Some(empty(301, vec![location]));
@@ -127,139 +115,39 @@ pub fn v3_index(registry: &Registry) -> Bytes {
 
 /// `/openapi/v3/{path}` where `path` is `api/v1`, `apis/apps/v1`, …
 pub fn v3(registry: &Registry, path: &str) -> Option<Bytes> {
-    names(registry).contains_key(path).then(|| Document::V3(path.to_owned()).bytes(registry))
+    Document::v3(registry, path).map(|document| document.bytes(registry))
 }
 
-enum Document {
-    V2,
-    Index,
-    /// `api/v1`, `apis/apps`, `version`, …
-    V3(String),
-}
-
-/// Group and version of a document; both empty for one that only shows discovery.
-type GroupVersion = (String, String);
-
-/// The names of all documents of version 3.
-fn names(registry: &Registry) -> BTreeMap<String, GroupVersion> {
-    let none = || (String::new(), String::new());
-    let mut names: BTreeMap<String, GroupVersion> =
-        ["api", "apis", "version"].map(|name| (name.to_owned(), none())).into();
-    for kind in registry.kinds() {
-        let name = paths::root(&kind.group, &kind.version)[1..].to_owned();
-        names.insert(name, (kind.group.to_string(), kind.version.to_string()));
-        if !kind.group.is_empty() {
-            names.insert(format!("apis/{}", kind.group), (kind.group.to_string(), String::new()));
+fn v3_document(registry: &Registry, name: &str, of: Option<&document::Of>) -> Value {
+    let (group, version) = of.map_or(("", ""), |of| (&of.group, &of.version));
+    let kinds = || registry.kinds_of_group(group).filter(|kind| kind.version == version);
+    let kinds = || kinds().filter(|_| of.is_some()).map(|kind| &**kind);
+    let custom = kinds().next().is_some_and(|kind| kind.custom.is_some());
+    let (paths, schemas) = write(Dialect::V3, kinds(), |paths| {
+        if !custom {
+            add_discovery(paths, name, group, version);
         }
-    }
-    names
-}
-
-impl Document {
-    fn name(&self) -> &str {
-        match self {
-            Document::V2 => "v2",
-            Document::Index => "v3",
-            Document::V3(name) => name,
-        }
-    }
-
-    /// Changes when the document does: the documents follow from the kinds and this build.
-    fn hash(&self, registry: &Registry) -> String {
-        let mut hash = Sha256::new();
-        let mut add = |text: &str| {
-            hash.update(text.as_bytes());
-            hash.update([0]);
-        };
-        [env!("CARGO_PKG_VERSION"), GENERATION, self.name()].into_iter().for_each(&mut add);
-        let own = match self {
-            Document::V3(name) => names(registry).remove(name),
-            _ => None,
-        };
-        for kind in registry.kinds().filter(|kind| {
-            own.as_ref().is_none_or(|(group, version)| {
-                (version.is_empty() || *version == kind.version) && *group == kind.group
-            })
-        }) {
-            [&kind.group, &kind.version, &kind.kind, &kind.plural].into_iter().for_each(|t| add(t));
-            kind.verbs.0.iter().for_each(|verb| add(verb));
-            for sub in &kind.subresources {
-                add(sub.name);
-                sub.verbs.0.iter().for_each(|verb| add(verb));
-            }
-        }
-        hash.finalize().iter().map(|byte| format!("{byte:02X}")).collect()
-    }
-
-    fn bytes(&self, registry: &Registry) -> Bytes {
-        static KEPT: Mutex<Option<HashMap<String, Arc<[u8]>>>> = Mutex::new(None);
-        if let Document::Index = self {
-            return to_bytes(&index(registry));
-        }
-        let key = self.hash(registry);
-        let kept = KEPT.lock().as_ref().and_then(|kept| kept.get(&key).cloned());
-        if let Some(document) = kept.and_then(|compressed| decompress(&compressed)) {
-            return document;
-        }
-        let document = to_bytes(&match self {
-            Document::V3(name) => v3_document(registry, name),
-            _ => v2_document(registry),
-        });
-        if let Some(compressed) = compress(&document) {
-            KEPT.lock().get_or_insert_default().insert(key, compressed);
-        }
-        document
-    }
-}
-
-fn to_bytes(document: &Value) -> Bytes {
-    document.to_string().into()
-}
-
-fn compress(document: &[u8]) -> Option<Arc<[u8]>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(document).ok()?;
-    encoder.finish().ok().map(Arc::from)
-}
-
-fn decompress(compressed: &[u8]) -> Option<Bytes> {
-    let mut document = Vec::new();
-    GzDecoder::new(compressed).read_to_end(&mut document).ok()?;
-    Some(document.into())
-}
-
-fn index(registry: &Registry) -> Value {
-    let paths: Map<String, Value> = names(registry)
-        .into_keys()
-        .map(|name| {
-            let document = Document::V3(name);
-            let (name, hash) = (document.name(), document.hash(registry));
-            let url = format!("/openapi/v3/{name}?hash={hash}");
-            (name.to_owned(), json!({"serverRelativeURL": url}))
-        })
-        .collect();
-    json!({"paths": paths})
-}
-
-fn v3_document(registry: &Registry, name: &str) -> Value {
-    let (group, version) = names(registry).remove(name).unwrap_or_default();
-    let kinds = registry.kinds().filter(|k| k.group == group && k.version == version);
-    let (paths, schemas) = write(Dialect::V3, kinds.map(Arc::as_ref), |paths| {
-        add_discovery(paths, name, &group, &version);
     });
+    let (title, version) = match custom {
+        true => ("Kubernetes CRD Swagger", "v0.1.0"),
+        false => ("Kubernetes", VERSION),
+    };
     json!({
         "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": VERSION},
+        "info": {"title": title, "version": version},
         "paths": paths,
         "components": {"schemas": schemas, "securitySchemes": {"BearerToken": bearer()}},
     })
 }
 
 fn v2_document(registry: &Registry) -> Value {
-    let kinds = registry.kinds().map(Arc::as_ref);
+    let kinds = registry.kinds().map(|kind| &**kind);
     let (paths, definitions) = write(Dialect::V2, kinds, |paths| {
-        for (name, (group, version)) in names(registry) {
-            add_discovery(paths, &name, &group, &version);
+        for (name, of) in document::names(registry) {
+            let of = of.unwrap_or_default();
+            if of.group.is_empty() || registry.has_builtin_group(&of.group) {
+                add_discovery(paths, &name, &of.group, &of.version);
+            }
         }
     });
     json!({
@@ -302,10 +190,13 @@ fn write<'k>(
 ) -> (Map<String, Value>, Map<String, Value>) {
     let graph = schema::builtin();
     let mut schemas = Schemas::new(graph, dialect);
-    let mut versions: Vec<GroupVersion> = Vec::new();
+    let mut versions: Vec<(String, String)> = Vec::new();
     let mut paths = Paths { dialect, graph, schemas: &mut schemas, done: Map::new() };
     for kind in kinds {
         paths.add_kind(kind);
+        if kind.custom.is_some() {
+            continue;
+        }
         let version = (kind.group.to_string(), kind.version.to_string());
         if !versions.contains(&version) {
             versions.push(version);

@@ -1,19 +1,20 @@
 //! The paths of kinds and their operations.
 
-use super::schemas::Schemas;
-use super::{Dialect, parameters};
+use super::schemas::{META, Schemas};
+use super::{Dialect, custom, parameters};
 use crate::registry::{Kind, Subresource};
 use crate::schema::model::Graph;
 use serde_json::{Map, Value, json};
 
-const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 const PRODUCED: [&str; 2] = ["application/json", "application/yaml"];
 const PATCHES: [&str; 4] = [
     "application/json-patch+json",
     "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
+    STRATEGIC,
 ];
+/// Custom kinds do not take it.
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
 
 /// Writes the paths of one document.
 pub(super) struct Paths<'a, 'g> {
@@ -33,6 +34,7 @@ struct Operation<'o> {
     body: Option<String>,
     id: String,
     tag: String,
+    custom: bool,
 }
 
 impl Paths<'_, '_> {
@@ -67,7 +69,9 @@ impl Paths<'_, '_> {
             let served = methods.into_iter().filter(|(_, verb)| sub.verbs.has(verb));
             self.add(kind, Some(sub), &path, served);
         }
-        if has("watch") {
+        if kind.custom.is_some() {
+            self.schemas.add_custom(kind);
+        } else if has("watch") {
             self.add_watches(kind, &root);
         }
     }
@@ -208,13 +212,16 @@ impl Paths<'_, '_> {
             None => own,
         };
         let named = |name: &str| {
+            if kind.custom.is_some() && gvk.0 == kind.group {
+                return Some(custom::name(gvk.0, gvk.1, name));
+            }
             let graph = self.graph;
             let id = graph.kind(gvk.0, gvk.1, name)?;
             graph.as_struct(id).map(|s| s.schema_name.to_string())
         };
         let form = named(gvk.2);
         let answer = match verb {
-            "list" => named(&format!("{}List", kind.kind)),
+            "list" => named(&kind.list_kind()),
             "watch" | "watchlist" => Some(format!("{META}.WatchEvent")),
             "delete" | "deletecollection" => Some(format!("{META}.Status")),
             _ => form.clone(),
@@ -236,7 +243,8 @@ impl Paths<'_, '_> {
             sub.map_or_else(String::new, |s| camel(s.name)),
             if everywhere { "ForAllNamespaces" } else { "" },
         );
-        Operation { action, verb: word, gvk, answer, body, id, tag }
+        let custom = kind.custom.is_some();
+        Operation { action, verb: word, gvk, answer, body, id, tag, custom }
     }
 
     fn write(&mut self, operation: &Operation<'_>) -> Value {
@@ -254,7 +262,12 @@ impl Paths<'_, '_> {
         let mut query = parameters::of_action(self.dialect, operation.action);
         let answer = operation.answer.as_deref().map(|name| self.schemas.reference(name));
         let body = operation.body.as_deref().map(|name| self.schemas.reference(name));
-        let consumes: &[&str] = if operation.action == "patch" { &PATCHES } else { &["*/*"] };
+        let consumes: &[&str] = match (operation.action, operation.custom) {
+            ("patch", false) => &PATCHES,
+            ("patch", true) => &PATCHES[..3],
+            (_, true) => &PRODUCED,
+            _ => &["*/*"],
+        };
         let required = matches!(operation.action, "post" | "put" | "patch");
         let ok = match self.dialect {
             Dialect::V2 => {

@@ -6,7 +6,7 @@ use crate::schema::model::{Field, Graph, PropsAlternative, Shape, Struct, Topolo
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
-const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
+pub(super) const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 const APIEXTENSIONS: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1";
 
 /// Writes schemas and collects the names that they refer to.
@@ -23,6 +23,11 @@ impl<'g> Schemas<'g> {
         Schemas { graph, dialect, done: Map::new(), wanted: BTreeSet::new() }
     }
 
+    /// The OpenAPI for which schemas are written.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// A reference to a schema, which will then be written.
     pub fn reference(&mut self, name: &str) -> Value {
         if !self.done.contains_key(name) {
@@ -34,6 +39,9 @@ impl<'g> Schemas<'g> {
     /// Writes all that is referred to.
     pub fn write_wanted(&mut self, descriptions: &Descriptions) {
         while let Some(name) = self.wanted.pop_first() {
+            if self.done.contains_key(&name) {
+                continue;
+            }
             let schema = self.schema(&name, descriptions);
             self.done.insert(name, schema);
         }
@@ -197,7 +205,7 @@ fn kind_of(graph: &Graph, s: &Struct) -> Option<Value> {
 }
 
 /// Texts of the fields that lists have.
-fn common_text(field: &str) -> Option<String> {
+pub(super) fn common_text(field: &str) -> Option<String> {
     Some(match field {
         "apiVersion" => "The version of the schema that this object follows.".to_owned(),
         "kind" => "The REST resource that this object represents, in upper camel case.".to_owned(),

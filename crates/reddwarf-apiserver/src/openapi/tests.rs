@@ -33,7 +33,7 @@ fn core_document_says_what_kubectl_needs() {
 #[test]
 fn every_reference_leads_somewhere() {
     let registry = Registry::builtin();
-    for name in names(&registry).keys() {
+    for name in document::names(&registry).keys() {
         let document = document(name);
         let text = document.to_string();
         for reference in text.split("\"$ref\":\"#/components/schemas/").skip(1) {

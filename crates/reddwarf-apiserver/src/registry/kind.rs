@@ -1,9 +1,13 @@
 //! What the API server knows of a kind: one declarative entry each.
 
+use crate::custom::CustomKind;
+use crate::request::FieldValidation;
+use crate::schema;
 use crate::validation::ErrorList;
 use reddwarf_core::{Collection, GroupResource};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
 
 /// A served kind in one version.
 pub struct Kind {
@@ -37,6 +41,9 @@ pub struct Kind {
     pub strategy: Strategy,
     /// Behaviour that needs code.
     pub hooks: Hooks,
+    /// What a definition says of a custom kind; `None` for a built-in one.
+    pub custom: Option<Arc<CustomKind>>,
+    empty: OnceLock<Value>,
 }
 
 /// Whether objects live in namespaces.
@@ -184,6 +191,8 @@ pub enum Generation {
     Fixed,
     /// None at creation, then as [`Generation::OnSpecChange`].
     AfterSpecChange,
+    /// 1 at creation, one more when anything outside metadata changes (custom kinds).
+    OnContentChange,
 }
 
 impl Generation {
@@ -203,6 +212,9 @@ impl Generation {
             }
             Generation::OnSpecOrLabelChange => {
                 content_differs(new, old) || metadata_differs(new, old, "labels")
+            }
+            Generation::OnContentChange => {
+                content_differs(new, old) || new.get("status") != old.get("status")
             }
         }
     }
@@ -320,7 +332,58 @@ impl Kind {
             fields: FieldSelectors::METADATA_ONLY,
             strategy: Strategy::default(),
             hooks: Hooks::NONE,
+            custom: None,
+            empty: OnceLock::new(),
         }
+    }
+
+    /// Kind, version and what upstream always writes of an object without content.
+    pub fn empty(&self) -> &Value {
+        self.empty.get_or_init(|| {
+            let head = json!({"kind": self.kind, "apiVersion": self.api_version(), "metadata": {}});
+            schema::normalize(self, head.clone(), FieldValidation::Ignore)
+                .map_or(head, |decoded| decoded.object)
+        })
+    }
+
+    /// Fills in defaults, at decoding and after each patch; idempotent.
+    pub fn fill_defaults(&self, object: &mut Value) {
+        match &self.custom {
+            Some(custom) => custom.fill_defaults(object),
+            None => (self.hooks.default)(object),
+        }
+    }
+
+    /// Turns a stored object into what this version shows of it.
+    pub fn show(&self, object: &mut Value) {
+        match &self.custom {
+            Some(custom) => custom.show(object),
+            None if self.converts() => (self.hooks.from_storage)(object),
+            None => {}
+        }
+    }
+
+    /// The way back.
+    pub fn store(&self, object: &mut Value) {
+        match &self.custom {
+            Some(custom) => custom.store(object),
+            None if self.converts() => (self.hooks.to_storage)(object),
+            None => {}
+        }
+    }
+
+    /// The kind of a list of these.
+    pub fn list_kind(&self) -> Cow<'_, str> {
+        match &self.custom {
+            Some(custom) => Cow::Borrowed(&*custom.definition.names.list_kind),
+            None => Cow::Owned(format!("{}List", self.kind)),
+        }
+    }
+
+    /// Values of the selectable fields of an object of this version, under their names in the
+    /// index.
+    pub fn indexed_fields(&self, object: &Value) -> Vec<(&'static str, String)> {
+        (self.fields.of)(object)
     }
 
     /// `apiVersion` of this served version.
@@ -328,8 +391,12 @@ impl Kind {
         reddwarf_core::gvk::api_version(&self.group, &self.version)
     }
 
-    /// Whether stored objects need conversion to be shown in this version.
+    /// Whether stored objects need conversion to be shown in this version. Those of a custom
+    /// kind always do: its schema may be newer than they are.
     pub fn converts(&self) -> bool {
+        if self.custom.is_some() {
+            return true;
+        }
         let api_version = &self.storage.api_version;
         match reddwarf_core::gvk::parse_api_version(api_version) {
             Some((group, version)) => group != self.group || version != self.version,
@@ -355,12 +422,13 @@ impl Kind {
     /// Whether `metadata.namespace` can be selected: upstream's kinds without namespaces refuse
     /// it when they list their fields themselves, and find nothing by it otherwise.
     pub fn selects_namespace(&self) -> bool {
-        self.namespaced() || self.fields.names.is_empty()
+        self.namespaced() || (self.fields.names.is_empty() && self.custom.is_none())
     }
 
     /// What a field selector that names an unknown `label` is told (400).
     pub fn field_not_supported(&self, label: &str) -> String {
         match (self.fields.names, &*self.kind) {
+            _ if self.custom.is_some() => format!("field label not supported: {label}"),
             ([], _) => format!(
                 "\"{label}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
             ),

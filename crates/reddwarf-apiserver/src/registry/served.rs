@@ -1,17 +1,9 @@
 //! The registry as the leader's controllers see it.
 
-use super::{Kind, Registry};
-use async_trait::async_trait;
-use reddwarf_core::{Kinds, ServedKind};
+use super::Kind;
+use reddwarf_core::ServedKind;
 
-#[async_trait]
-impl Kinds for Registry {
-    fn served(&self) -> Vec<ServedKind> {
-        self.kinds().filter(|kind| kind.stored()).map(|kind| served(kind)).collect()
-    }
-}
-
-fn served(kind: &Kind) -> ServedKind {
+pub(super) fn served(kind: &Kind) -> ServedKind {
     ServedKind {
         group: kind.group.as_ref().into(),
         version: kind.version.as_ref().into(),
@@ -26,12 +18,12 @@ fn served(kind: &Kind) -> ServedKind {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use reddwarf_core::ObjectKey;
+    use crate::registry::LiveRegistry;
+    use reddwarf_core::{Kinds, ObjectKey};
 
     #[test]
     fn kinds_are_told_with_their_paths() {
-        let served = Registry::builtin().served();
+        let served = LiveRegistry::builtin().served();
         let find = |kind: &str| served.iter().find(|k| &*k.kind == kind).expect("served");
         let set = find("ReplicaSet");
         assert!(set.namespaced && set.deletable && set.scalable);

@@ -63,7 +63,12 @@ impl<'g> Context<'g> {
 
     /// Whether decoding stands in the object's own metadata, rather than in a template's.
     pub fn in_own_metadata(&self) -> bool {
-        matches!(self.path[..], [Step::Field(_, "metadata")])
+        match &self.path[..] {
+            [Step::Field(_, name)] => *name == "metadata",
+            // Of an object whose kind has no type.
+            [Step::Key(name)] => &**name == "metadata",
+            _ => false,
+        }
     }
 
     /// Counts on in the list that is being decoded.

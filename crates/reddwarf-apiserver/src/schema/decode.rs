@@ -1,9 +1,10 @@
 //! From the body of a request to a normalized object.
 
-use super::context::Context;
+use super::context::{Context, Step};
 use super::model::{Graph, TypeId};
 use super::node::Node;
 use super::{BodyFormat, Decoded, protobuf, syntax, table, yaml};
+use crate::custom::{self, CustomKind};
 use crate::registry::Kind;
 use crate::request::FieldValidation;
 use reddwarf_core::{Reason, Status};
@@ -38,6 +39,9 @@ pub fn decode_as(
     format: BodyFormat,
     validation: FieldValidation,
 ) -> Result<Decoded, Box<Status>> {
+    if let Some(kind) = expected.custom {
+        return decode_custom(expected, kind, body, format, validation);
+    }
     let graph = table::builtin();
     let ty = expected.ty(graph);
     let mut context = Context::new(validation != FieldValidation::Ignore);
@@ -76,6 +80,10 @@ pub(crate) fn normalize_value(
     object: Value,
     validation: FieldValidation,
 ) -> Result<Decoded, String> {
+    if let Some(kind) = expected.custom {
+        let shaped = custom::decode::shape(kind, object, validation)?;
+        return shaped_as(shaped, validation, |strict| strict);
+    }
     let graph = table::builtin();
     let mut context = Context::new(validation != FieldValidation::Ignore);
     if let Some(message) = expected.foreign(&object) {
@@ -86,6 +94,79 @@ pub(crate) fn normalize_value(
     let object = expected.identify(value).map_err(|_| "the kind does not match".to_owned())?;
     finish(object, context, validation, |strict| strict)
 }
+
+/// Decodes a body as an object of a custom kind.
+fn decode_custom(
+    expected: Expected<'_>,
+    kind: &CustomKind,
+    body: &[u8],
+    format: BodyFormat,
+    validation: FieldValidation,
+) -> Result<Decoded, Box<Status>> {
+    let mut twice = Vec::new();
+    let object = match format {
+        BodyFormat::Json => custom::decode::parse(body, &mut twice)
+            .map_err(|error| expected.explain(body, format, &error))?,
+        BodyFormat::Yaml => yaml::parse(body, &mut twice)
+            .map_err(|message| expected.unrecognized(&message, body))?,
+        BodyFormat::Protobuf => return Err(expected.unrecognized("unknown type", body)),
+    };
+    if let Some(message) = meta_error(&object) {
+        let message = format!("couldn't get version/kind; json parse error: {message}");
+        return Err(expected.unrecognized(&message, body));
+    }
+    let refuse = |object: &Value, message: &str| expected.unhandled(object, message);
+    if let Some(message) = custom::decode::without_kind(&object, body, format) {
+        return Err(refuse(&object, &message));
+    }
+    if let Some(status) = custom::decode::wrong_version(kind, &object)
+        .or_else(|| custom::decode::wrong_kind(kind, &object))
+    {
+        return Err(status);
+    }
+    let given = object.clone();
+    let mut shaped = custom::decode::shape(kind, object, validation)
+        .map_err(|message| refuse(&given, &message))?;
+    if validation != FieldValidation::Ignore {
+        shaped.problems.splice(0..0, twice);
+    }
+    let mut decoded = shaped_as(shaped, validation, |strict| refuse(&given, &strict))?;
+    decoded.object["apiVersion"] = expected.api_version().into();
+    Ok(decoded)
+}
+
+fn shaped_as<E>(
+    shaped: custom::decode::Shaped,
+    validation: FieldValidation,
+    strict: impl FnOnce(String) -> E,
+) -> Result<Decoded, E> {
+    let mut context = Context::new(false);
+    context.problems = shaped.problems;
+    finish(shaped.object, context, validation, strict)
+}
+
+/// Decodes the metadata of an object whose kind has no type, at `path`; also gives the paths of
+/// unknown fields, if they are to be recorded.
+///
+/// # Errors
+/// The bare text of the decoding error.
+pub(crate) fn metadata(
+    value: Value,
+    path: &str,
+    record: bool,
+) -> Result<(Value, Vec<String>), String> {
+    let graph = table::builtin();
+    let mut context = Context::new(record);
+    context.push(Step::Key(path.into()));
+    let ty = graph.schema(OBJECT_META);
+    let value = from_value(graph, ty, value, &mut context)
+        .map_err(|error| context.error.take().unwrap_or(error))?;
+    let path = |problem: String| problem.split('"').nth(1).map(str::to_owned);
+    let unknown = context.problems.into_iter().filter_map(path).collect();
+    Ok((if value.is_null() { Value::Object(Map::new()) } else { value }, unknown))
+}
+
+const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
 fn finish<E>(
     object: Value,
@@ -132,7 +213,7 @@ fn from_value<'g>(
 }
 
 /// What a body is decoded as.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Expected<'k> {
     /// API group, empty for core.
     pub group: &'k str,
@@ -140,6 +221,8 @@ pub struct Expected<'k> {
     pub version: &'k str,
     /// Kind.
     pub kind: &'k str,
+    /// What a definition says of it.
+    pub custom: Option<&'k CustomKind>,
 }
 
 enum Mismatch {
@@ -150,7 +233,12 @@ enum Mismatch {
 impl<'k> Expected<'k> {
     /// The kind's own objects.
     pub fn of(kind: &'k Kind) -> Self {
-        Expected { group: &kind.group, version: &kind.version, kind: &kind.kind }
+        Expected {
+            group: &kind.group,
+            version: &kind.version,
+            kind: &kind.kind,
+            custom: kind.custom.as_deref(),
+        }
     }
 
     /// Its type; `None` when the tables do not know it: then any object is taken.

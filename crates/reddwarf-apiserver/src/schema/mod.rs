@@ -19,7 +19,7 @@ mod yaml;
 mod tests;
 
 pub use decode::{Expected, decode, decode_as};
-pub(crate) use decode::{normalize_value, type_name};
+pub(crate) use decode::{metadata, normalize_value, type_name};
 pub(crate) use syntax::check as check_syntax;
 pub use table::builtin;
 

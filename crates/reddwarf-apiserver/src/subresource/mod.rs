@@ -15,6 +15,8 @@ mod token;
 pub use connect::{CONNECTIONS, Connect, connect, proxied_name};
 pub use token::defaults as token_defaults;
 
+use crate::custom;
+use crate::custom::definition::ScalePaths;
 use crate::registry::Kind;
 use crate::request::UserInfo;
 use crate::token::Keyring;
@@ -122,9 +124,24 @@ pub fn post(request: &Post<'_>) -> Result<Effect, Box<Status>> {
 /// The refusal.
 pub fn read(kind: &Kind, subresource: &str, object: &Value) -> Result<Value, Box<Status>> {
     match subresource {
-        "scale" => Ok(scale::read(kind, object)),
+        "scale" => match scale_paths(kind) {
+            Some(paths) => custom::scale::read(paths, object),
+            None => Ok(scale::read(kind, object)),
+        },
         _ => Ok(object.clone()),
     }
+}
+
+/// The form from which a change of a subresource begins.
+pub fn read_to_change(kind: &Kind, object: &Value) -> Value {
+    match scale_paths(kind) {
+        Some(paths) => custom::scale::read_to_change(paths, object),
+        None => scale::read(kind, object),
+    }
+}
+
+fn scale_paths(kind: &Kind) -> Option<&ScalePaths> {
+    kind.custom.as_ref()?.version.scale.as_ref()
 }
 
 /// A PUT or PATCH of a subresource: brings `form` (what [`read`] gave, changed by the client)
@@ -139,7 +156,10 @@ pub fn write(
     current: &Value,
 ) -> Result<Value, Box<Status>> {
     let mut object = match (kind.group.as_ref(), kind.plural.as_ref(), subresource) {
-        (_, _, "scale") => scale::write(form, current),
+        (_, _, "scale") => match scale_paths(kind) {
+            Some(paths) => custom::scale::write(paths, form, current),
+            None => scale::write(form, current),
+        },
         ("", "namespaces", "finalize") => partial::finalize(form, current),
         ("", "pods", "ephemeralcontainers") => partial::ephemeral_containers(form, current),
         ("", "pods", "resize") => partial::resize(form, current),

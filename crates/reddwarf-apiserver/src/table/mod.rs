@@ -4,6 +4,7 @@ pub mod columns;
 mod doc;
 pub mod duration;
 
+use crate::custom::{self, table::MetadataTexts};
 use crate::registry::{Column, Kind, RowContext};
 use serde_json::{Value, json};
 
@@ -14,6 +15,10 @@ fn columns(kind: &Kind) -> &'static [Column] {
 
 /// The `columnDefinitions` of a kind's table.
 pub fn definitions(kind: &Kind) -> Vec<Value> {
+    if let Some(custom) = &kind.custom {
+        let [name, created] = columns::METADATA_DOCS.map(|doc| doc::text(&doc));
+        return custom::table::definitions(&custom.version, &MetadataTexts { name, created });
+    }
     let definition = |c: &Column| {
         json!({
             "name": c.name, "type": c.kind, "format": c.format,
@@ -27,6 +32,9 @@ pub fn definitions(kind: &Kind) -> Vec<Value> {
 ///
 /// `object` is in the kind's served version.
 pub fn cells(kind: &Kind, object: &Value, context: &RowContext) -> Vec<Value> {
+    if let Some(custom) = &kind.custom {
+        return custom::table::cells(&custom.version, object, context.now_ms);
+    }
     columns(kind).iter().map(|c| (c.cell)(object, context)).collect()
 }
 

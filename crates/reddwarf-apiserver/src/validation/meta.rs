@@ -15,6 +15,12 @@ fn path() -> FieldPath {
 
 /// Checks the metadata of an object whose kind names its objects by `rule`.
 pub fn metadata(object: &Value, namespaced: bool, rule: NameRule) -> ErrorList {
+    let mut errors = without_finalizers(object, namespaced, rule);
+    errors.extend(finalizers(&object["metadata"]));
+    errors
+}
+
+fn without_finalizers(object: &Value, namespaced: bool, rule: NameRule) -> ErrorList {
     let meta = &object["metadata"];
     let mut errors = ErrorList::new();
     let prefix = text(meta, "generateName");
@@ -35,7 +41,6 @@ pub fn metadata(object: &Value, namespaced: bool, rule: NameRule) -> ErrorList {
     }
     errors.extend(namespace_errors(text(meta, "namespace"), namespaced));
     errors.extend(common(meta));
-    errors.extend(finalizers(meta));
     errors
 }
 

@@ -53,12 +53,14 @@ mod warnings;
 mod workload;
 mod workload_warning;
 
+pub(crate) use admission::webhook_client;
 pub use certificate::requested_groups;
 pub use field_error::{ErrorKind, ErrorList, FieldError, FieldPath, invalid};
 pub use meta::{metadata, metadata_update, version_required};
 pub use namespace::finalize;
 pub use warnings::{early_warnings, status_warnings, warnings};
 
+use crate::custom;
 use crate::registry::Kind;
 use rules::Rules;
 use serde_json::Value;
@@ -75,6 +77,9 @@ pub fn create(kind: &Kind, object: &Value) -> ErrorList {
         return if fine { metadata(object, kind.namespaced(), rules.name) } else { errors };
     }
     let mut errors = metadata(object, kind.namespaced(), rules.name);
+    if let Some(custom) = &kind.custom {
+        return custom::object::create(custom, object, errors);
+    }
     if rules.known_finalizers {
         errors.extend(meta::known_finalizers(object));
     }
@@ -90,6 +95,9 @@ pub fn create(kind: &Kind, object: &Value) -> ErrorList {
 pub fn update(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
     let rules = Rules::of(&kind.group, &kind.kind);
     let mut errors = update_metadata(kind, new, old, &rules);
+    if let Some(custom) = &kind.custom {
+        return custom::object::update(custom, new, old, errors);
+    }
     if rules.revalidates_metadata {
         errors.extend(metadata(new, kind.namespaced(), rules.name));
         if rules.known_finalizers {
@@ -105,6 +113,9 @@ pub fn update(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
 pub fn update_status(kind: &Kind, new: &Value, old: &Value) -> ErrorList {
     let rules = Rules::of(&kind.group, &kind.kind);
     let mut errors = update_metadata(kind, new, old, &rules);
+    if let Some(custom) = &kind.custom {
+        return custom::object::update_status(custom, new, old, errors);
+    }
     errors.extend((rules.status)(new, old));
     errors.extend((kind.hooks.validate_status_update)(new, old));
     errors

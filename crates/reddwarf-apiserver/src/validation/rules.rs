@@ -7,6 +7,7 @@ use super::{
     network, network_policy, node, persistent_volume, pod, quota, rbac, replication, resource,
     runtime_class, service, service_range, storage_class, volume_claim,
 };
+use crate::custom::review;
 use serde_json::Value;
 
 /// The checks of one kind besides its metadata's.
@@ -70,6 +71,9 @@ impl Rules {
 
     fn of_kind(group: &str, kind: &str) -> Rules {
         match group {
+            "apiextensions.k8s.io" => of(review::create, review::update)
+                .with_status(review::update_status)
+                .named(names::path_segment),
             "" => core(kind),
             "apps" => apps_kind(kind),
             "batch" => jobs(kind),

@@ -74,11 +74,11 @@ impl Configuration {
         let mut object = match (object, old) {
             (Some(object), _) => {
                 let mut object = decoded(Expected::of(x.kind), object, configuration)?;
-                (x.kind.hooks.default)(&mut object);
+                x.kind.fill_defaults(&mut object);
                 object
             }
             (None, Some(old)) => old.clone(),
-            (None, None) => x.server.empty_object(x.kind).clone(),
+            (None, None) => x.kind.empty().clone(),
         };
         if old.is_none() && !uid(&object).is_empty() {
             return Err(absent_uid(x.kind, x.name(), &object));

@@ -191,9 +191,7 @@ fn asked_by(x: &Exchange<'_>, request: &mut Value) {
 
 /// The stored form of an object as it would be, without a version.
 pub fn unversioned(x: &Exchange<'_>, mut object: Value) -> Bytes {
-    if x.kind.converts() {
-        (x.kind.hooks.to_storage)(&mut object);
-    }
+    x.kind.store(&mut object);
     object.to_string().into()
 }
 

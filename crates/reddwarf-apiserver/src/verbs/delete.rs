@@ -55,7 +55,8 @@ fn options_body(x: &Exchange<'_>, format: crate::schema::BodyFormat) -> Result<V
             false => e.to_string(),
         }),
         BodyFormat::Yaml | BodyFormat::Protobuf => {
-            let expected = Expected { group: "", version: "v1", kind: "DeleteOptions" };
+            let expected =
+                Expected { group: "", version: "v1", kind: "DeleteOptions", custom: None };
             return decode_as(expected, x.body, format, FieldValidation::Ignore).map(|d| d.object);
         }
     };

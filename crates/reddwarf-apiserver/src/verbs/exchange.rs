@@ -6,7 +6,7 @@ use crate::allocation::{Extra, ExtraChange};
 use crate::errors::unknown_format;
 use crate::http::{Accept, Query, RequestInfo};
 use crate::object::{encode, index, to_change};
-use crate::registry::Kind;
+use crate::registry::{Kind, Registry};
 use crate::request::{FieldValidation, UserInfo};
 use crate::schema::{BodyFormat, Decoded, Expected, decode, decode_as};
 use crate::server::ApiServer;
@@ -26,6 +26,8 @@ use std::sync::Arc;
 pub struct Exchange<'a> {
     /// The server.
     pub server: &'a ApiServer,
+    /// The kinds, as they were when the request came.
+    pub registry: &'a Registry,
     /// What is asked.
     pub verb: Verb,
     /// Of which kind.
@@ -92,7 +94,7 @@ impl Exchange<'_> {
     /// 400, 415.
     pub fn decode(&self, validation: FieldValidation) -> Result<Decoded, Box<Status>> {
         let mut decoded = decode(self.kind, self.body, self.body_format()?, validation)?;
-        (self.kind.hooks.default)(&mut decoded.object);
+        self.kind.fill_defaults(&mut decoded.object);
         Ok(decoded)
     }
 
@@ -100,9 +102,12 @@ impl Exchange<'_> {
     pub fn form(&self) -> Expected<'_> {
         let own = Expected::of(self.kind);
         match self.kind.subresource(self.subresource()) {
-            Some(sub) if !sub.version.is_empty() => {
-                Expected { group: &sub.group, version: &sub.version, kind: &sub.kind }
-            }
+            Some(sub) if !sub.version.is_empty() => Expected {
+                group: &sub.group,
+                version: &sub.version,
+                kind: &sub.kind,
+                custom: if sub.group == self.kind.group { own.custom } else { None },
+            },
             Some(sub) => Expected { kind: &sub.kind, ..own },
             None => own,
         }
@@ -170,7 +175,12 @@ impl Exchange<'_> {
             preconditions,
             changes,
         };
-        self.server.store().propose(write).await
+        let committed = self.server.store().propose(write).await?;
+        if super::removal::is_definition(self.kind) {
+            // Whoever changed a definition sees its kind as it says, without waiting.
+            self.server.refresh_kinds();
+        }
+        Ok(committed)
     }
 
     fn author(&self) -> Author {
@@ -202,7 +212,7 @@ impl Exchange<'_> {
         let text = |field: &str| object[field].as_str().unwrap_or_default();
         let api_version = text("apiVersion");
         let (group, version) = parse_api_version(api_version).unwrap_or_default();
-        if let Some(kind) = self.server.registry().resource(group, version, key.resource()) {
+        if let Some(kind) = self.registry.resource(group, version, key.resource()) {
             return to_change(kind, key, object).0;
         }
         let encoded = encode(api_version, text("kind"), object);

@@ -17,7 +17,7 @@ mod watch;
 
 pub use exchange::Exchange;
 
-use crate::errors::{method_not_allowed, no_such_resource};
+use crate::errors::{method_not_allowed, no_such_resource, not_found};
 use crate::http::{Answer, RequestInfo};
 use crate::registry::Kind;
 use http::Method;
@@ -62,33 +62,45 @@ impl Verb {
     /// Finds the verb of a method on a path.
     ///
     /// # Errors
-    /// 404 for a path that names nothing, 405 for a method that the path does not take.
+    /// See [`NoVerb`].
     pub fn of(
         method: &Method,
         info: &RequestInfo,
         kind: &Kind,
         watch: bool,
-    ) -> Result<Verb, Box<Status>> {
+    ) -> Result<Verb, NoVerb> {
         let cluster_wide = info.namespace.is_none();
         let misplaced =
             if kind.namespaced() { cluster_wide && info.name.is_some() } else { !cluster_wide };
-        if misplaced {
-            return Err(no_such_resource());
+        if kind.custom.is_some() {
+            let across = kind.namespaced() && cluster_wide;
+            if misplaced || across && *method != Method::GET {
+                return Err(NoVerb::Nowhere);
+            }
+            let unknown = |sub: &String| kind.subresource(sub).is_none();
+            if info.subresource.as_ref().is_some_and(unknown) {
+                let name = info.name.as_deref().unwrap_or_default();
+                return Err(not_found(kind, name).into());
+            }
+        } else if misplaced {
+            return Err(no_such_resource().into());
         }
         let verbs = match info.subresource.as_deref() {
             None => &kind.verbs,
             Some(name) => {
                 let sub = kind.subresource(name).ok_or_else(no_such_resource)?;
                 if !info.rest.is_empty() && name != "proxy" {
-                    return Err(no_such_resource());
+                    return Err(no_such_resource().into());
                 }
                 &sub.verbs
             }
         };
         let verb = Verb::of_method(method, info, watch).ok_or_else(method_not_allowed)?;
         let needs_namespace = matches!(verb, Verb::Create | Verb::DeleteCollection);
-        if !verbs.has(verb.as_str()) || (needs_namespace && kind.namespaced() && cluster_wide) {
-            return Err(method_not_allowed());
+        // A definition on its way out lists fewer verbs than its objects still take.
+        let served = verbs.has(verb.as_str()) || kind.custom.is_some();
+        if !served || (needs_namespace && kind.namespaced() && cluster_wide) {
+            return Err(method_not_allowed().into());
         }
         Ok(verb)
     }
@@ -109,6 +121,20 @@ impl Verb {
             Method::DELETE => Verb::DeleteCollection,
             _ => return None,
         })
+    }
+}
+
+/// Why a request asks for nothing.
+pub enum NoVerb {
+    /// The path leads nowhere: a custom kind is not served there at all.
+    Nowhere,
+    /// 404 for a path that names nothing, 405 for a method that the path does not take.
+    Refused(Box<Status>),
+}
+
+impl From<Box<Status>> for NoVerb {
+    fn from(status: Box<Status>) -> Self {
+        NoVerb::Refused(status)
     }
 }
 

@@ -9,8 +9,8 @@ use super::{Exchange, ownership};
 use crate::admission::Operation;
 use crate::allocation;
 use crate::errors::{
-    MODIFIED, bad_request, conflict, invalid_object, invalid_options, not_found, unknown_patch,
-    version_required,
+    MODIFIED, bad_request, conflict, invalid_object, invalid_options, not_found,
+    unknown_custom_patch, unknown_patch, version_required,
 };
 use crate::http::Answer;
 use crate::http::answer::Content;
@@ -85,8 +85,9 @@ pub async fn patch(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     let patch_type = match x.media_type() {
         "application/json-patch+json" => Some(PatchType::Json),
         "application/merge-patch+json" => Some(PatchType::Merge),
-        "application/strategic-merge-patch+json" => Some(PatchType::Strategic),
         "application/apply-patch+yaml" => None,
+        _ if x.kind.custom.is_some() => return Err(unknown_custom_patch()),
+        "application/strategic-merge-patch+json" => Some(PatchType::Strategic),
         _ => return Err(unknown_patch()),
     };
     check_patch_options(x, patch_type.is_none())?;
@@ -294,7 +295,7 @@ fn computed(
             let expected = Expected::of(x.kind);
             let mut decoded =
                 patch::apply_checked(expected, *patch_type, old, x.body, options.validation)?;
-            (x.kind.hooks.default)(&mut decoded.object);
+            x.kind.fill_defaults(&mut decoded.object);
             let managed = decoded.as_sent(|object| ownership::updated(x, Some(old), object));
             named_as_path(x, &decoded.object)?;
             namespace_of_path(x, &mut decoded.object)?;
@@ -335,7 +336,7 @@ fn through_form(
     old: &Value,
 ) -> Result<Computed, Box<Status>> {
     let sub = x.subresource();
-    let form = subresource::read(x.kind, sub, old)?;
+    let form = subresource::read_to_change(x.kind, old);
     let form = ownership::owned_scale(x.kind, form, old);
     let (new, managed, warnings) = match change {
         Change::Put(new) => {
@@ -447,7 +448,14 @@ fn prepare(x: &Exchange<'_>, new: &mut Value, old: &Value) {
 /// An update of `/status`: metadata and status are the client's, the rest stays.
 fn only_status(x: &Exchange<'_>, new: &mut Value, old: &Value) {
     let mut kept = old.clone();
-    kept["metadata"] = new["metadata"].take();
+    match x.kind.custom {
+        None => kept["metadata"] = new["metadata"].take(),
+        // Of a custom object's metadata only the owners are what they are in the new one.
+        Some(_) => {
+            let managed = new["metadata"].get("managedFields").cloned();
+            set_meta(&mut kept, "managedFields", managed);
+        }
+    }
     set_top(&mut kept, "status", new.get("status"));
     if !new.as_object().is_some_and(|o| o.contains_key("status")) {
         x.server.clear_status(x.kind, &mut kept);

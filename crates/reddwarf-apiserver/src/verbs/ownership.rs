@@ -43,12 +43,12 @@ pub fn updated_by_server(x: &Exchange<'_>, kind: &Kind, old: &Value, new: &Value
     let (api_version, subresource) = (kind.api_version(), "status");
     let tracker = Tracker {
         updater: Updater {
-            versions: Versions::of_kind(x.server.registry(), kind, &api_version),
+            versions: Versions::of_kind(x.registry, kind, &api_version),
             reset: reset::fields(kind, subresource),
         },
         manager: "kube-apiserver",
         subresource,
-        empty: x.server.empty_object(kind),
+        empty: kind.empty(),
         now: crate::defaults::now(),
     };
     tracker.updated(Some(old), new)
@@ -77,7 +77,7 @@ pub fn of_form(x: &Exchange<'_>, form: &Value) -> Option<Value> {
 
 /// A workload's `Scale`, with the owners of its replicas.
 pub fn owned_scale(kind: &Kind, mut form: Value, workload: &Value) -> Value {
-    let managed = scale::of_scale(managed_of(workload), &kind.api_version());
+    let managed = scale::of_scale(managed_of(workload), &scale::Replicas::of(kind));
     set_meta(&mut form, "managedFields", managed);
     form
 }
@@ -90,7 +90,7 @@ pub fn updated_by_scale(
     workload: &Value,
 ) -> Option<Value> {
     let managed = other_form(x, |tracker| tracker.updated(Some(old_scale), new));
-    scale::of_workload(managed_of(workload), managed.as_ref(), &x.kind.api_version())
+    scale::of_workload(managed_of(workload), managed.as_ref(), &scale::Replicas::of(x.kind))
 }
 
 /// Applies a configuration to a `Scale`: the new one if it changes, and `managedFields` of the
@@ -107,7 +107,8 @@ pub fn applied_to_scale(
     check_type(configuration, scale::API_VERSION, "Scale")?;
     let mut applied = other_form(x, |tracker| apply(x, tracker, Some(old_scale), configuration))?;
     let of_scale = applied.managed.as_ref();
-    applied.managed = scale::of_workload(managed_of(workload), of_scale, &x.kind.api_version());
+    let replicas = scale::Replicas::of(x.kind);
+    applied.managed = scale::of_workload(managed_of(workload), of_scale, &replicas);
     Ok(applied)
 }
 
@@ -116,12 +117,12 @@ fn managed_of(object: &Value) -> Option<&Value> {
 }
 
 fn own_form<'t>(x: &'t Exchange<'_>, api_version: &'t str, manager: &'t str) -> Tracker<'t> {
-    let versions = Versions::of_kind(x.server.registry(), x.kind, api_version);
+    let versions = Versions::of_kind(x.registry, x.kind, api_version);
     Tracker {
         updater: Updater { versions, reset: reset::fields(x.kind, x.subresource()) },
         manager,
         subresource: x.subresource(),
-        empty: x.server.empty_object(x.kind),
+        empty: x.kind.empty(),
         now: crate::defaults::now(),
     }
 }

@@ -52,12 +52,8 @@ async fn answer(
             ..x.info.clone()
         },
     };
-    let kind = x
-        .server
-        .registry()
-        .resource("", "v1", &redirected.resource)
-        .ok_or_else(no_such_resource)?
-        .clone();
+    let kind =
+        x.registry.resource("", "v1", &redirected.resource).ok_or_else(no_such_resource)?.clone();
     let there = Exchange { kind: &kind, info: &redirected, ..*x };
     match run(&there, body, options).await? {
         Done::Answered(answer) => Ok(answer),
@@ -205,7 +201,7 @@ async fn store(
 fn writes(x: &Exchange<'_>, also: Vec<Also>) -> Vec<(Precondition, Change)> {
     let written = also.into_iter().filter_map(|also| {
         let Also { group, version, resource, mut object, before, at } = also;
-        let kind = x.server.registry().resource(group, version, resource)?;
+        let kind = x.registry.resource(group, version, resource)?;
         let managed = ownership::updated_by_server(x, kind, &before, &object);
         set_meta(&mut object, "managedFields", managed);
         let name = crate::object::name(&object);

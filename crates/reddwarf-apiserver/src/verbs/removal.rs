@@ -4,6 +4,7 @@ use super::Exchange;
 use super::attempt::Failure;
 use super::exchange::{still_at, time_after};
 use crate::allocation;
+use crate::custom;
 use crate::object::{deletion_grace_seconds, finalizers, generation, set_meta, terminating};
 use crate::options::{DeleteOptions, Propagation};
 use crate::registry::Kind;
@@ -18,6 +19,11 @@ const FOREGROUND: &str = "foregroundDeletion";
 /// Whether the kind is `Namespace`, whose deletion its own finalizers hold.
 pub fn is_namespace(kind: &Kind) -> bool {
     kind.group.is_empty() && kind.plural == "namespaces"
+}
+
+/// Whether the kind is `CustomResourceDefinition`, whose deletion its objects hold.
+pub fn is_definition(kind: &Kind) -> bool {
+    (kind.group.as_ref(), kind.plural.as_ref()) == custom::DEFINITIONS
 }
 
 /// Kinds whose deletion answers with the object rather than with a `Status`.
@@ -68,6 +74,9 @@ pub enum Fate {
 pub fn decide(kind: &Kind, old: &Value, options: &DeleteOptions) -> Fate {
     if is_namespace(kind) {
         return of_namespace(old, options);
+    }
+    if is_definition(kind) && !terminating(old) {
+        return Fate::Marked(custom::lifecycle::marked(old));
     }
     let (graceful, pending, mut object) = match kind.strategy.grace_seconds {
         None => (false, false, old.clone()),

@@ -29,7 +29,7 @@ impl Framing {
             kind: x.kind.clone(),
             representation: x.accept.representation,
             table: TableOptions::read(x.query.first("includeObject"))?,
-            empty: x.server.empty_object(x.kind).clone(),
+            empty: x.kind.empty().clone(),
         })
     }
 

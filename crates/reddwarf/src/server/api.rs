@@ -11,7 +11,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry as MetricRegistry;
 use reddwarf_apiserver::admission::builtin_chain;
 use reddwarf_apiserver::nonresource::{Check, Route};
-use reddwarf_apiserver::registry::Registry;
+use reddwarf_apiserver::registry::LiveRegistry;
 use reddwarf_apiserver::{ApiConfig, ApiServer};
 use reddwarf_core::Collection;
 use reddwarf_raft::Node;
@@ -35,7 +35,7 @@ pub(super) fn server(
     let metrics = Arc::new(Mutex::new(metrics));
     let server = ApiServer::new(ApiConfig {
         store: node.store(),
-        registry: Arc::new(Registry::builtin()),
+        registry: Arc::new(LiveRegistry::builtin()),
         chain: Arc::new(builtin_chain()),
         checks: checks(node, stopping),
         version: version(),

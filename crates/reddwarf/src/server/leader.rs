@@ -3,7 +3,7 @@
 
 use reddwarf_apiserver::background::{self, Background};
 use reddwarf_apiserver::bootstrap::{self, BootstrapConfig};
-use reddwarf_apiserver::registry::Registry;
+use reddwarf_apiserver::registry::LiveRegistry;
 use reddwarf_controllers::{self as controllers, Controllers};
 use reddwarf_core::Store;
 use reddwarf_core::api::ApiClient;
@@ -26,7 +26,7 @@ pub(super) struct Leader {
     pub controllers: Arc<dyn ApiClient>,
     pub scheduler: Arc<dyn ApiClient>,
     pub store: Arc<dyn Store>,
-    pub registry: Arc<Registry>,
+    pub registry: Arc<LiveRegistry>,
     pub bootstrap: BootstrapConfig,
     /// Where live members serve.
     pub members: watch::Receiver<Vec<SocketAddr>>,

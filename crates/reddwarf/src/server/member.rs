@@ -10,7 +10,7 @@ use http::Request;
 use hyper::body::Incoming;
 use reddwarf_apiserver::authn::{PeerIdentity, user_from_certificate};
 use reddwarf_apiserver::bootstrap::BootstrapConfig;
-use reddwarf_apiserver::{ApiServer, LocalClient};
+use reddwarf_apiserver::{ApiServer, LocalClient, custom};
 use reddwarf_raft::wal::FileDisk;
 use reddwarf_raft::{ALPN, Limits, Node, NodeConfig, Peer};
 use std::sync::Arc;
@@ -42,6 +42,9 @@ pub(super) async fn run(
     let stopping = CancellationToken::new();
     let (server, scheduler_metrics) = api::server(&config, &node, stopping.clone());
     let member = Member::start(&node, server, listener, &tls, group);
+    let kinds = member.server.config().registry.clone();
+    let follow = custom::follow(kinds.clone(), node.store());
+    let following = tokio::spawn(stopping.clone().run_until_cancelled_owned(follow));
     let lead = Leader {
         controller: Arc::new(LocalClient::privileged(
             member.server.clone(),
@@ -59,7 +62,7 @@ pub(super) async fn run(
             "kube-scheduler",
         )),
         store: node.store(),
-        registry: member.server.config().registry.clone(),
+        registry: kinds,
         bootstrap: BootstrapConfig {
             api_port: config.listen.port(),
             ca_pem: tls.authority.clone(),
@@ -77,6 +80,9 @@ pub(super) async fn run(
     stopping.cancel();
     if let Err(error) = leading.await {
         warn!(%error, "the leader's loops did not end cleanly");
+    }
+    if let Err(error) = following.await {
+        warn!(%error, "the member's list of kinds was not kept to the end");
     }
     member.stop(&node).await;
     match failure {

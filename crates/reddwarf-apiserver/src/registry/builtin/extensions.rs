@@ -58,7 +58,7 @@ pub(super) fn add(registry: &mut Registry) {
             .short(&["crd", "crds"])
             .defaults(admission::custom_resource_definition)
             .on_create(prepare::definition_create)
-            .status_keeps_metadata()
+            .on_update(prepare::definition_update)
             .with_status(),
     ] {
         registry.add(kind.category(CATEGORY).conditional_update().generation());

@@ -102,12 +102,24 @@ pub fn endpoint_slice_update(new: &mut Value, old: &Value) {
 
 /// The version in which objects are stored is on record from the start.
 pub fn definition_create(object: &mut Value) {
-    let stored: Vec<Value> = list(object, "spec.versions")
-        .iter()
-        .filter(|v| v["storage"] == true)
-        .map(|v| v["name"].clone())
-        .collect();
-    put(object, "status", json!({"storedVersions": stored}));
+    let versions = list(object, "spec.versions");
+    let storage = versions.iter().find(|version| version["storage"] == true);
+    let stored = storage.map(|version| json!([version["name"]]));
+    let status = json!({
+        "conditions": null, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored,
+    });
+    put(object, "status", status);
+}
+
+/// A version in which objects will be stored is on record before they are.
+pub fn definition_update(new: &mut Value, _old: &Value) {
+    let storage = list(new, "spec.versions").iter().find(|v| v["storage"] == true);
+    let Some(name) = storage.map(|version| version["name"].clone()) else { return };
+    let mut stored = list(new, "status.storedVersions").to_vec();
+    if !stored.contains(&name) {
+        stored.push(name);
+        put(new, "status.storedVersions", stored);
+    }
 }
 
 /// What the API server serves itself is there from the start.

@@ -54,6 +54,8 @@ const CREATED_AT: Column =
 
 /// Of kinds for which upstream has no printer.
 pub const NAME_AND_CREATION: &[Column] = &[NAME, CREATED_AT];
+/// The descriptions of the name and of the time of creation.
+pub const METADATA_DOCS: [Doc; 2] = [NAME.description, CREATED_AT.description];
 /// Of kinds that show nothing else.
 pub const NAME_AND_AGE: &[Column] = &[NAME, AGE];
 

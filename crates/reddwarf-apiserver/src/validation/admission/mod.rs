@@ -12,7 +12,8 @@ pub use policy::{
     validating_policy_update,
 };
 pub use webhook::{
-    mutating_webhooks, mutating_webhooks_update, validating_webhooks, validating_webhooks_update,
+    client as webhook_client, mutating_webhooks, mutating_webhooks_update, validating_webhooks,
+    validating_webhooks_update,
 };
 
 const FAILURE_POLICIES: [&str; 2] = ["Fail", "Ignore"];

@@ -1,10 +1,10 @@
 //! Policies in CEL.
 
-use super::super::expression::{self, Expected};
+use super::super::expression::{self, Expected, Scope};
 use super::super::read::{differs, has, items, text};
 use super::super::{ErrorList, FieldError, FieldPath, check, condition, names};
 use super::rule::{MUTATING_OPERATIONS, OPERATIONS, match_resources};
-use super::variable::{Given, OF_REQUESTS, match_conditions, variables};
+use super::variable::{Given, match_conditions, variables};
 use super::{FAILURE_POLICIES, REINVOCATION_POLICIES};
 use crate::object;
 use serde_json::Value;
@@ -49,18 +49,8 @@ fn conditions_changed(new: &Value, old: &Value) -> bool {
     changed("paramKind") || changed("matchConditions")
 }
 
-/// The names that the expressions of a policy may use.
-fn declared(spec: &Value) -> Vec<&'static str> {
-    let mut names = OF_REQUESTS.to_vec();
-    names.push("variables");
-    if has(spec, "paramKind") {
-        names.push("params");
-    }
-    names
-}
-
 /// What both kinds of policies begin with.
-fn beginning(spec: &Value, conditions: bool, operations: &[&str]) -> ErrorList {
+fn beginning(spec: &Value, scope: &Scope, conditions: bool, operations: &[&str]) -> ErrorList {
     let mut errors = ErrorList::new();
     match text(spec, "failurePolicy") {
         "" => errors.push(FieldError::required(path().child("failurePolicy"), "")),
@@ -79,11 +69,10 @@ fn beginning(spec: &Value, conditions: bool, operations: &[&str]) -> ErrorList {
     } else {
         errors.push(FieldError::required(at, ""));
     }
-    let declared = declared(spec);
     if conditions {
-        errors.extend(match_conditions(spec, &declared, &path()));
+        errors.extend(match_conditions(spec, &Scope::of_conditions(spec), &path()));
     }
-    errors.extend(variables(spec, &declared, &path()));
+    errors.extend(variables(spec, scope, &path()));
     errors
 }
 
@@ -126,8 +115,8 @@ fn api_version(given: &str, at: &FieldPath) -> ErrorList {
 
 fn validating(object: &Value, conditions: bool) -> ErrorList {
     let spec = &object["spec"];
-    let mut errors = beginning(spec, conditions, &OPERATIONS);
-    let declared = declared(spec);
+    let scope = Scope::of_policy(spec);
+    let mut errors = beginning(spec, &scope, conditions, &OPERATIONS);
     let (validations, annotations) = (items(spec, "validations"), items(spec, "auditAnnotations"));
     if validations.is_empty() && annotations.is_empty() {
         let detail = "validations or auditAnnotations must contain at least one item";
@@ -135,14 +124,14 @@ fn validating(object: &Value, conditions: bool) -> ErrorList {
         errors.extend(fields.map(|field| FieldError::required(path().child(field), detail)));
     }
     for (at, one) in validations.iter().enumerate() {
-        errors.extend(validation(one, &declared, &path().child("validations").index(at)));
+        errors.extend(validation(one, &scope, &path().child("validations").index(at)));
     }
-    errors.extend(audit_annotations(annotations, object::name(object), &declared));
+    errors.extend(audit_annotations(annotations, object::name(object), &scope));
     errors
 }
 
-fn validation(validation: &Value, declared: &[&str], at: &FieldPath) -> ErrorList {
-    let given = Given { declared, expected: Expected::Bool, missing: NO_EXPRESSION };
+fn validation(validation: &Value, scope: &Scope, at: &FieldPath) -> ErrorList {
+    let given = Given { scope, expected: Expected::Bool, missing: NO_EXPRESSION };
     let mut errors: ErrorList = given.check(validation, "expression", at).into_iter().collect();
     let of_message = text(validation, "messageExpression");
     if !of_message.is_empty() && of_message.trim().is_empty() {
@@ -150,7 +139,7 @@ fn validation(validation: &Value, declared: &[&str], at: &FieldPath) -> ErrorLis
         errors.push(FieldError::invalid(at, of_message, "must be non-empty if specified"));
     } else if !of_message.is_empty() {
         let at = at.child("messageExpression");
-        errors.extend(expression::check(of_message, declared, Expected::Text, &at));
+        errors.extend(expression::check(of_message, scope, Expected::Text, &at));
     }
     let message = text(validation, "message");
     let detail = if !message.is_empty() && message.trim().is_empty() {
@@ -166,9 +155,9 @@ fn validation(validation: &Value, declared: &[&str], at: &FieldPath) -> ErrorLis
     errors
 }
 
-fn audit_annotations(annotations: &[Value], policy: &str, declared: &[&str]) -> ErrorList {
+fn audit_annotations(annotations: &[Value], policy: &str, scope: &Scope) -> ErrorList {
     let missing = "valueExpression is not specified";
-    let given = Given { declared, expected: Expected::TextOrNull, missing };
+    let given = Given { scope, expected: Expected::TextOrNull, missing };
     let list = path().child("auditAnnotations");
     let mut errors = ErrorList::new();
     if annotations.len() > ANNOTATIONS_MAX {
@@ -210,14 +199,15 @@ pub fn validating_policy_status(new: &Value, _old: &Value) -> ErrorList {
 
 fn mutating(object: &Value, conditions: bool) -> ErrorList {
     let spec = &object["spec"];
-    let mut errors = beginning(spec, conditions, &MUTATING_OPERATIONS);
+    let scope = Scope::of_mutation(spec);
+    let mut errors = beginning(spec, &scope, conditions, &MUTATING_OPERATIONS);
     let (mutations, list) = (items(spec, "mutations"), path().child("mutations"));
     if mutations.is_empty() {
         let detail = "mutations must contain at least one item";
         errors.push(FieldError::required(list.clone(), detail));
     }
     for (at, one) in mutations.iter().enumerate() {
-        errors.extend(mutation(one, &declared(spec), &list.index(at)));
+        errors.extend(mutation(one, &scope, &list.index(at)));
     }
     let field = "reinvocationPolicy";
     match text(spec, field) {
@@ -227,7 +217,7 @@ fn mutating(object: &Value, conditions: bool) -> ErrorList {
     errors
 }
 
-fn mutation(mutation: &Value, declared: &[&str], at: &FieldPath) -> ErrorList {
+fn mutation(mutation: &Value, scope: &Scope, at: &FieldPath) -> ErrorList {
     let kind = text(mutation, "patchType");
     if kind.is_empty() {
         return vec![FieldError::required(at.child("patchType"), "")];
@@ -239,7 +229,7 @@ fn mutation(mutation: &Value, declared: &[&str], at: &FieldPath) -> ErrorList {
     let mut errors = ErrorList::new();
     for (of, field, expected) in PATCHES {
         let at = at.child(field);
-        let given = Given { declared, expected, missing: NO_EXPRESSION };
+        let given = Given { scope, expected, missing: NO_EXPRESSION };
         match (of == kind, has(mutation, field)) {
             (true, true) => {
                 errors.extend(given.check(&mutation[field], "expression", &at));
@@ -284,7 +274,7 @@ mod tests {
     fn messages_are_one_line() {
         let of = |field: &str, value: &str| {
             let value = json!({"expression": "true", field: value});
-            shown(&validation(&value, &OF_REQUESTS, &FieldPath::new("v")))
+            shown(&validation(&value, Scope::of_requests(), &FieldPath::new("v")))
         };
         assert!(of("message", "fine").is_empty());
         assert_eq!(of("message", " "), ["v.message FieldValueInvalid"]);
@@ -295,10 +285,11 @@ mod tests {
 
     #[test]
     fn a_mutation_is_of_its_type() {
-        let of = |value: Value| shown(&mutation(&value, &OF_REQUESTS, &FieldPath::new("m")));
-        assert!(
-            of(json!({"patchType": "JSONPatch", "jsonPatch": {"expression": "[]"}})).is_empty()
-        );
+        let of = |value: Value| {
+            shown(&mutation(&value, &Scope::of_mutation(&value), &FieldPath::new("m")))
+        };
+        let patch = json!({"expression": "[JSONPatch{op: 'remove', path: '/a'}]"});
+        assert!(of(json!({"patchType": "JSONPatch", "jsonPatch": patch})).is_empty());
         assert_eq!(of(json!({})), ["m.patchType FieldValueRequired"]);
         assert_eq!(
             of(json!({"patchType": "ApplyConfiguration", "jsonPatch": {"expression": "[]"}})),
@@ -310,7 +301,7 @@ mod tests {
     fn keys_of_annotations_name_the_policy() {
         let annotations = [json!({"key": "a", "valueExpression": "'x'"}), json!({"key": "a"})];
         assert_eq!(
-            shown(&audit_annotations(&annotations, "policy", &[])),
+            shown(&audit_annotations(&annotations, "policy", Scope::of_requests())),
             [
                 "spec.auditAnnotations[1].valueExpression FieldValueRequired",
                 "spec.auditAnnotations[1].key FieldValueDuplicate",

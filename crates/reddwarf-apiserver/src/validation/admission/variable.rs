@@ -1,6 +1,6 @@
 //! Expressions of webhooks and policies: conditions and variables.
 
-use super::super::expression::{self, Expected};
+use super::super::expression::{self, Expected, Scope};
 use super::super::read::{items, text};
 use super::super::{ErrorList, FieldError, FieldPath, check, names};
 use serde_json::Value;
@@ -32,15 +32,11 @@ const RESERVED: [&str; 21] = [
     "while",
 ];
 
-/// What the expressions of webhooks are about.
-pub const OF_REQUESTS: [&str; 5] =
-    ["object", "oldObject", "request", "authorizer", "namespaceObject"];
-
 /// An expression that must be given; `missing` explains its absence.
 #[derive(Clone, Copy)]
 pub struct Given<'a> {
-    /// The names that it may use.
-    pub declared: &'a [&'a str],
+    /// What it may refer to.
+    pub scope: &'a Scope,
     /// What it must come to.
     pub expected: Expected,
     /// Why it must be there.
@@ -54,13 +50,13 @@ impl Given<'_> {
         if expression.trim().is_empty() {
             return Some(FieldError::required(at, self.missing));
         }
-        expression::check(expression, self.declared, self.expected, &at)
+        expression::check(expression, self.scope, self.expected, &at)
     }
 }
 
 /// Checks the conditions in the field `matchConditions`.
-pub fn match_conditions(of: &Value, declared: &[&str], path: &FieldPath) -> ErrorList {
-    let given = Given { declared, expected: Expected::Bool, missing: "" };
+pub fn match_conditions(of: &Value, scope: &Scope, path: &FieldPath) -> ErrorList {
+    let given = Given { scope, expected: Expected::Bool, missing: "" };
     let (conditions, list) = (items(of, "matchConditions"), path.child("matchConditions"));
     let mut errors: ErrorList =
         check::too_many(conditions.len(), CONDITIONS_MAX, &list).into_iter().collect();
@@ -78,9 +74,9 @@ pub fn match_conditions(of: &Value, declared: &[&str], path: &FieldPath) -> Erro
 }
 
 /// Checks the variables of a policy.
-pub fn variables(spec: &Value, declared: &[&str], path: &FieldPath) -> ErrorList {
+pub fn variables(spec: &Value, scope: &Scope, path: &FieldPath) -> ErrorList {
     let missing = "expression is not specified";
-    let given = Given { declared, expected: Expected::Any, missing };
+    let given = Given { scope, expected: Expected::Any, missing };
     let list = path.child("variables");
     let mut errors = ErrorList::new();
     for (at, variable) in items(spec, "variables").iter().enumerate() {
@@ -110,7 +106,7 @@ mod tests {
     fn names_of_variables() {
         let spec = json!({"variables": [{"name": "a", "expression": "1"}, {"name": "1x", "expression": " "},
             {"name": "namespace", "expression": "1"}, {}]});
-        let errors = variables(&spec, &OF_REQUESTS, &FieldPath::new("s"));
+        let errors = variables(&spec, Scope::of_requests(), &FieldPath::new("s"));
         let fields: Vec<String> = errors.iter().map(|e| e.field.to_string()).collect();
         assert_eq!(
             fields,
@@ -127,7 +123,7 @@ mod tests {
     #[test]
     fn conditions_have_names() {
         let of = json!({"matchConditions": [{"name": "a", "expression": "true"}, {"name": "a", "expression": ""}, {}]});
-        let errors = match_conditions(&of, &OF_REQUESTS, &FieldPath::new("w"));
+        let errors = match_conditions(&of, Scope::of_requests(), &FieldPath::new("w"));
         let kinds: Vec<&str> = errors.iter().map(|e| e.kind.reason()).collect();
         assert_eq!(
             kinds,

@@ -1,9 +1,10 @@
 //! Configurations of webhooks.
 
+use super::super::expression::Scope;
 use super::super::read::{has, int, items, text};
 use super::super::{ErrorList, FieldError, FieldPath, check, labels, names};
 use super::rule::{OPERATIONS, rule};
-use super::variable::{OF_REQUESTS, match_conditions};
+use super::variable::match_conditions;
 use super::{FAILURE_POLICIES, MATCH_POLICIES, REINVOCATION_POLICIES};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -133,7 +134,7 @@ fn webhook(hook: &Value, asked: Asked, path: &FieldPath) -> ErrorList {
     }
     errors.extend(client(&hook["clientConfig"], &path.child("clientConfig")));
     if asked.conditions {
-        errors.extend(match_conditions(hook, &OF_REQUESTS, path));
+        errors.extend(match_conditions(hook, Scope::of_requests(), path));
     }
     errors
 }

@@ -1,7 +1,7 @@
 //! Claims for devices, templates of claims, and classes of devices.
 
 use super::super::csi::driver_name;
-use super::super::expression::{self, Expected};
+use super::super::expression::{self, Expected, Scope};
 use super::super::read::{differs, has, int, items, text};
 use super::super::{ErrorList, FieldError, FieldPath, check, labels, names};
 use super::{driver_data, each, each_once, fully_qualified_name, itself, named, toleration};
@@ -106,7 +106,7 @@ fn selectors(of: &Value, path: &FieldPath) -> ErrorList {
         let error = if given.len() > EXPRESSION_BYTES_MAX {
             Some(FieldError::too_long(at, EXPRESSION_BYTES_MAX))
         } else {
-            expression::check(given, &["device"], Expected::DeviceBool, &at)
+            expression::check(given, Scope::of_devices(), Expected::DeviceBool, &at)
         };
         error.into_iter().collect()
     })

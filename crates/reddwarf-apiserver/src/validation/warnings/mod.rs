@@ -13,6 +13,9 @@ use serde_json::Value;
 
 /// The warnings for an object that is created, or that replaces `old`.
 pub fn warnings(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<String> {
+    if kind.custom.is_some() {
+        return crate::custom::warnings::warnings(new, old);
+    }
     match (kind.group.as_ref(), kind.kind.as_ref()) {
         ("", "Service") => service(new),
         ("", "Secret") => secret::tls(new).into_iter().collect(),
@@ -32,6 +35,9 @@ pub fn warnings(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<String> {
         ("storage.k8s.io", "StorageClass") => storage_class(new),
         ("storage.k8s.io", "CSIStorageCapacity") => storage_capacity(new),
         ("node.k8s.io", "RuntimeClass") => runtime_class(new),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+            crate::custom::review::warnings(new, old)
+        }
         ("resource.k8s.io", "ResourceSlice") => resource_slice(new).into_iter().collect(),
         (group, kind) => {
             let Some((pointer, path)) = template(group, kind) else { return Vec::new() };
