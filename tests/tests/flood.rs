@@ -70,7 +70,7 @@ impl Store for Slow {
 
 fn user(name: &str, groups: &[&str]) -> PeerIdentity {
     let groups = groups.iter().map(|g| (*g).to_owned()).collect();
-    PeerIdentity(Arc::new(UserInfo { name: name.to_owned(), groups }))
+    PeerIdentity(Arc::new(UserInfo::named(name, groups)))
 }
 
 fn node(name: &str) -> PeerIdentity {

@@ -50,7 +50,7 @@ impl Member {
         for (name, value) in headers {
             request.headers_mut().insert(name, value.parse().expect("a header"));
         }
-        let user = UserInfo { name: "admin".into(), groups: vec!["system:masters".into()] };
+        let user = UserInfo::named("admin", vec!["system:masters".into()]);
         request.extensions_mut().insert(PeerIdentity(Arc::new(user)));
         let (parts, body) = self.0.handle(request).await.into_parts();
         Response::from_parts(parts, body.collect().await.expect("whole").to_bytes())

@@ -78,7 +78,7 @@ async fn measure(server: &ApiServer, headers: &[(http::HeaderName, &'static str)
         request.headers_mut().insert(name, http::HeaderValue::from_static(value));
     }
     let groups = vec!["system:masters".to_owned()];
-    let user = UserInfo { name: "root".into(), groups };
+    let user = UserInfo::named("root", groups);
     request.extensions_mut().insert(PeerIdentity(Arc::new(user)));
     let mut body = server.handle(request).await.into_body();
     let (mut bytes, mut frames) = (0, 0);

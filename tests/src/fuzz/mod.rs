@@ -31,12 +31,14 @@ pub fn targets() -> Vec<Target> {
 /// nothing of the way that was taken.
 fn signature(outcome: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
-    let mut quoted = false;
+    let mut quote = None;
     for c in outcome.chars().take(400) {
-        match c {
-            '"' => quoted = !quoted,
-            _ if quoted || c.is_ascii_digit() => {}
-            c => c.hash(&mut hasher),
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            (_, Some(_)) => {}
+            ('"' | '\'', None) => quote = Some(c),
+            (c, None) if c.is_ascii_alphabetic() => c.hash(&mut hasher),
+            _ => {}
         }
     }
     hasher.finish()
