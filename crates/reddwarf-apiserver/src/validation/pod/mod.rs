@@ -3,6 +3,7 @@
 mod annotations;
 mod container;
 mod environment;
+mod health;
 mod hooks;
 mod mount;
 mod network;
@@ -23,7 +24,7 @@ pub use annotations::{APP_ARMOR_OF, app_armor_profile};
 pub use placement::{node_selector, tolerations};
 pub use ratchet::containers;
 pub use resize::resize;
-pub use resources::{all_limit, amounts, are_set, together};
+pub use resources::{amounts, together};
 pub use security::app_armor;
 pub use status::status;
 pub use update::{ephemeral_containers, update};

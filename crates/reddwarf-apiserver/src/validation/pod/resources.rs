@@ -3,7 +3,7 @@
 use super::ratchet::{Ratchet, containers};
 use crate::validation::read::{entries, has, items, text};
 use crate::validation::resource_name::{
-    self, amount, is_huge_page, is_of_pod, is_whole_pages, may_overcommit,
+    self, amount, is_huge_page, is_whole_pages, may_overcommit,
 };
 use crate::validation::{ErrorList, FieldError, FieldPath, check, names};
 use reddwarf_core::quantity::Quantity;
@@ -241,18 +241,6 @@ fn raise(to: &mut Vec<(String, Quantity)>, floor: &[(String, Quantity)]) {
             None => to.push((name.clone(), *amount)),
         }
     }
-}
-
-/// Whether every container of a pod, init containers that end aside, limits a resource.
-pub fn all_limit(spec: &Value, name: &str) -> bool {
-    let limited = |c: &Value| has(&c["resources"]["limits"], name);
-    items(spec, "containers").iter().all(limited)
-        && items(spec, "initContainers").iter().all(limited)
-}
-
-/// Whether a pod as a whole asks for resources of its own kind.
-pub fn are_set(resources: &Value, list: &str) -> bool {
-    entries(resources, list).any(|(name, _)| is_of_pod(name))
 }
 
 /// Whether a specification asks for a part of a huge page.

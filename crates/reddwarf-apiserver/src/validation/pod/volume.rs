@@ -4,10 +4,8 @@ use super::projected;
 use super::ratchet::Ratchet;
 use crate::validation::read::{has, items, text};
 use crate::validation::resource_name::amount;
-use crate::validation::volume_source::{
-    SECOND, descending, iscsi, needed, shared, with_local_secret,
-};
-use crate::validation::{ErrorList, FieldError, FieldPath, check, csi, names, volume_claim};
+use crate::validation::volume_source::{SECOND, descending, needed, shared, with_local_secret};
+use crate::validation::{ErrorList, FieldError, FieldPath, check, csi, iscsi, names, volume_claim};
 use serde_json::Value;
 
 /// The kinds of volumes in the order in which upstream looks at them.
@@ -143,7 +141,7 @@ fn one(
         "downwardAPI" => projected::downward(source, path),
         "projected" => projected::all(source, ratchet, path),
         "persistentVolumeClaim" => needed(source, &["claimName"], path),
-        "iscsi" => iscsi(source, name, path, false),
+        "iscsi" => iscsi::target(source, name, path, false),
         "csi" => inline_csi(source, path),
         "ephemeral" => ephemeral(source, path),
         "image" => image(source, pod.is_some(), path),
