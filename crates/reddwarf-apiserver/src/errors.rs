@@ -124,6 +124,11 @@ pub fn version_required(kind: &Kind, name: &str) -> Box<Status> {
     Box::new(invalid(&kind.group, &kind.plural, name, &[error]))
 }
 
+/// 504 for a request that took longer than it may; a write may be done or not.
+pub fn request_timeout() -> Box<Status> {
+    generic(Reason::Timeout, "Timeout: request did not complete within the allotted timeout")
+}
+
 /// 504 for a version that this member has not reached.
 pub fn version_too_large(asked: u64, current: Revision) -> Box<Status> {
     let message = format!("Timeout: Too large resource version: {asked}, current: {current}");

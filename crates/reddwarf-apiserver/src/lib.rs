@@ -14,6 +14,8 @@ pub mod client;
 pub mod defaults;
 pub mod discovery;
 pub mod errors;
+pub mod flow;
+pub mod gate;
 pub mod http;
 pub mod list;
 pub mod managed_fields;
@@ -36,5 +38,6 @@ pub mod verbs;
 pub mod watch;
 
 pub use client::LocalClient;
+pub use gate::Limits;
 pub use nonresource::{Check, Route};
 pub use server::{ApiConfig, ApiServer, Caller};

@@ -3,6 +3,7 @@
 use super::read::{has, items, text};
 use super::{ErrorList, FieldError, FieldPath, check, labels, names, pod};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 /// Checks a runtime class.
 pub fn create(object: &Value) -> ErrorList {
@@ -23,8 +24,8 @@ fn repeated(scheduling: &Value, list: &FieldPath) -> ErrorList {
     const KEY: [&str; 4] = ["key", "operator", "value", "effect"];
     let tolerations = items(scheduling, "tolerations");
     let key = |toleration: &Value| KEY.map(|field| text(toleration, field).to_owned());
-    let each = tolerations.iter().enumerate();
-    let again = each.filter(|(at, one)| tolerations[..*at].iter().any(|b| key(b) == key(one)));
+    let mut seen: HashSet<[String; 4]> = HashSet::new();
+    let again = tolerations.iter().enumerate().filter(|(_, one)| !seen.insert(key(one)));
     again
         .map(|(at, one)| {
             let shown = json!({"Key": text(one, "key"), "Operator": text(one, "operator"),
