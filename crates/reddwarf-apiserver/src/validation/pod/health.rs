@@ -3,6 +3,7 @@
 use crate::validation::read::{has, items, text};
 use crate::validation::{ErrorList, FieldError, FieldPath};
 use serde_json::Value;
+use std::collections::HashSet;
 
 const MESSAGE_MAX: usize = 1024;
 
@@ -60,6 +61,7 @@ fn devices(resource: &Value, list: &FieldPath) -> ErrorList {
     let devices = items(resource, "resources");
     let supported = ["Healthy", "Unhealthy", "Unknown"];
     let mut errors = ErrorList::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, device) in devices.iter().enumerate() {
         let (path, state, id) =
             (list.index(at), text(device, "health"), text(device, "resourceID"));
@@ -74,7 +76,7 @@ fn devices(resource: &Value, list: &FieldPath) -> ErrorList {
                 errors.push(FieldError::too_long(at, MESSAGE_MAX));
             }
         }
-        if devices[..at].iter().any(|before| text(before, "resourceID") == id) {
+        if !seen.insert(id) {
             errors.push(FieldError::duplicate(path.child("resourceID"), id));
         }
     }

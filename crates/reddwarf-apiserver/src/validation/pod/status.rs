@@ -5,6 +5,7 @@ use super::{annotations, health};
 use crate::validation::read::{has, int, items, text};
 use crate::validation::{ErrorKind, ErrorList, FieldError, FieldPath, address, check, names};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 /// Conditions that the system itself sets.
 const OF_THE_SYSTEM: [&str; 3] = ["PodScheduled", "Ready", "Initialized"];
@@ -135,15 +136,17 @@ fn is_restarted(container: &Value, spec: &Value, code: i64) -> bool {
 
 /// What became of the pod's claims for devices.
 fn device_claims(status: &Value, spec: &Value, list: &FieldPath) -> ErrorList {
-    let statuses = items(status, "resourceClaimStatuses");
+    let claims: HashSet<&str> =
+        items(spec, "resourceClaims").iter().map(|claim| text(claim, "name")).collect();
     let mut errors = ErrorList::new();
-    for (at, claim) in statuses.iter().enumerate() {
+    let mut seen: HashSet<&str> = HashSet::new();
+    for (at, claim) in items(status, "resourceClaimStatuses").iter().enumerate() {
         let (path, name) = (list.index(at), text(claim, "name"));
-        if !items(spec, "resourceClaims").iter().any(|of| text(of, "name") == name) {
+        if !claims.contains(name) {
             let detail = "must match the name of an entry in `spec.resourceClaims`";
             errors.push(FieldError::invalid(path.child("name"), name, detail));
         }
-        if statuses[..at].iter().any(|before| text(before, "name") == name) {
+        if !seen.insert(name) {
             errors.push(FieldError::duplicate(path.child("name"), name));
         }
         if has(claim, "resourceClaimName") {
@@ -168,6 +171,7 @@ fn extended_claim(status: &Value, spec: &Value, path: &FieldPath) -> ErrorList {
         errors.push(FieldError::required(list.clone(), detail));
     }
     let fields = ["containerName", "resourceName", "requestName"];
+    let mut seen: HashSet<[&str; 3]> = HashSet::new();
     for (at, mapping) in mappings.iter().enumerate() {
         let at_mapping = list.index(at);
         let [container, resource, request] = fields.map(|field| text(mapping, field));
@@ -186,8 +190,7 @@ fn extended_claim(status: &Value, spec: &Value, path: &FieldPath) -> ErrorList {
             Some(_) => {}
         }
         errors.extend(check::named(names::label, request, &path.child("requestName")));
-        let alike = |before: &Value| fields.iter().all(|f| text(before, f) == text(mapping, f));
-        if mappings[..at].iter().any(alike) {
+        if !seen.insert([container, resource, request]) {
             let again = fields.iter();
             errors.extend(
                 again.map(|f| FieldError::duplicate(at_mapping.child(f), text(mapping, f))),
