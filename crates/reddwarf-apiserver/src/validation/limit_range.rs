@@ -3,8 +3,10 @@
 use super::read::{entries, has, items, text};
 use super::resource_name::{self, amount};
 use super::{ErrorList, FieldError, FieldPath, check, names};
+use indexmap::IndexSet;
 use reddwarf_core::quantity::{Format, Quantity};
 use serde_json::Value;
+use std::collections::HashSet;
 
 const TYPES: [&str; 3] = ["Pod", "Container", "PersistentVolumeClaim"];
 /// Numbers up to here are compared by their thousandths.
@@ -15,11 +17,12 @@ pub fn limit_range(object: &Value) -> ErrorList {
     let list = FieldPath::new("spec").child("limits");
     let limits = items(&object["spec"], "limits");
     let mut errors = ErrorList::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, limit) in limits.iter().enumerate() {
         let path = list.index(at);
         let kind = text(limit, "type");
         errors.extend(type_name(kind, &path.child("type")));
-        if limits[..at].iter().any(|before| text(before, "type") == kind) {
+        if !seen.insert(kind) {
             errors.push(FieldError::duplicate(path.child("type"), kind));
         }
         errors.extend(one(limit, kind, &path));
@@ -39,7 +42,7 @@ fn type_name(kind: &str, at: &FieldPath) -> ErrorList {
 fn one(limit: &Value, kind: &str, path: &FieldPath) -> ErrorList {
     let of_pod = kind == "Pod";
     let mut errors = ErrorList::new();
-    let mut resources: Vec<&str> = Vec::new();
+    let mut resources: IndexSet<&str> = IndexSet::new();
     for field in ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"] {
         let is_default = field.starts_with("default");
         if of_pod && is_default {
@@ -58,9 +61,7 @@ fn one(limit: &Value, kind: &str, path: &FieldPath) -> ErrorList {
                 "Pod" | "Container" => resource_name::of_container(name, &at),
                 _ => resource_name::any(name, &at),
             });
-            if !resources.contains(&&**name) {
-                resources.push(name);
-            }
+            resources.insert(name);
         }
     }
     errors.extend(resources.iter().flat_map(|name| Amounts::of(limit, name, of_pod).check(path)));

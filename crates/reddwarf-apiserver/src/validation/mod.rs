@@ -23,6 +23,7 @@ mod event;
 mod expression;
 pub mod field_error;
 mod flow;
+mod iscsi;
 pub mod labels;
 mod limit_range;
 mod load_balancer;

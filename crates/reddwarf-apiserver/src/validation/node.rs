@@ -5,6 +5,7 @@ use super::read::{differs, entries, int, items, text};
 use super::resource_name;
 use super::{ErrorKind, ErrorList, FieldError, FieldPath, check, names};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 const TAINT_EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
@@ -21,9 +22,9 @@ pub fn create(object: &Value) -> ErrorList {
 
 /// Upstream names the taints as if they stood in the metadata.
 fn taints(spec: &Value, path: &FieldPath) -> ErrorList {
-    let taints = items(spec, "taints");
     let mut errors = ErrorList::new();
-    for (at, taint) in taints.iter().enumerate() {
+    let mut seen: HashSet<(&str, &str)> = HashSet::new();
+    for (at, taint) in items(spec, "taints").iter().enumerate() {
         let at_path = path.index(at);
         let (key, value) = (text(taint, "key"), text(taint, "value"));
         errors.extend(check::named(names::qualified_name, key, &at_path.child("key")));
@@ -35,8 +36,7 @@ fn taints(spec: &Value, path: &FieldPath) -> ErrorList {
             "" => errors.push(FieldError::required(at_path.child("effect"), "")),
             _ => errors.extend(check::one_of(taint, "effect", &TAINT_EFFECTS, &at_path)),
         }
-        let same = |t: &Value| text(t, "key") == key && t["effect"] == taint["effect"];
-        if taints[..at].iter().any(same) {
+        if !seen.insert((key, text(taint, "effect"))) {
             let shown =
                 json!({"Key": key, "Value": value, "Effect": taint["effect"], "TimeAdded": null});
             let mut error = FieldError::duplicate(at_path, shown);
@@ -149,8 +149,9 @@ pub fn status(new: &Value, old: &Value) -> ErrorList {
     errors.extend(features(new));
     let list = FieldPath::new("status").child("addresses");
     let addresses = items(&new["status"], "addresses");
+    let mut seen: HashSet<(&str, &str)> = HashSet::new();
     for (at, address) in addresses.iter().enumerate() {
-        if addresses[..at].contains(address) {
+        if !seen.insert((text(address, "type"), text(address, "address"))) {
             let shown = json!({"Type": address["type"], "Address": address["address"]});
             errors.push(FieldError::duplicate(list.index(at), shown));
         }

@@ -4,8 +4,8 @@ use super::pod::node_selector;
 use super::read::{entries, has, text};
 use super::semantic::{same, same_field};
 use super::volume_claim::{VOLUME_MODES, access_modes};
-use super::volume_source::{SECOND, iscsi, needed, no_backsteps, shared, with_secret};
-use super::{ErrorList, FieldError, FieldPath, check, csi, names, resource_name};
+use super::volume_source::{SECOND, needed, no_backsteps, shared, with_secret};
+use super::{ErrorList, FieldError, FieldPath, check, csi, iscsi, names, resource_name};
 use serde_json::Value;
 
 /// The kinds of volumes in the order in which upstream looks at them.
@@ -132,7 +132,7 @@ fn sources(spec: &Value, name: &str, path: &FieldPath) -> ErrorList {
 
 fn one(kind: &str, source: &Value, name: &str, path: &FieldPath) -> ErrorList {
     match kind {
-        "iscsi" => iscsi(source, name, path, true),
+        "iscsi" => iscsi::target(source, name, path, true),
         "csi" => driver(source, path),
         "local" => {
             let mut errors = needed(source, &["path"], path);

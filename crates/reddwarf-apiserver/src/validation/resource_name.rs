@@ -107,7 +107,7 @@ pub fn of_container(name: &str, at: &FieldPath) -> ErrorList {
 }
 
 /// Whether a pod as a whole can ask for the resource.
-pub fn is_of_pod(name: &str) -> bool {
+fn is_of_pod(name: &str) -> bool {
     ["cpu", "memory"].contains(&name) || is_huge_page(name)
 }
 

@@ -3,6 +3,7 @@
 use super::read::{differs, has, int, items, text};
 use super::{ErrorList, FieldError, FieldPath, address, check, labels, names, service_address};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 const TYPES: [&str; 4] = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
@@ -122,7 +123,7 @@ fn ports(spec: &Value, path: &FieldPath) -> ErrorList {
     let list = path.child("ports");
     let ports = items(spec, "ports");
     let mut errors = ErrorList::new();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, port) in ports.iter().enumerate() {
         let path = list.index(at);
         let name = text(port, "name");
@@ -130,10 +131,9 @@ fn ports(spec: &Value, path: &FieldPath) -> ErrorList {
             errors.push(FieldError::required(path.child("name"), ""));
         } else if !name.is_empty() {
             errors.extend(check::named(names::label, name, &path.child("name")));
-            if seen.contains(&name) {
+            if !seen.insert(name) {
                 errors.push(FieldError::duplicate(path.child("name"), name));
             }
-            seen.push(name);
         }
         errors.extend(one_port(port, &path));
     }
@@ -164,7 +164,6 @@ fn distinct_ports(spec: &Value, path: &FieldPath) -> ErrorList {
     let list = path.child("ports");
     let ports = items(spec, "ports");
     let node_port = |port: &Value| int(port, "nodePort").unwrap_or_default();
-    let protocol = |port: &Value| text(port, "protocol").to_owned();
     let mut errors = ErrorList::new();
     let held = || ports.iter().enumerate().filter(|(_, port)| node_port(port) != 0);
     if text(spec, "type") == "ClusterIP" {
@@ -173,16 +172,16 @@ fn distinct_ports(spec: &Value, path: &FieldPath) -> ErrorList {
             errors.push(FieldError::forbidden(list.index(at).child("nodePort"), detail));
         }
     }
+    let mut seen: HashSet<(&str, i64)> = HashSet::new();
     for (at, port) in held() {
-        let same = |o: &Value| node_port(o) == node_port(port) && protocol(o) == protocol(port);
-        if ports.iter().take(at).any(same) {
+        if !seen.insert((text(port, "protocol"), node_port(port))) {
             let at = list.index(at).child("nodePort");
             errors.push(FieldError::duplicate(at, node_port(port)));
         }
     }
+    seen.clear();
     for (at, port) in ports.iter().enumerate() {
-        let same = |o: &Value| o["port"] == port["port"] && protocol(o) == protocol(port);
-        if ports.iter().take(at).any(same) {
+        if !seen.insert((text(port, "protocol"), int(port, "port").unwrap_or_default())) {
             let shown = json!({"Name": "", "Protocol": port["protocol"], "AppProtocol": null,
                 "Port": port["port"], "TargetPort": 0, "NodePort": 0});
             errors.push(FieldError::duplicate(list.index(at), shown));

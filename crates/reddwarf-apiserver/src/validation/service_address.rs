@@ -3,6 +3,7 @@
 use super::read::{items, text};
 use super::{ErrorList, FieldError, FieldPath, address, check};
 use serde_json::Value;
+use std::collections::HashSet;
 
 const FAMILIES: [&str; 2] = ["IPv4", "IPv6"];
 const FAMILY_POLICIES: [&str; 3] = ["PreferDualStack", "RequireDualStack", "SingleStack"];
@@ -86,12 +87,13 @@ fn families(spec: &Value, path: &FieldPath) -> ErrorList {
     let at = path.child("ipFamilies");
     let families = items(spec, "ipFamilies");
     let mut errors = ErrorList::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (i, family) in families.iter().enumerate() {
         let name = family.as_str().unwrap_or_default();
         if !FAMILIES.contains(&name) {
             errors.push(FieldError::not_supported(at.index(i), name, &FAMILIES));
         }
-        if families.iter().take(i).any(|other| other == family) {
+        if !seen.insert(name) {
             errors.push(FieldError::duplicate(at.index(i), name));
         }
     }

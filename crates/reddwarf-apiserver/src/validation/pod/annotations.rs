@@ -6,6 +6,7 @@ use crate::validation::read::{entries, has, text};
 use crate::validation::volume_source::descending;
 use crate::validation::{ErrorList, FieldError, FieldPath};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 /// Marks the pod that shows a static one.
 pub const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -84,10 +85,11 @@ fn seccomp_profile(profile: &str, path: &FieldPath) -> ErrorList {
 
 fn app_armor(annotations: &Value, spec: &Value, path: &FieldPath) -> ErrorList {
     let containers = containers(spec, path);
+    let containers: HashSet<&str> = containers.iter().map(|(c, _)| text(c, "name")).collect();
     let mut errors = ErrorList::new();
     for (key, profile) in annotations.as_object().into_iter().flatten() {
         let Some(name) = key.strip_prefix(APP_ARMOR_OF) else { continue };
-        if !containers.iter().any(|(container, _)| text(container, "name") == name) {
+        if !containers.contains(name) {
             errors.push(FieldError::invalid(path.key(key), name, "container not found"));
         }
         let profile = profile.as_str().unwrap_or_default();

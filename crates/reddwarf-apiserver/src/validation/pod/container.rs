@@ -6,6 +6,7 @@ use super::{environment, hooks, mount, resources, restart, security};
 use crate::validation::read::{has, int, items, text};
 use crate::validation::{ErrorList, FieldError, FieldPath, check, names};
 use serde_json::Value;
+use std::collections::HashSet;
 
 const PULL_POLICIES: [&str; 3] = ["Always", "IfNotPresent", "Never"];
 const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
@@ -37,11 +38,12 @@ fn plain(around: &Surroundings<'_>, list: &FieldPath) -> ErrorList {
         return vec![FieldError::required(list.clone(), "")];
     }
     let mut errors = ErrorList::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, container) in containers.iter().enumerate() {
         let path = list.index(at);
         let name = text(container, "name");
         errors.extend(one(container, around, &path));
-        if containers[..at].iter().any(|before| text(before, "name") == name) {
+        if !seen.insert(name) {
             errors.push(FieldError::duplicate(path.child("name"), name));
         }
         errors.extend(hooks::all(container, around.spec, &path));
@@ -52,7 +54,7 @@ fn plain(around: &Surroundings<'_>, list: &FieldPath) -> ErrorList {
 }
 
 fn initial(around: &Surroundings<'_>, list: &FieldPath) -> ErrorList {
-    let mut seen: Vec<&str> =
+    let mut seen: HashSet<&str> =
         items(around.spec, "containers").iter().map(|c| text(c, "name")).collect();
     let mut errors = ErrorList::new();
     for (at, container) in items(around.spec, "initContainers").iter().enumerate() {
@@ -60,10 +62,10 @@ fn initial(around: &Surroundings<'_>, list: &FieldPath) -> ErrorList {
         let name = text(container, "name");
         errors.extend(one(container, around, &path));
         errors.extend(restart::policy(container, true, &path));
-        if seen.contains(&name) {
+        if seen.contains(name) {
             errors.push(FieldError::duplicate(path.child("name"), name));
         } else if !name.is_empty() {
-            seen.push(name);
+            seen.insert(name);
         }
         // They run one by one, so each is looked at alone, as if it were the first.
         errors.extend(host_ports(std::slice::from_ref(container), list));
@@ -100,7 +102,7 @@ fn one(container: &Value, around: &Surroundings<'_>, path: &FieldPath) -> ErrorL
 fn ports(container: &Value, path: &FieldPath) -> ErrorList {
     let list = path.child("ports");
     let mut errors = ErrorList::new();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, port) in items(container, "ports").iter().enumerate() {
         let at = list.index(at);
         let name = text(port, "name");
@@ -108,10 +110,8 @@ fn ports(container: &Value, path: &FieldPath) -> ErrorList {
             let wrong = check::named(names::port_name, name, &at.child("name"));
             if !wrong.is_empty() {
                 errors.extend(wrong);
-            } else if seen.contains(&name) {
+            } else if !seen.insert(name) {
                 errors.push(FieldError::duplicate(at.child("name"), name));
-            } else {
-                seen.push(name);
             }
         }
         match int(port, "containerPort").unwrap_or_default() {
@@ -131,7 +131,7 @@ fn ports(container: &Value, path: &FieldPath) -> ErrorList {
 
 /// A port of the host is taken by one container.
 fn host_ports(containers: &[Value], list: &FieldPath) -> ErrorList {
-    let mut taken: Vec<String> = Vec::new();
+    let mut taken: HashSet<String> = HashSet::new();
     let mut errors = ErrorList::new();
     for (at, container) in containers.iter().enumerate() {
         for (i, port) in items(container, "ports").iter().enumerate() {
@@ -144,7 +144,7 @@ fn host_ports(containers: &[Value], list: &FieldPath) -> ErrorList {
                 let at = list.index(at).child("ports").index(i).child("hostPort");
                 errors.push(FieldError::duplicate(at, shown));
             } else {
-                taken.push(shown);
+                taken.insert(shown);
             }
         }
     }
@@ -171,19 +171,18 @@ fn ephemeral(around: &Surroundings<'_>, path: &FieldPath) -> ErrorList {
     let others = || items(spec, "containers").iter().chain(items(spec, "initContainers"));
     let detail = "cannot be set for an Ephemeral Container";
     let mut errors = ErrorList::new();
-    let mut seen: Vec<&str> = others().map(|c| text(c, "name")).collect();
+    let known: HashSet<&str> = others().map(|c| text(c, "name")).collect();
+    let mut seen = known.clone();
     for (at, container) in items(spec, "ephemeralContainers").iter().enumerate() {
         let at = list.index(at);
         let name = text(container, "name");
         errors.extend(one(container, around, &at));
         errors.extend(spaces(container, &at));
-        if seen.contains(&name) {
+        if !seen.insert(name) {
             errors.push(FieldError::duplicate(at.child("name"), name));
-        } else {
-            seen.push(name);
         }
         let target = text(container, "targetContainerName");
-        if !target.is_empty() && !others().any(|c| text(c, "name") == target) {
+        if !target.is_empty() && !known.contains(target) {
             errors.push(FieldError::not_found(at.child("targetContainerName"), target));
         }
         let is_set = |field: &&str| match *field {

@@ -3,6 +3,7 @@
 mod annotations;
 mod container;
 mod environment;
+mod health;
 mod hooks;
 mod mount;
 mod network;
@@ -23,7 +24,7 @@ pub use annotations::{APP_ARMOR_OF, app_armor_profile};
 pub use placement::{node_selector, tolerations};
 pub use ratchet::containers;
 pub use resize::resize;
-pub use resources::{all_limit, amounts, are_set, together};
+pub use resources::{amounts, together};
 pub use security::app_armor;
 pub use status::status;
 pub use update::{ephemeral_containers, update};
@@ -33,6 +34,7 @@ use super::{ErrorList, FieldError, FieldPath, check, labels, names};
 use container::Surroundings;
 use ratchet::Ratchet;
 use serde_json::Value;
+use std::collections::HashSet;
 
 const RESTART_POLICIES: [&str; 3] = ["Always", "OnFailure", "Never"];
 const DNS_POLICIES: [&str; 4] = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
@@ -156,11 +158,11 @@ fn gates(spec: &Value, path: &FieldPath) -> ErrorList {
         errors.extend(check::named(names::qualified_name, text(gate, "conditionType"), &at));
     }
     let list = path.child("schedulingGates");
-    let gates = items(spec, "schedulingGates");
-    for (at, gate) in gates.iter().enumerate() {
+    let mut seen: HashSet<&str> = HashSet::new();
+    for (at, gate) in items(spec, "schedulingGates").iter().enumerate() {
         let (name, path) = (text(gate, "name"), list.index(at));
         errors.extend(check::named(names::qualified_name, name, &path));
-        if gates[..at].iter().any(|before| text(before, "name") == name) {
+        if !seen.insert(name) {
             errors.push(FieldError::duplicate(path, name));
         }
     }

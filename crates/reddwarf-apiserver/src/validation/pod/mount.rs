@@ -5,6 +5,7 @@ use crate::validation::read::{flag, has, items, text};
 use crate::validation::volume_source::{descending, no_backsteps};
 use crate::validation::{ErrorList, FieldError, FieldPath, check};
 use serde_json::Value;
+use std::collections::HashSet;
 
 const PROPAGATIONS: [&str; 3] = ["Bidirectional", "HostToContainer", "None"];
 const RECURSIVE: [&str; 3] = ["Disabled", "Enabled", "IfPossible"];
@@ -16,10 +17,16 @@ pub fn all(container: &Value, volumes: &Volumes<'_>, path: &FieldPath) -> ErrorL
     errors
 }
 
+/// What a field says in all items of a list.
+fn values<'a>(container: &'a Value, list: &str, field: &str) -> HashSet<&'a str> {
+    items(container, list).iter().map(|item| text(item, field)).collect()
+}
+
 fn mounts(container: &Value, volumes: &Volumes<'_>, list: &FieldPath) -> ErrorList {
-    let devices = items(container, "volumeDevices");
+    let devices = |field| values(container, "volumeDevices", field);
+    let (devices, device_paths) = (devices("name"), devices("devicePath"));
     let mut errors = ErrorList::new();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, mount) in items(container, "volumeMounts").iter().enumerate() {
         let at = list.index(at);
         let (name, place) = (text(mount, "name"), text(mount, "mountPath"));
@@ -28,15 +35,14 @@ fn mounts(container: &Value, volumes: &Volumes<'_>, list: &FieldPath) -> ErrorLi
             errors.push(FieldError::not_found(at.child("name"), name));
         }
         errors.extend(check::required(place, at.child("mountPath")));
-        if seen.contains(&place) {
+        if !seen.insert(place) {
             errors.push(FieldError::invalid(at.child("mountPath"), place, "must be unique"));
         }
-        seen.push(place);
-        if devices.iter().any(|device| text(device, "name") == name) {
+        if devices.contains(name) {
             let detail = "must not already exist in volumeDevices";
             errors.push(FieldError::invalid(at.child("name"), name, detail));
         }
-        if devices.iter().any(|device| text(device, "devicePath") == place) {
+        if device_paths.contains(place) {
             let detail = "must not already exist as a path in volumeDevices";
             errors.push(FieldError::invalid(at.child("mountPath"), place, detail));
         }
@@ -101,14 +107,15 @@ fn recursive(mount: &Value, at: &FieldPath) -> ErrorList {
 }
 
 fn devices(container: &Value, volumes: &Volumes<'_>, list: &FieldPath) -> ErrorList {
-    let mounts = items(container, "volumeMounts");
+    let mounts = |field| values(container, "volumeMounts", field);
+    let (mounts, mount_paths) = (mounts("name"), mounts("mountPath"));
     let mut errors = ErrorList::new();
-    let (mut names, mut places): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    let (mut names, mut places): (HashSet<&str>, HashSet<&str>) = Default::default();
     for (at, device) in items(container, "volumeDevices").iter().enumerate() {
         let at = list.index(at);
         let (name, place) = (text(device, "name"), text(device, "devicePath"));
         errors.extend(check::required(name, at.child("name")));
-        if names.contains(&name) {
+        if names.contains(name) {
             errors.push(FieldError::invalid(at.child("name"), name, "must be unique"));
         }
         match volumes.get(name) {
@@ -120,7 +127,7 @@ fn devices(container: &Value, volumes: &Volumes<'_>, list: &FieldPath) -> ErrorL
             Some(_) => {}
         }
         errors.extend(check::required(place, at.child("devicePath")));
-        if places.contains(&place) {
+        if places.contains(place) {
             errors.push(FieldError::invalid(at.child("devicePath"), place, "must be unique"));
         }
         match no_backsteps(place, &at) {
@@ -128,18 +135,20 @@ fn devices(container: &Value, volumes: &Volumes<'_>, list: &FieldPath) -> ErrorL
                 let detail = "can not contain backsteps ('..')";
                 errors.push(FieldError::invalid(at.child("devicePath"), place, detail));
             }
-            None => places.push(place),
+            None => {
+                places.insert(place);
+            }
         }
-        if mounts.iter().any(|mount| text(mount, "name") == name) {
+        if mounts.contains(name) {
             let detail = "must not already exist in volumeMounts";
             errors.push(FieldError::invalid(at.child("name"), name, detail));
         }
-        if mounts.iter().any(|mount| text(mount, "mountPath") == place) {
+        if mount_paths.contains(place) {
             let detail = "must not already exist as a path in volumeMounts";
             errors.push(FieldError::invalid(at.child("devicePath"), place, detail));
         }
         if !name.is_empty() {
-            names.push(name);
+            names.insert(name);
         }
     }
     errors

@@ -4,6 +4,7 @@ use super::ratchet::Ratchet;
 use crate::validation::read::{has, int, items, text};
 use crate::validation::{ErrorList, FieldError, FieldPath, check, labels, names};
 use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 
 pub use super::spread::{all as spreading, keys as spread_keys, selectors as spread_selectors};
 
@@ -203,18 +204,20 @@ pub fn label_keys(term: &Value, path: &FieldPath) -> ErrorList {
 
 /// Keys that the selector names once more than it does for the pod's own label.
 fn repeated_keys(selector: &Value, keys: &[Value], path: &FieldPath) -> ErrorList {
-    let mut named: Vec<&str> =
+    let places: HashMap<&str, usize> =
+        keys.iter().enumerate().filter_map(|(at, key)| Some((key.as_str()?, at))).collect();
+    let mut named: HashSet<&str> =
         selector["matchLabels"].as_object().into_iter().flatten().map(|(k, _)| &**k).collect();
     let mut errors = ErrorList::new();
     for expression in items(selector, "matchExpressions") {
         let key = text(expression, "key");
-        if let Some(at) = keys.iter().rposition(|k| k == key)
-            && named.contains(&key)
+        if let Some(at) = places.get(key)
+            && named.contains(key)
         {
             let detail = "exists in both matchLabelKeys and labelSelector";
-            errors.push(FieldError::invalid(path.index(at), key, detail));
+            errors.push(FieldError::invalid(path.index(*at), key, detail));
         }
-        named.push(key);
+        named.insert(key);
     }
     errors
 }

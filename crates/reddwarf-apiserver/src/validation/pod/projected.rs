@@ -7,6 +7,7 @@ use crate::validation::read::{has, int, items, text};
 use crate::validation::volume_source::{file_mode, needed, not_reserved};
 use crate::validation::{ErrorList, FieldError, FieldPath, check};
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// What a projected volume may be made of, in the order of upstream's checks. Two more need
 /// features that are off, and are dropped before.
@@ -71,7 +72,7 @@ fn downward_file(file: &Value, path: &FieldPath) -> ErrorList {
 /// Checks a volume that is made of several sources.
 pub fn all(volume: &Value, ratchet: &Ratchet, path: &FieldPath) -> ErrorList {
     let mut errors: ErrorList = file_mode(volume, "defaultMode", path).into_iter().collect();
-    let mut files: Vec<&str> = Vec::new();
+    let mut files: HashSet<&str> = HashSet::new();
     for (at, source) in items(volume, "sources").iter().enumerate() {
         let at = path.child("sources").index(at);
         let given = SOURCES.into_iter().filter(|kind| has(source, kind));
@@ -96,21 +97,20 @@ pub fn all(volume: &Value, ratchet: &Ratchet, path: &FieldPath) -> ErrorList {
 fn note<'a>(
     file: &'a str,
     shown: &str,
-    files: &mut Vec<&'a str>,
+    files: &mut HashSet<&'a str>,
     path: &FieldPath,
 ) -> Option<FieldError> {
     if file.is_empty() {
         return None;
     }
     let detail = "conflicting duplicate paths";
-    let error = files.contains(&file).then(|| FieldError::invalid(path.clone(), shown, detail));
-    files.push(file);
-    error
+    let is_new = files.insert(file);
+    (!is_new).then(|| FieldError::invalid(path.clone(), shown, detail))
 }
 
 fn files_of_keys<'a>(
     source: &'a Value,
-    files: &mut Vec<&'a str>,
+    files: &mut HashSet<&'a str>,
     path: &FieldPath,
     at: &FieldPath,
 ) -> ErrorList {
@@ -124,7 +124,7 @@ fn files_of_keys<'a>(
 
 fn files_of_pod<'a>(
     source: &'a Value,
-    files: &mut Vec<&'a str>,
+    files: &mut HashSet<&'a str>,
     path: &FieldPath,
     at: &FieldPath,
 ) -> ErrorList {

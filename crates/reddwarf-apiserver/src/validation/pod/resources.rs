@@ -3,11 +3,16 @@
 use super::ratchet::{Ratchet, containers};
 use crate::validation::read::{entries, has, items, text};
 use crate::validation::resource_name::{
-    self, amount, is_huge_page, is_of_pod, is_whole_pages, may_overcommit,
+    self, amount, is_huge_page, is_whole_pages, may_overcommit,
 };
 use crate::validation::{ErrorList, FieldError, FieldPath, check, names};
+use indexmap::IndexMap;
 use reddwarf_core::quantity::Quantity;
 use serde_json::{Map, Value, json};
+use std::collections::{HashMap, HashSet};
+
+/// How many claims an error names.
+const SHOWN_MAX: usize = 100;
 
 /// Checks the name of a resource.
 type NameCheck = fn(&str, &FieldPath) -> ErrorList;
@@ -104,10 +109,23 @@ fn text_of(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
+/// Says which claims there are; of many, some.
+fn unknown_claim(of_pod: &[&str]) -> String {
+    let mut known: Vec<&str> = of_pod.iter().copied().take(SHOWN_MAX).collect();
+    known.sort_unstable();
+    let known = match known.is_empty() {
+        true => " which is empty".to_owned(),
+        false => format!(": {}", known.join(", ")),
+    };
+    format!("must be one of the names in pod.spec.resourceClaims{known}")
+}
+
 /// The claims of a container are claims of its pod.
 fn claim_names(resources: &Value, of_pod: &[&str], path: &FieldPath) -> ErrorList {
     let mut errors = ErrorList::new();
-    let mut seen: Vec<String> = Vec::new();
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut keys: HashSet<String> = HashSet::new();
+    let known: HashSet<&str> = of_pod.iter().copied().collect();
     for (at, claim) in items(resources, "claims").iter().enumerate() {
         let at = path.index(at);
         let (name, request) = (text(claim, "name"), text(claim, "request"));
@@ -115,7 +133,7 @@ fn claim_names(resources: &Value, of_pod: &[&str], path: &FieldPath) -> ErrorLis
             errors.push(FieldError::required(at, ""));
             continue;
         }
-        if seen.iter().any(|known| known == name) {
+        if keys.contains(name) {
             errors.push(FieldError::duplicate(at.clone(), name));
         } else {
             let mut key = name.to_owned();
@@ -123,23 +141,18 @@ fn claim_names(resources: &Value, of_pod: &[&str], path: &FieldPath) -> ErrorLis
                 errors.extend(check::named(names::label, request, &at.child("request")));
                 key = format!("{name}/{request}");
             }
-            if seen.contains(&key) {
+            if keys.contains(&key) {
                 errors.push(FieldError::duplicate(at.clone(), key.as_str()));
             } else if request.is_empty() {
-                let parts = seen.iter().filter(|k| k.split('/').next() == Some(name));
-                errors.extend(parts.map(|_| FieldError::duplicate(at.clone(), name)));
+                let parts = seen.get(name).copied().unwrap_or_default();
+                errors.extend((0..parts).map(|_| FieldError::duplicate(at.clone(), name)));
             }
-            seen.push(key);
+            *seen.entry(name.to_owned()).or_default() += 1;
+            keys.insert(key);
         }
-        if !of_pod.contains(&name) {
-            let mut known = of_pod.to_vec();
-            known.sort_unstable();
-            let known = match known.is_empty() {
-                true => " which is empty".to_owned(),
-                false => format!(": {}", known.join(", ")),
-            };
+        if !known.contains(name) {
             let mut error = FieldError::not_found(at, name);
-            error.detail = format!("must be one of the names in pod.spec.resourceClaims{known}");
+            error.detail = unknown_claim(of_pod);
             errors.push(error);
         }
     }
@@ -201,58 +214,40 @@ fn consistent(spec: &Value, path: &FieldPath) -> ErrorList {
 
 /// What all containers ask for, or are limited to, at the moment when that is most: init
 /// containers run one after the other, beside those that were started before and stay.
-pub fn together(spec: &Value, list: &str) -> Vec<(String, Quantity)> {
-    let mut total: Vec<(String, Quantity)> = Vec::new();
-    let mut staying: Vec<(String, Quantity)> = Vec::new();
-    let mut peak: Vec<(String, Quantity)> = Vec::new();
+pub fn together(spec: &Value, list: &str) -> IndexMap<String, Quantity> {
+    let mut total = IndexMap::new();
+    let mut staying = IndexMap::new();
+    let mut peak = IndexMap::new();
     let of = |container: &Value| -> Vec<(String, Quantity)> {
         let amounts = entries(&container["resources"], list);
         amounts.filter_map(|(name, value)| Some((name.clone(), amount(value)?))).collect()
     };
-    items(spec, "containers").iter().for_each(|container| add(&mut total, &of(container)));
+    items(spec, "containers").iter().for_each(|container| add(&mut total, of(container)));
     for container in items(spec, "initContainers") {
-        let mut now = of(container);
+        let own = of(container);
         if text(container, "restartPolicy") == "Always" {
-            add(&mut total, &now);
-            add(&mut staying, &now);
-            now = staying.clone();
-        } else {
-            add(&mut now, &staying);
+            add(&mut total, own.clone());
+            add(&mut staying, own);
+            continue;
         }
-        raise(&mut peak, &now);
+        // What stays is a part of the total, so only what this one asks for can raise it.
+        for (name, amount) in own {
+            let now = staying.get(&name).map_or(amount, |stays: &Quantity| stays.plus(amount));
+            raise(&mut peak, name, now);
+        }
     }
-    raise(&mut total, &peak);
+    peak.into_iter().for_each(|(name, amount)| raise(&mut total, name, amount));
     total
 }
 
-fn add(to: &mut Vec<(String, Quantity)>, more: &[(String, Quantity)]) {
+fn add(to: &mut IndexMap<String, Quantity>, more: Vec<(String, Quantity)>) {
     for (name, amount) in more {
-        match to.iter_mut().find(|(known, _)| known == name) {
-            Some((_, sum)) => *sum = sum.plus(*amount),
-            None => to.push((name.clone(), *amount)),
-        }
+        to.entry(name).and_modify(|sum| *sum = sum.plus(amount)).or_insert(amount);
     }
 }
 
-fn raise(to: &mut Vec<(String, Quantity)>, floor: &[(String, Quantity)]) {
-    for (name, amount) in floor {
-        match to.iter_mut().find(|(known, _)| known == name) {
-            Some((_, most)) => *most = (*most).max(*amount),
-            None => to.push((name.clone(), *amount)),
-        }
-    }
-}
-
-/// Whether every container of a pod, init containers that end aside, limits a resource.
-pub fn all_limit(spec: &Value, name: &str) -> bool {
-    let limited = |c: &Value| has(&c["resources"]["limits"], name);
-    items(spec, "containers").iter().all(limited)
-        && items(spec, "initContainers").iter().all(limited)
-}
-
-/// Whether a pod as a whole asks for resources of its own kind.
-pub fn are_set(resources: &Value, list: &str) -> bool {
-    entries(resources, list).any(|(name, _)| is_of_pod(name))
+fn raise(to: &mut IndexMap<String, Quantity>, name: String, floor: Quantity) {
+    to.entry(name).and_modify(|most| *most = (*most).max(floor)).or_insert(floor);
 }
 
 /// Whether a specification asks for a part of a huge page.
@@ -320,7 +315,7 @@ mod tests {
         side["restartPolicy"] = json!("Always");
         let spec =
             json!({"containers": [with("1"), with("1")], "initContainers": [side, with("3")]});
-        assert_eq!(together(&spec, "requests")[0].1.to_string(), "5");
+        assert_eq!(together(&spec, "requests")[0].to_string(), "5");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::validation::read::{has, items, text};
 use crate::validation::{ErrorList, FieldError, FieldPath, check};
 use serde_json::Value;
+use std::collections::HashSet;
 
 const POLICIES: [&str; 3] = ["Always", "Never", "OnFailure"];
 const OPERATORS: [&str; 2] = ["In", "NotIn"];
@@ -68,12 +69,12 @@ fn restart_rules(rules: &[Value], path: &FieldPath) -> ErrorList {
 /// Checks what a resize of a container does to it.
 pub fn resize(container: &Value, spec: &Value, path: &FieldPath) -> ErrorList {
     let list = path.child("resizePolicy");
-    let policies = items(container, "resizePolicy");
     let never = text(spec, "restartPolicy") == "Never";
     let mut errors = ErrorList::new();
-    for (at, policy) in policies.iter().enumerate() {
+    let mut seen: HashSet<&str> = HashSet::new();
+    for (at, policy) in items(container, "resizePolicy").iter().enumerate() {
         let (resource, restart) = (text(policy, "resourceName"), text(policy, "restartPolicy"));
-        if policies[..at].iter().any(|before| text(before, "resourceName") == resource) {
+        if !seen.insert(resource) {
             errors.push(FieldError::duplicate(list.index(at), resource));
         }
         for (value, supported) in [(resource, &RESIZED), (restart, &RESIZE_POLICIES)] {

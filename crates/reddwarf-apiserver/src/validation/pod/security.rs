@@ -6,6 +6,7 @@ use crate::validation::read::{flag, has, int, items, text};
 use crate::validation::volume_source::descending;
 use crate::validation::{ErrorList, FieldError, FieldPath, check};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 const ID_MAX: i64 = 2_147_483_647;
 const SYSCTL_CHARS_MAX: usize = 253;
@@ -60,8 +61,10 @@ fn sysctls(spec: &Value, ratchet: &Ratchet, path: &FieldPath) -> ErrorList {
     let list = path.child("sysctls");
     let given = items(&spec["securityContext"], "sysctls");
     let mut errors = ErrorList::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, sysctl) in given.iter().enumerate() {
         let (name, path) = (text(sysctl, "name"), list.index(at).child("name"));
+        let is_new = seen.insert(name);
         if name.is_empty() {
             errors.push(FieldError::required(path.clone(), ""));
         } else if !is_sysctl(name) {
@@ -69,7 +72,7 @@ fn sysctls(spec: &Value, ratchet: &Ratchet, path: &FieldPath) -> ErrorList {
                 "must have at most {SYSCTL_CHARS_MAX} characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
             );
             errors.push(FieldError::invalid(path.clone(), name, detail));
-        } else if given[..at].iter().any(|before| text(before, "name") == name) {
+        } else if !is_new {
             errors.push(FieldError::duplicate(path.clone(), name));
         }
         if !ratchet.host_sysctls {

@@ -5,6 +5,7 @@ use super::ratchet::Ratchet;
 use crate::validation::read::{has, int, items, text};
 use crate::validation::{ErrorList, FieldError, FieldPath, check, labels, names};
 use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 
 const ACTIONS: [&str; 2] = ["DoNotSchedule", "ScheduleAnyway"];
 const NODE_POLICIES: [&str; 2] = ["Honor", "Ignore"];
@@ -14,10 +15,13 @@ const POSITIVE: &str = "must be greater than zero";
 pub fn all(spec: &Value, ratchet: &Ratchet, path: &FieldPath) -> ErrorList {
     let list = path.child("topologySpreadConstraints");
     let constraints = items(spec, "topologySpreadConstraints");
+    let last: HashMap<[&str; 2], usize> =
+        constraints.iter().enumerate().map(|(at, one)| (kind(one), at)).collect();
     let mut errors = ErrorList::new();
     for (at, constraint) in constraints.iter().enumerate() {
         let path = list.index(at);
-        errors.extend(one(constraint, &constraints[at + 1..], &path));
+        let is_repeated = last.get(&kind(constraint)).is_some_and(|last| *last > at);
+        errors.extend(one(constraint, is_repeated, &path));
         errors.extend(match ratchet.spread_keys {
             true => legacy_keys(constraint, &path.child("matchLabelKeys")),
             false => label_keys(constraint, &path),
@@ -30,7 +34,12 @@ pub fn all(spec: &Value, ratchet: &Ratchet, path: &FieldPath) -> ErrorList {
     errors
 }
 
-fn one(constraint: &Value, rest: &[Value], path: &FieldPath) -> ErrorList {
+/// What only one constraint of a pod may say.
+fn kind(constraint: &Value) -> [&str; 2] {
+    ["topologyKey", "whenUnsatisfiable"].map(|field| text(constraint, field))
+}
+
+fn one(constraint: &Value, is_repeated: bool, path: &FieldPath) -> ErrorList {
     let mut errors = ErrorList::new();
     let skew = int(constraint, "maxSkew").unwrap_or_default();
     if skew <= 0 {
@@ -44,9 +53,7 @@ fn one(constraint: &Value, rest: &[Value], path: &FieldPath) -> ErrorList {
         let at = path.child("whenUnsatisfiable");
         errors.push(FieldError::not_supported(at, action, &ACTIONS));
     }
-    let repeats =
-        |c: &Value| text(c, "topologyKey") == key && text(c, "whenUnsatisfiable") == action;
-    if rest.iter().any(repeats) {
+    if is_repeated {
         let at = path.child("{topologyKey, whenUnsatisfiable}");
         errors.push(FieldError::duplicate(at, format!("{{{key}, {action}}}")));
     }
@@ -80,11 +87,12 @@ fn legacy_keys(constraint: &Value, path: &FieldPath) -> ErrorList {
         let detail = "must not be specified when labelSelector is not set";
         errors.push(FieldError::forbidden(path.clone(), detail));
     }
+    let expressions = items(selector, "matchExpressions").iter();
+    let expressions: HashSet<&str> = expressions.map(|e| text(e, "key")).collect();
     for (at, key) in keys.iter().enumerate() {
         let key = key.as_str().unwrap_or_default();
         errors.extend(check::named(names::qualified_name, key, &path.index(at)));
-        let named = has(&selector["matchLabels"], key)
-            || items(selector, "matchExpressions").iter().any(|e| text(e, "key") == key);
+        let named = has(&selector["matchLabels"], key) || expressions.contains(key);
         if named {
             let detail = "exists in both matchLabelKeys and labelSelector";
             errors.push(FieldError::invalid(path.index(at), key, detail));

@@ -1,10 +1,11 @@
 //! The status of a pod.
 
-use super::annotations;
 use super::ratchet::Ratchet;
+use super::{annotations, health};
 use crate::validation::read::{has, int, items, text};
 use crate::validation::{ErrorKind, ErrorList, FieldError, FieldPath, address, check, names};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 /// Conditions that the system itself sets.
 const OF_THE_SYSTEM: [&str; 3] = ["PodScheduled", "Ready", "Initialized"];
@@ -41,7 +42,7 @@ pub fn status(new: &Value, old: &Value) -> ErrorList {
         errors.extend(users(new, spec, statuses, &path));
     }
     for (statuses, containers) in STATUSES {
-        errors.extend(allocated(new, spec, statuses, containers, &path));
+        errors.extend(health::allocated(new, spec, statuses, containers, &path));
     }
     errors
 }
@@ -135,15 +136,17 @@ fn is_restarted(container: &Value, spec: &Value, code: i64) -> bool {
 
 /// What became of the pod's claims for devices.
 fn device_claims(status: &Value, spec: &Value, list: &FieldPath) -> ErrorList {
-    let statuses = items(status, "resourceClaimStatuses");
+    let claims: HashSet<&str> =
+        items(spec, "resourceClaims").iter().map(|claim| text(claim, "name")).collect();
     let mut errors = ErrorList::new();
-    for (at, claim) in statuses.iter().enumerate() {
+    let mut seen: HashSet<&str> = HashSet::new();
+    for (at, claim) in items(status, "resourceClaimStatuses").iter().enumerate() {
         let (path, name) = (list.index(at), text(claim, "name"));
-        if !items(spec, "resourceClaims").iter().any(|of| text(of, "name") == name) {
+        if !claims.contains(name) {
             let detail = "must match the name of an entry in `spec.resourceClaims`";
             errors.push(FieldError::invalid(path.child("name"), name, detail));
         }
-        if statuses[..at].iter().any(|before| text(before, "name") == name) {
+        if !seen.insert(name) {
             errors.push(FieldError::duplicate(path.child("name"), name));
         }
         if has(claim, "resourceClaimName") {
@@ -168,6 +171,7 @@ fn extended_claim(status: &Value, spec: &Value, path: &FieldPath) -> ErrorList {
         errors.push(FieldError::required(list.clone(), detail));
     }
     let fields = ["containerName", "resourceName", "requestName"];
+    let mut seen: HashSet<[&str; 3]> = HashSet::new();
     for (at, mapping) in mappings.iter().enumerate() {
         let at_mapping = list.index(at);
         let [container, resource, request] = fields.map(|field| text(mapping, field));
@@ -186,8 +190,7 @@ fn extended_claim(status: &Value, spec: &Value, path: &FieldPath) -> ErrorList {
             Some(_) => {}
         }
         errors.extend(check::named(names::label, request, &path.child("requestName")));
-        let alike = |before: &Value| fields.iter().all(|f| text(before, f) == text(mapping, f));
-        if mappings[..at].iter().any(alike) {
+        if !seen.insert([container, resource, request]) {
             let again = fields.iter();
             errors.extend(
                 again.map(|f| FieldError::duplicate(at_mapping.child(f), text(mapping, f))),
@@ -262,73 +265,6 @@ fn users(status: &Value, spec: &Value, statuses: &str, path: &FieldPath) -> Erro
         for (i, group) in items(user, "supplementalGroups").iter().enumerate() {
             let at = at.child("supplementalGroups").index(i);
             errors.extend(check::within(group.as_i64().unwrap_or_default(), 0, ID_MAX, &at));
-        }
-    }
-    errors
-}
-
-/// How devices that a container got are doing.
-fn allocated(
-    status: &Value,
-    spec: &Value,
-    statuses: &str,
-    containers: &str,
-    path: &FieldPath,
-) -> ErrorList {
-    let mut errors = ErrorList::new();
-    for (at, container) in items(status, statuses).iter().enumerate() {
-        let list = path.child(statuses).index(at).child("allocatedResourcesStatus");
-        let given = items(container, "allocatedResourcesStatus");
-        if containers == "ephemeralContainers" {
-            let detail = "must not be specified in container status";
-            let refused = (!given.is_empty()).then(|| FieldError::forbidden(list, detail));
-            errors.extend(refused);
-            continue;
-        }
-        let of = items(spec, containers).iter().find(|c| c["name"] == container["name"]);
-        for (i, resource) in given.iter().enumerate() {
-            let at = list.index(i);
-            errors.extend(of.and_then(|of| unasked(of, resource, &at.child("name"))));
-            errors.extend(health(resource, &at.child("resources")));
-        }
-    }
-    errors
-}
-
-/// A resource that the container does not ask for.
-fn unasked(container: &Value, resource: &Value, at: &FieldPath) -> Option<FieldError> {
-    let name = text(resource, "name");
-    let (known, detail) = match name.strip_prefix("claim:") {
-        Some(claim) => {
-            let is = |c: &Value| match text(c, "request") {
-                "" => text(c, "name") == claim,
-                request => format!("{}/{request}", text(c, "name")) == claim,
-            };
-            (
-                items(&container["resources"], "claims").iter().any(is),
-                "must match one of the container's resource claims in a format 'claim:<claimName>/<request>' or 'claim:<claimName>' if request is empty",
-            )
-        }
-        None => (
-            has(&container["resources"]["requests"], name),
-            "must match one of the container's resource requests",
-        ),
-    };
-    (!known).then(|| FieldError::invalid(at.clone(), name, detail))
-}
-
-fn health(resource: &Value, list: &FieldPath) -> ErrorList {
-    let devices = items(resource, "resources");
-    let supported = ["Healthy", "Unhealthy", "Unknown"];
-    let mut errors = ErrorList::new();
-    for (at, device) in devices.iter().enumerate() {
-        let (path, state, id) =
-            (list.index(at), text(device, "health"), text(device, "resourceID"));
-        if !supported.contains(&state) {
-            errors.push(FieldError::not_supported(path.child("health"), state, &supported));
-        }
-        if devices[..at].iter().any(|before| text(before, "resourceID") == id) {
-            errors.push(FieldError::duplicate(path.child("resourceID"), id));
         }
     }
     errors

@@ -6,6 +6,7 @@ use crate::validation::read::{entries, has, int, items, text};
 use crate::validation::semantic::{same, same_field};
 use crate::validation::{ErrorList, FieldError, FieldPath, check};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 const ALLOWED: &str = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
@@ -83,13 +84,11 @@ fn time_to_live(new: &Value, old: &Value, path: &FieldPath) -> (Option<FieldErro
 
 /// Tolerations may be added, and the seconds of one that is there may change.
 fn tolerations(new: &Value, old: &Value, path: &FieldPath) -> ErrorList {
-    let alike = |one: &Value, other: &Value| {
-        ["key", "operator", "value", "effect"].iter().all(|f| text(one, f) == text(other, f))
-    };
-    let kept = items(old, "tolerations")
-        .iter()
-        .all(|old| items(new, "tolerations").iter().any(|new| alike(new, old)));
-    if !kept {
+    const IDENTITY: [&str; 4] = ["key", "operator", "value", "effect"];
+    let given = items(new, "tolerations").iter().map(|one| IDENTITY.map(|field| text(one, field)));
+    let given: HashSet<[&str; 4]> = given.collect();
+    let mut before = items(old, "tolerations").iter();
+    if !before.all(|one| given.contains(&IDENTITY.map(|field| text(one, field)))) {
         let detail = "existing toleration can not be modified except its tolerationSeconds";
         return vec![FieldError::forbidden(path.child("tolerations"), detail)];
     }
@@ -99,11 +98,12 @@ fn tolerations(new: &Value, old: &Value, path: &FieldPath) -> ErrorList {
 /// Scheduling gates may only go.
 fn gates(new: &Value, old: &Value, path: &FieldPath) -> ErrorList {
     let list = path.child("schedulingGates");
-    let known = |name: &str| items(old, "schedulingGates").iter().any(|g| text(g, "name") == name);
+    let known: HashSet<&str> =
+        items(old, "schedulingGates").iter().map(|gate| text(gate, "name")).collect();
     let mut errors = ErrorList::new();
     for (at, gate) in items(new, "schedulingGates").iter().enumerate() {
         let name = text(gate, "name");
-        if !known(name) {
+        if !known.contains(name) {
             let detail =
                 format!("only deletion is allowed, but found new scheduling gate '{name}'");
             errors.push(FieldError::forbidden(list.index(at).child("name"), detail));

@@ -4,11 +4,10 @@ use super::projected;
 use super::ratchet::Ratchet;
 use crate::validation::read::{has, items, text};
 use crate::validation::resource_name::amount;
-use crate::validation::volume_source::{
-    SECOND, descending, iscsi, needed, shared, with_local_secret,
-};
-use crate::validation::{ErrorList, FieldError, FieldPath, check, csi, names, volume_claim};
+use crate::validation::volume_source::{SECOND, descending, needed, shared, with_local_secret};
+use crate::validation::{ErrorList, FieldError, FieldPath, check, csi, iscsi, names, volume_claim};
 use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 
 /// The kinds of volumes in the order in which upstream looks at them.
 const SOURCES: [&str; 30] = [
@@ -46,17 +45,17 @@ const SOURCES: [&str; 30] = [
 const PULL_POLICIES: [&str; 3] = ["Always", "IfNotPresent", "Never"];
 
 /// The well-formed volumes of a pod, which containers can use.
-pub struct Volumes<'a>(Vec<&'a Value>);
+pub struct Volumes<'a>(HashMap<&'a str, &'a Value>);
 
 impl<'a> Volumes<'a> {
     /// These volumes.
     pub fn of(volumes: Vec<&'a Value>) -> Self {
-        Volumes(volumes)
+        Volumes(volumes.into_iter().map(|volume| (text(volume, "name"), volume)).collect())
     }
 
     /// The volume of that name.
     pub fn get(&self, name: &str) -> Option<&'a Value> {
-        self.0.iter().copied().find(|volume| text(volume, "name") == name)
+        self.0.get(name).copied()
     }
 }
 
@@ -70,23 +69,29 @@ pub fn volumes<'a>(
 ) -> (Volumes<'a>, ErrorList) {
     let list = path.child("volumes");
     let all = items(spec, "volumes");
+    let made: HashSet<&str> = all
+        .iter()
+        .filter(|volume| has(volume, "ephemeral"))
+        .map(|volume| text(volume, "name"))
+        .collect();
     let made = |claim: &str| {
-        let mut ephemeral = all.iter().filter(|volume| has(volume, "ephemeral"));
-        let of = |pod: &str, volume: &Value| format!("{pod}-{}", text(volume, "name")) == claim;
-        pod.is_some_and(|pod| ephemeral.any(|volume| of(pod, volume)))
+        let name = pod.and_then(|pod| claim.strip_prefix(pod)?.strip_prefix('-'));
+        name.is_some_and(|name| made.contains(name))
     };
     let mut errors = ErrorList::new();
     let mut good: Vec<&Value> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, volume) in all.iter().enumerate() {
         let at = list.index(at);
         let name = text(volume, "name");
         let mut wrong = source(volume, pod, ratchet, &at);
         wrong.extend(check::required_name(names::label, name, &at.child("name")));
-        if good.iter().any(|before| text(before, "name") == name) {
+        if seen.contains(name) {
             wrong.push(FieldError::duplicate(at.child("name"), name));
         }
         if wrong.is_empty() {
             good.push(volume);
+            seen.insert(name);
         }
         errors.extend(wrong);
         let claim = text(&volume["persistentVolumeClaim"], "claimName");
@@ -143,7 +148,7 @@ fn one(
         "downwardAPI" => projected::downward(source, path),
         "projected" => projected::all(source, ratchet, path),
         "persistentVolumeClaim" => needed(source, &["claimName"], path),
-        "iscsi" => iscsi(source, name, path, false),
+        "iscsi" => iscsi::target(source, name, path, false),
         "csi" => inline_csi(source, path),
         "ephemeral" => ephemeral(source, path),
         "image" => image(source, pod.is_some(), path),
@@ -210,7 +215,7 @@ pub fn device_claims(spec: &Value, meta: Option<&Value>, path: &FieldPath) -> Er
     let list = path.child("resourceClaims");
     let is_mirror = meta.is_some_and(|m| has(&m["annotations"], super::annotations::MIRROR));
     let mut errors = ErrorList::new();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, claim) in items(spec, "resourceClaims").iter().enumerate() {
         if is_mirror {
             let detail = "static pods do not support resource claims";
@@ -219,12 +224,12 @@ pub fn device_claims(spec: &Value, meta: Option<&Value>, path: &FieldPath) -> Er
         }
         let at = list.index(at);
         let name = text(claim, "name");
-        if seen.contains(&name) {
+        if seen.contains(name) {
             errors.push(FieldError::duplicate(at.child("name"), name));
         } else {
             errors.extend(check::required_name(names::label, name, &at.child("name")));
             if !name.is_empty() {
-                seen.push(name);
+                seen.insert(name);
             }
         }
         errors.extend(claim_source(claim, &at));

@@ -3,14 +3,17 @@
 use super::super::FieldPath;
 use super::super::read::{has, int, items, text};
 use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+
+/// How many conflicts of ports are worth telling.
+const PORTS_MAX: usize = 1000;
 
 /// Variables that are defined again without use of what they were.
 pub fn hidden_variables(container: &Value, path: &FieldPath, warnings: &mut Vec<String>) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, variable) in items(container, "env").iter().enumerate() {
         let (name, value) = (text(variable, "name"), text(variable, "value"));
-        if !seen.contains(&name) {
-            seen.push(name);
+        if seen.insert(name) {
             continue;
         }
         let reference = format!("$({name})");
@@ -23,9 +26,11 @@ pub fn hidden_variables(container: &Value, path: &FieldPath, warnings: &mut Vec<
     }
 }
 
-/// Ports that stand in each other's way.
+/// Ports that stand in each other's way. Who makes more mistakes than a client reads about is
+/// told no more.
 pub fn ports(containers: &[(&Value, FieldPath)], warnings: &mut Vec<String>) {
-    let mut seen: Vec<(&Value, FieldPath)> = Vec::new();
+    let end = warnings.len() + PORTS_MAX;
+    let mut seen: HashMap<(i64, &str), Vec<(&Value, FieldPath)>> = HashMap::new();
     for (container, path) in containers {
         for (at, port) in items(container, "ports").iter().enumerate() {
             let path = path.child("ports").index(at);
@@ -37,12 +42,17 @@ pub fn ports(containers: &[(&Value, FieldPath)], warnings: &mut Vec<String>) {
                     text(port, "name"), text(port, "protocol"),
                 ));
             }
-            for (other, place) in &seen {
+            if warnings.len() > end {
+                return;
+            }
+            let key = (number(port, "containerPort"), text(port, "protocol"));
+            let alike = seen.entry(key).or_default();
+            for (other, place) in alike.iter().take(PORTS_MAX) {
                 if let Some(word) = conflict(port, other) {
                     warnings.push(format!("{path}: {word} port definition with {place}"));
                 }
             }
-            seen.push((port, path));
+            alike.push((port, path));
         }
     }
 }
@@ -53,9 +63,6 @@ fn number(port: &Value, field: &str) -> i64 {
 
 fn conflict(port: &Value, other: &Value) -> Option<&'static str> {
     let same = |field: &str| number(port, field) == number(other, field);
-    if !same("containerPort") || text(port, "protocol") != text(other, "protocol") {
-        return None;
-    }
     let (ip, other_ip) = (text(port, "hostIP"), text(other, "hostIP"));
     if same("hostPort") && ip == other_ip {
         Some("duplicate")

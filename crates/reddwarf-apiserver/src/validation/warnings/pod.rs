@@ -8,6 +8,7 @@ use super::super::{FieldPath, address};
 use super::{container, labels, volume};
 use crate::registry::prepare;
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// Annotations of pods that do nothing any more.
 const OLD_ANNOTATIONS: [(&str, &str); 3] = [
@@ -179,10 +180,10 @@ fn repeated(spec: &Value, path: &FieldPath) -> Vec<String> {
     let mut warnings = Vec::new();
     for (list, field, noun) in [("hostAliases", "ip", "ip"), ("imagePullSecrets", "name", "name")] {
         let path = path.child(list);
-        let all = items(spec, list);
-        for (i, item) in all.iter().enumerate() {
+        let mut seen: HashSet<&str> = HashSet::new();
+        for (i, item) in items(spec, list).iter().enumerate() {
             let name = text(item, field);
-            if all.iter().take(i).any(|other| text(other, field) == name) {
+            if !seen.insert(name) {
                 let at = path.index(i).child(field);
                 warnings.push(format!("{at}: duplicate {noun} {name:?}"));
             }
