@@ -13,13 +13,18 @@ pub fn server(store: Arc<dyn Store>, address: String) -> ApiServer {
     server_with(store, address, Vec::new())
 }
 
-/// The same with paths of its own. Inside a runtime it follows definitions of custom kinds.
+/// The same with paths of its own.
 pub fn server_with(store: Arc<dyn Store>, address: String, routes: Vec<Route>) -> ApiServer {
+    ApiServer::new(ApiConfig { routes, ..config(store, address) })
+}
+
+/// What such a server is made of. Inside a runtime it follows definitions of custom kinds.
+pub fn config(store: Arc<dyn Store>, address: String) -> ApiConfig {
     let registry = Arc::new(LiveRegistry::builtin());
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(custom::follow(registry.clone(), store.clone()));
     }
-    ApiServer::new(ApiConfig {
+    ApiConfig {
         store,
         registry,
         chain: Arc::new(builtin_chain()),
@@ -32,6 +37,6 @@ pub fn server_with(store: Arc<dyn Store>, address: String, routes: Vec<Route>) -
             "platform": "linux/amd64",
         }),
         server_address: address,
-        routes,
-    })
+        routes: Vec::new(),
+    }
 }

@@ -6,7 +6,8 @@ use reddwarf_apiserver::nonresource::Route;
 use reddwarf_apiserver::request::UserInfo;
 use reddwarf_apiserver::{ApiServer, LocalClient};
 use reddwarf_core::api::{ApiClient, ApiWatch};
-use reddwarf_core::{Reason, Status};
+use reddwarf_core::{Change, Collection, ObjectIndex, Reason, Status, Store};
+use reddwarf_tests::meddled_store::MeddledStore;
 use reddwarf_tests::memory_api::{server, server_with};
 use reddwarf_tests::memory_store::MemoryStore;
 use serde_json::{Value, json};
@@ -240,6 +241,46 @@ async fn concurrent_patches_all_land() {
     assert_eq!(data.as_object().expect("data").len(), 41);
 }
 
+/// A pod that a node has got is marked and then removed, in two commits, and others may act
+/// between them.
+#[tokio::test]
+async fn a_deletion_that_others_finish_shows_its_own_mark_and_spares_the_next_of_that_name() {
+    let store = MeddledStore::new();
+    let server = server(store.clone(), "127.0.0.1:6443".into());
+    let client = LocalClient::privileged(server.clone(), "test", "test");
+    let api = Api { server, client };
+    let space = json!({"metadata": {"name": "default"}});
+    api.send("POST", "/api/v1/namespaces", space).await.expect("a namespace");
+    let accounts = "/api/v1/namespaces/default/serviceaccounts";
+    api.send("POST", accounts, json!({"metadata": {"name": "default"}})).await.expect("made");
+    let pods = "/api/v1/namespaces/default/pods";
+    let pod = json!({"metadata": {"name": "p"}, "spec": {
+        "nodeName": "n", "containers": [{"name": "c", "image": "i"}]}});
+    let path = format!("{pods}/p?gracePeriodSeconds=0");
+    let key = Collection::new("", "pods").key("default", "p");
+    let next = Change::Put {
+        key: key.clone(),
+        body: r#"{"metadata":{"name":"p","namespace":"default","resourceVersion":""}}"#.into(),
+        version_offset: 65,
+        index: ObjectIndex { uid: "another".into(), ..ObjectIndex::default() },
+        salt: None,
+    };
+    for recreated in [false, true] {
+        let created = api.send("POST", pods, pod.clone()).await.expect("created");
+        let mut meddling = vec![Change::Delete { key: key.clone() }];
+        meddling.extend(recreated.then(|| next.clone()));
+        store.meddle(meddling);
+        let deleted = api.send("DELETE", &path, Value::Null).await.expect("deleted");
+        let (before, mark): (u64, u64) = (
+            version(&created).parse().expect("a number"),
+            version(&deleted).parse().expect("a number"),
+        );
+        assert_eq!(mark, before + 1, "{deleted}");
+        assert!(deleted["metadata"]["deletionTimestamp"].is_string(), "{deleted}");
+        assert_eq!(store.view().get(&key).is_some(), recreated);
+    }
+}
+
 #[tokio::test]
 async fn pages_show_one_state() {
     let api = Api::new().await;
@@ -313,7 +354,7 @@ async fn a_watch_sees_objects_enter_and_leave_its_selector_and_ends_with_the_ser
 #[tokio::test]
 async fn only_masters_and_nodes_get_in() {
     let api = Api::new().await;
-    let bob = UserInfo { name: "bob".into(), groups: vec!["system:authenticated".into()] };
+    let bob = UserInfo::named("bob", vec!["system:authenticated".into()]);
     let client = LocalClient::new(api.server.clone(), bob, "test");
     let refused = client.request("GET", MAPS, None, None).await.expect_err("refused");
     assert_eq!(refused.code, 403);
@@ -323,7 +364,7 @@ async fn only_masters_and_nodes_get_in() {
     );
     let request = http::Request::get(MAPS).body(http_body_util::Empty::<Bytes>::new());
     let anonymous = api.server.handle(request.expect("a request")).await;
-    assert_eq!(anonymous.status(), 401);
+    assert_eq!(anonymous.status(), 403);
     let request = http::Request::get("/readyz").body(http_body_util::Empty::<Bytes>::new());
     assert_eq!(api.server.handle(request.expect("a request")).await.status(), 200);
 }
@@ -332,7 +373,7 @@ async fn only_masters_and_nodes_get_in() {
 async fn over_http(server: &ApiServer, request: http::Request<String>) -> http::Response<Bytes> {
     use http_body_util::BodyExt;
     let (mut parts, body) = request.into_parts();
-    let user = UserInfo { name: "admin".into(), groups: vec!["system:masters".into()] };
+    let user = UserInfo::named("admin", vec!["system:masters".into()]);
     parts.extensions.insert(reddwarf_apiserver::authn::PeerIdentity(Arc::new(user)));
     let request = http::Request::from_parts(parts, http_body_util::Full::new(Bytes::from(body)));
     let (parts, body) = server.handle(request).await.into_parts();

@@ -110,7 +110,7 @@ impl World {
     /// A GET with an `Accept` header.
     async fn accept(&self, path: &str, accept: &str) -> Value {
         let groups = vec!["system:masters".to_owned(), "system:authenticated".to_owned()];
-        let user = PeerIdentity(Arc::new(UserInfo { name: "admin".to_owned(), groups }));
+        let user = PeerIdentity(Arc::new(UserInfo::named("admin", groups)));
         let request = http::Request::get(path).header("accept", accept).extension(user);
         let request = request.body(Full::new(Bytes::new())).expect("a request");
         let body = self.server.handle(request).await.into_body();

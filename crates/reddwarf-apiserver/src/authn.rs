@@ -1,6 +1,8 @@
 //! Who sends a request.
 
 use crate::request::UserInfo;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use std::sync::Arc;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -8,6 +10,20 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 /// extensions of each request.
 #[derive(Clone, Debug)]
 pub struct PeerIdentity(pub Arc<UserInfo>);
+
+/// The user of a request that brings no credentials.
+pub fn anonymous() -> UserInfo {
+    UserInfo::named("system:anonymous", vec!["system:unauthenticated".to_owned()])
+}
+
+/// The bearer token of a request; `None` when it brings none.
+pub fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let given = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let mut words = given.split(' ');
+    let scheme = words.next()?;
+    let token = words.next().map(str::trim).filter(|token| !token.is_empty())?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
 
 /// Why a certificate names no user.
 #[derive(Debug, thiserror::Error)]
@@ -38,5 +54,26 @@ pub fn user_from_certificate(der: &[u8]) -> Result<UserInfo, AuthnError> {
     let mut groups: Vec<String> =
         subject.iter_organization().filter_map(|o| Some(o.as_str().ok()?.to_owned())).collect();
     groups.push("system:authenticated".to_owned());
-    Ok(UserInfo { name, groups })
+    Ok(UserInfo::named(name, groups))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn bearer_tokens() {
+        let of = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_static(text));
+            bearer_token(&headers).map(str::to_owned)
+        };
+        assert_eq!(of("Bearer abc").as_deref(), Some("abc"));
+        assert_eq!(of("bearer abc").as_deref(), Some("abc"));
+        for none in ["Bearer ", "Bearer", "Basic eDp5", ""] {
+            assert_eq!(of(none), None, "{none:?}");
+        }
+        assert_eq!(bearer_token(&HeaderMap::new()), None);
+    }
 }

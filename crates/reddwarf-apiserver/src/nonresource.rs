@@ -10,10 +10,10 @@ use crate::http::answer::{Answer, Content};
 use crate::http::{Accept, ApiBody, Query, Representation};
 use crate::registry::Document;
 use crate::server::ApiServer;
-use crate::{discovery, openapi};
+use crate::{discovery, openapi, token};
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::header::{ACCEPT, CACHE_CONTROL, ETAG, HeaderName, IF_NONE_MATCH, VARY};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use reddwarf_core::Status;
 use serde_json::{Value, json};
@@ -75,6 +75,9 @@ pub async fn serve(
         return text(health::serve(server, endpoint, check, query).await);
     }
     match path {
+        "/.well-known/openid-configuration" | "/openid/v1/jwks" => {
+            return text(token_discovery(server, path));
+        }
         "/version" => return version(server, method, headers),
         "/" => return Ok((Answer::ok(Content::Value(paths(server))), Accept::default())),
         _ => {}
@@ -162,6 +165,20 @@ fn aggregated(document: &Document, headers: &HeaderMap) -> Answer {
     answer.header(ETAG, &tag).header(VARY, "Accept").header(CACHE_CONTROL, "public")
 }
 
+/// What others need to check the tokens of service accounts.
+fn token_discovery(server: &ApiServer, path: &str) -> Answer {
+    let (document, media) = match path {
+        "/openid/v1/jwks" => {
+            let keys = server.tokens().public(&server.store().view());
+            (token::key_set(keys), "application/jwk-set+json")
+        }
+        _ => (token::configuration(&server.config().server_address), "application/json"),
+    };
+    Answer::ok(Content::Json(document.to_string().into()))
+        .header(CONTENT_TYPE, media)
+        .header(CACHE_CONTROL, "public, max-age=3600")
+}
+
 fn openapi_document(server: &ApiServer, path: &str, query: &Query, headers: &HeaderMap) -> Answer {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let answered = openapi::respond(
@@ -186,7 +203,10 @@ fn openapi_document(server: &ApiServer, path: &str, query: &Query, headers: &Hea
 
 /// `/`: the paths that there are.
 fn paths(server: &ApiServer) -> Value {
-    let mut paths: Vec<String> = ["/api", "/api/v1", "/apis", "/apis/"].map(str::to_owned).into();
+    let mut paths: Vec<String> =
+        ["/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/apis/"]
+            .map(str::to_owned)
+            .into();
     for kind in server.registry().kinds().filter(|k| !k.group.is_empty()) {
         let group = format!("/apis/{}", kind.group);
         paths.extend([format!("{group}/{}", kind.version), group]);
@@ -195,7 +215,8 @@ fn paths(server: &ApiServer) -> Value {
         paths.push(endpoint.to_owned());
         paths.extend(health::names(server, endpoint).map(|name| format!("{endpoint}/{name}")));
     }
-    paths.extend(["/openapi/v2", "/openapi/v3", "/version"].map(str::to_owned));
+    let documents = ["/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/version"];
+    paths.extend(documents.map(str::to_owned));
     paths.extend(server.config().routes.iter().map(|r| r.path.clone()));
     paths.sort();
     paths.dedup();

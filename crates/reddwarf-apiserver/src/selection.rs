@@ -89,9 +89,7 @@ fn fields(x: &Exchange<'_>, text: &str) -> Result<Vec<Term>, Box<Status>> {
     let terms = selector.terms().iter().map(|term| {
         let field = match &*term.field {
             "metadata.name" => Field::Name,
-            "metadata.namespace" if x.kind.custom.is_none() || x.kind.namespaced() => {
-                Field::Namespace
-            }
+            "metadata.namespace" if x.kind.selects_namespace() => Field::Namespace,
             other => match (x.kind.fields.indexed(other), &x.kind.custom) {
                 (Some(indexed), _) => Field::Indexed(indexed),
                 (None, Some(kind)) if kind.is_selectable(other) => {

@@ -1,19 +1,21 @@
 //! The server: one request in, one answer out.
 
 use crate::admission::Chain;
-use crate::authn::PeerIdentity;
+use crate::authn::{PeerIdentity, anonymous, bearer_token};
 use crate::authz;
 use crate::errors::no_such_resource;
+use crate::gate::{self, Asked, Gate, Limits};
 use crate::http::accept::{Offer, negotiate};
-use crate::http::answer::{
-    Answer, Content, Form, render, render_aside, takes_gzip, wants_pretty, warn,
-};
+use crate::http::answer::{Answer, Content, Form, render, render_aside, wants_pretty};
+use crate::http::gzip::takes_gzip;
+use crate::http::warning::warn;
 use crate::http::{Accept, ApiBody, Place, Query, RequestInfo, body};
 use crate::metrics::{Counted, Metrics};
 use crate::nonresource::{self, Check, Route};
 use crate::registry::{Kind, LiveRegistry, Registry};
 use crate::representation::TableOptions;
 use crate::request::UserInfo;
+use crate::token::{ISSUER, Keyring, TokenError};
 use crate::verbs::{self, Exchange, NoVerb, Verb};
 use bytes::Bytes;
 use futures::FutureExt;
@@ -26,8 +28,8 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// What a server is made of.
@@ -55,14 +57,18 @@ pub struct ApiServer(Arc<Inner>);
 struct Inner {
     config: ApiConfig,
     metrics: Metrics,
+    gate: Gate,
+    tokens: Keyring,
     stopping: watch::Sender<bool>,
 }
 
 /// In whose name a request is served.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
-    /// `None` when the connection brought no certificate.
+    /// `None` when the request brought no credentials.
     pub user: Option<Arc<UserInfo>>,
+    /// The request brought credentials that nobody has.
+    pub refused: bool,
     /// Set in process only.
     pub fence: Option<Fence>,
 }
@@ -70,8 +76,16 @@ pub struct Caller {
 impl ApiServer {
     /// A server over `config`.
     pub fn new(config: ApiConfig) -> Self {
+        ApiServer::with_limits(config, Limits::default())
+    }
+
+    /// A server over `config` that takes on no more than `limits` say.
+    pub fn with_limits(config: ApiConfig, limits: Limits) -> Self {
+        let metrics = Metrics::default();
+        let gate = Gate::new(limits, &config.store.view(), metrics.flow.clone());
         let stopping = watch::Sender::new(false);
-        ApiServer(Arc::new(Inner { config, metrics: Metrics::default(), stopping }))
+        let tokens = Keyring::default();
+        ApiServer(Arc::new(Inner { config, metrics, gate, tokens, stopping }))
     }
 
     /// The state.
@@ -114,7 +128,13 @@ impl ApiServer {
         &self.0.metrics
     }
 
-    /// Ends all watches cleanly, and every one that is opened from now on.
+    /// What issues and checks the tokens of service accounts.
+    pub fn tokens(&self) -> &Keyring {
+        &self.0.tokens
+    }
+
+    /// Ends all watches cleanly, and every one that is opened from now on; other requests from
+    /// outside are sent to other members.
     pub fn stop(&self) {
         self.0.stopping.send_replace(true);
     }
@@ -144,19 +164,69 @@ impl ApiServer {
         B::Error: Display,
     {
         let (parts, body) = request.into_parts();
-        let user = parts.extensions.get::<PeerIdentity>().map(|peer| peer.0.clone());
-        let caller = Caller { user, fence: None };
-        let body = match parts.method {
-            Method::GET | Method::HEAD => Ok(Bytes::new()),
-            _ => body::read(body).await,
+        let caller = match parts.extensions.get::<PeerIdentity>() {
+            Some(peer) => Caller { user: Some(peer.0.clone()), ..Caller::default() },
+            None => self.bearer(&parts.headers).await,
         };
-        let audit_id = audit_id(&parts.headers);
-        let mut response =
-            self.serve(&parts.method, &parts.uri, &parts.headers, body, &caller).await;
-        if let Some(id) = audit_id {
+        let (method, uri, headers) = (&parts.method, &parts.uri, &parts.headers);
+        let (place, query) = (Place::parse(uri.path()), Query::parse(uri.query()));
+        let user = caller.user.as_deref();
+        let asked = Asked { method, path: uri.path(), place: &place, query: &query, user };
+        let served = async {
+            let admitted = self.admit(&asked).await?;
+            let work = async {
+                let body = match *method {
+                    Method::GET | Method::HEAD => Ok(Bytes::new()),
+                    _ => body::read(body).await,
+                };
+                let (caller, query) = (&caller, &query);
+                let incoming = Incoming { server: self, method, uri, headers, body, caller, query };
+                incoming.answer(&place).await
+            };
+            Ok::<_, Answer>(admitted.serve(work).await?)
+        };
+        let mut response = served.await.unwrap_or_else(|refusal| {
+            self.0.metrics.end(&counted(&place, "".into()), refusal.code.as_u16(), Duration::ZERO);
+            let pretty = wants_pretty(query.flag("pretty"), headers);
+            render(refusal, Form { pretty, ..Form::default() })
+        });
+        if let Some(id) = audit_id(headers) {
             response.headers_mut().insert(AUDIT_ID.clone(), id);
         }
         response
+    }
+
+    async fn admit(&self, asked: &Asked<'_>) -> Result<gate::Admitted, Answer> {
+        let stops = *self.0.stopping.borrow();
+        if let Some(refusal) = stops.then(|| gate::stopping(asked.path)).flatten() {
+            return Err(refusal);
+        }
+        self.0.gate.admit(asked, &self.registry(), || self.store().view()).await
+    }
+
+    /// Who sends a request without a client certificate.
+    async fn bearer(&self, headers: &HeaderMap) -> Caller {
+        let Some(token) = bearer_token(headers) else { return Caller::default() };
+        match self.authenticate(token).await {
+            Ok(user) => Caller { user: Some(Arc::new(user)), ..Caller::default() },
+            Err(error) => {
+                tracing::debug!(%error, "a bearer token is not accepted");
+                Caller { refused: true, ..Caller::default() }
+            }
+        }
+    }
+
+    /// The user of a token for this API. What this member does not know yet it asks the group.
+    async fn authenticate(&self, token: &str) -> Result<UserInfo, TokenError> {
+        let audiences = [ISSUER.to_owned()];
+        let attempt = || self.0.tokens.authenticate(token, &audiences, &self.store().view());
+        let outcome = match attempt() {
+            Err(error) if error.is_by_state() && self.store().read_barrier().await.is_ok() => {
+                attempt()
+            }
+            outcome => outcome,
+        };
+        outcome.map(|(user, _)| user)
     }
 
     /// Serves a request whose body was read, or could not be.
@@ -168,36 +238,9 @@ impl ApiServer {
         body: Result<Bytes, Box<Status>>,
         caller: &Caller,
     ) -> Response<ApiBody> {
-        let began = Instant::now();
-        self.0.metrics.begin();
-        let place = Place::parse(uri.path());
-        let query = Query::parse(uri.query());
-        let incoming = Incoming { server: self, method, uri, headers, body, caller, query: &query };
-        let serving = async {
-            match &place {
-                Place::Other(path) => {
-                    (incoming.other(path).await, Cow::Owned(method.as_str().to_owned()))
-                }
-                Place::Resource(info) => {
-                    let (response, verb) = incoming.resource(info).await;
-                    (response, Cow::Borrowed(verb.map_or("", Verb::as_str)))
-                }
-            }
-        };
-        // One request's defect must cost neither its connection nor the others on it. Nothing
-        // is half-written by then: what is stored changes in the store's own tasks only.
-        let (response, verb) = match AssertUnwindSafe(serving).catch_unwind().await {
-            Ok(answered) => answered,
-            Err(panic) => {
-                self.0.metrics.panicked();
-                let why = panic_text(panic.as_ref());
-                tracing::error!(%method, path = uri.path(), why, "a request panicked");
-                (incoming.fail(panicked(), Accept::default()), Cow::Borrowed(""))
-            }
-        };
-        let counted = counted(&place, verb);
-        self.0.metrics.end(&counted, response.status().as_u16(), began.elapsed());
-        response
+        let query = &Query::parse(uri.query());
+        let incoming = Incoming { server: self, method, uri, headers, body, caller, query };
+        incoming.answer(&Place::parse(uri.path())).await
     }
 }
 
@@ -262,6 +305,43 @@ struct Incoming<'a> {
 }
 
 impl Incoming<'_> {
+    /// Answers; a defect that shows in a panic is answered, too.
+    async fn answer(&self, place: &Place) -> Response<ApiBody> {
+        let began = Instant::now();
+        let metrics = self.server.metrics();
+        let _in_flight = metrics.begin();
+        let serving = async {
+            if self.caller.refused {
+                let verb = Cow::Borrowed("");
+                return (self.fail(authz::unauthorized(), Accept::default()), verb);
+            }
+            match place {
+                Place::Other(path) => {
+                    (self.other(path).await, Cow::Owned(self.method.as_str().to_owned()))
+                }
+                Place::Resource(info) => {
+                    let (response, verb) = self.resource(info).await;
+                    (response, Cow::Borrowed(verb.map_or("", Verb::as_str)))
+                }
+            }
+        };
+        // One request's defect must cost neither its connection nor the others on it. Nothing
+        // is half-written by then: what is stored changes in the store's own tasks only.
+        let (response, verb) = match AssertUnwindSafe(serving).catch_unwind().await {
+            Ok(answered) => answered,
+            Err(panic) => {
+                metrics.panicked();
+                let why = panic_text(panic.as_ref());
+                let (method, path) = (self.method, self.uri.path());
+                tracing::error!(%method, path, why, "a request panicked");
+                (self.fail(panicked(), Accept::default()), Cow::Borrowed(""))
+            }
+        };
+        let counted = counted(place, verb);
+        metrics.end(&counted, response.status().as_u16(), began.elapsed());
+        response
+    }
+
     fn form(&self, accept: Accept, table: TableOptions) -> Form {
         let pretty = wants_pretty(self.query.flag("pretty"), self.headers);
         Form { accept, pretty, table, gzip: takes_gzip(self.headers) }
@@ -271,15 +351,16 @@ impl Incoming<'_> {
         render(Answer::from(status), self.form(accept, TableOptions::default()))
     }
 
+    fn user(&self) -> Arc<UserInfo> {
+        static ANONYMOUS: LazyLock<Arc<UserInfo>> = LazyLock::new(|| Arc::new(anonymous()));
+        self.caller.user.clone().unwrap_or_else(|| ANONYMOUS.clone())
+    }
+
     async fn other(&self, path: &str) -> Response<ApiBody> {
-        if !authz::is_public(path) {
-            let Some(user) = &self.caller.user else {
-                return self.fail(authz::unauthorized(), Accept::default());
-            };
-            if !authz::allowed(user) {
-                let status = authz::forbidden_path(user, self.method.as_str(), path);
-                return self.fail(status, Accept::default());
-            }
+        let user = self.user();
+        if !authz::may_use(&user, self.method.as_str(), path) {
+            let status = authz::forbidden_path(&user, self.method.as_str(), path);
+            return self.fail(status, Accept::default());
         }
         if let Some(route) = self.server.config().routes.iter().find(|r| r.serves(path)) {
             let body = match &self.body {
@@ -295,9 +376,7 @@ impl Incoming<'_> {
     }
 
     async fn resource(&self, info: &RequestInfo) -> (Response<ApiBody>, Option<Verb>) {
-        let Some(user) = &self.caller.user else {
-            return (self.fail(authz::unauthorized(), Accept::default()), None);
-        };
+        let user = &*self.user();
         let mut registry = self.server.registry();
         let find = |registry: &Registry| {
             registry.resource(&info.group, &info.version, &info.resource).cloned()
@@ -315,7 +394,8 @@ impl Incoming<'_> {
             Err(NoVerb::Nowhere) => return (self.not_found(), None),
             Err(NoVerb::Refused(status)) => return (self.fail(status, Accept::default()), None),
         };
-        if !authz::allowed(user) {
+        if !authz::allowed(user) && !authz::may_ask(user, verb.as_str(), &kind.group, &kind.plural)
+        {
             let (sub, ns) = (info.subresource.as_deref(), info.namespace.as_deref());
             let status = authz::forbidden(user, verb.as_str(), kind, sub, ns, info.name.as_deref());
             return (self.fail(status, Accept::default()), Some(verb));
@@ -328,13 +408,18 @@ impl Incoming<'_> {
             Ok(accept) => accept,
             Err(status) => return (self.fail(status, Accept::default()), Some(verb)),
         };
-        let mut response = match self.exchange(&registry, info, kind, verb, accept, user).await {
-            Ok((answer, table)) => render_aside(answer, self.form(accept, table)).await,
-            Err(status) => self.fail(status, accept),
+        let deprecated = deprecation(kind);
+        let response = match self.exchange(&registry, info, kind, verb, accept, user).await {
+            Ok((mut answer, table)) => {
+                answer.warnings.splice(0..0, deprecated.map(str::to_owned));
+                render_aside(answer, self.form(accept, table)).await
+            }
+            Err(status) => {
+                let mut response = self.fail(status, accept);
+                warn(response.headers_mut(), deprecated);
+                response
+            }
         };
-        if let Some(text) = deprecation(kind) {
-            warn(response.headers_mut(), text);
-        }
         (response, Some(verb))
     }
 

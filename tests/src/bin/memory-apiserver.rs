@@ -1,12 +1,12 @@
 //! The Kubernetes API over memory and plain HTTP, for replaying recorded exchanges.
 //!
-//! Everyone is a member of `system:masters`; nothing is kept. For tests only.
+//! Everyone who brings no token is a member of `system:masters`; nothing is kept. For tests only.
 
 use clap::Parser;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use reddwarf_apiserver::LocalClient;
-use reddwarf_apiserver::authn::PeerIdentity;
+use reddwarf_apiserver::authn::{PeerIdentity, bearer_token};
 use reddwarf_apiserver::background::{self, Background};
 use reddwarf_apiserver::bootstrap::{self, BootstrapConfig};
 use reddwarf_apiserver::request::UserInfo;
@@ -65,14 +65,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::spawn(reddwarf_scheduler::run(client.fenced(term), CancellationToken::new(), metrics));
     println!("http://{address}");
     let groups = vec!["system:masters".to_owned(), "system:authenticated".to_owned()];
-    let peer = PeerIdentity(Arc::new(UserInfo { name: "kubernetes-admin".to_owned(), groups }));
+    let peer = PeerIdentity(Arc::new(UserInfo::named("kubernetes-admin", groups)));
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
         let (server, peer) = (server.clone(), peer.clone());
         let service = hyper::service::service_fn(move |mut request: http::Request<_>| {
             let server = server.clone();
-            request.extensions_mut().insert(peer.clone());
+            if bearer_token(request.headers()).is_none() {
+                request.extensions_mut().insert(peer.clone());
+            }
             async move { Ok::<_, Infallible>(server.handle::<hyper::body::Incoming>(request).await) }
         });
         tokio::spawn(async move {

@@ -1,5 +1,6 @@
 //! The admission chain.
 
+mod certificate_subject;
 mod class_defaults;
 mod custom_terminating;
 mod default_tolerations;
@@ -130,6 +131,7 @@ pub fn builtin_chain() -> Chain {
             Box::new(class_defaults::DefaultStorageClass),
             Box::new(protection::StorageObjectInUseProtection),
             Box::new(runtime_class::RuntimeClass),
+            Box::new(certificate_subject::CertificateSubjectRestriction),
             Box::new(class_defaults::DefaultIngressClass),
         ],
     }

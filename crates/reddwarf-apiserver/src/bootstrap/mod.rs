@@ -7,11 +7,12 @@ mod api_services;
 mod flow;
 mod objects;
 
+use crate::token;
 use reddwarf_core::api::ApiClient;
 use reddwarf_core::{Reason, Status};
 use serde_json::{Value, json};
 
-pub use flow::mandatory_flow_spec;
+pub use flow::{all as flow_objects, mandatory_flow_spec};
 pub use objects::{SYSTEM_NAMESPACES, default_account, kubernetes_endpoints, root_ca};
 
 /// What the cluster's first objects depend on.
@@ -44,6 +45,9 @@ pub enum BootstrapError {
     /// The range of service addresses is not one.
     #[error("{0:?} is not a range of service addresses")]
     ServiceCidr(String),
+    /// The key that signs tokens could not be made.
+    #[error("could not make the key that signs tokens")]
+    Key(#[from] token::KeyError),
     /// The API refused one of them.
     #[error("could not make {path}")]
     Refused {
@@ -63,6 +67,8 @@ pub async fn run(client: &dyn ApiClient, config: &BootstrapConfig) -> Result<(),
     for (path, object) in objects::all(config)? {
         create(client, &path, &object).await?;
     }
+    let path = format!("/api/v1/namespaces/{}/secrets", token::KEY_NAMESPACE);
+    create(client, &path, &token::key_secret()?).await?;
     service_range_is_ready(client).await
 }
 

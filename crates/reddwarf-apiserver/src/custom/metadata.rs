@@ -144,7 +144,7 @@ fn metadata_errors(resource: &Value, path: &FieldPath) -> ErrorList {
     }
     let namespace = meta.get("namespace").and_then(Value::as_str).unwrap_or_default();
     let namespaced = !namespace.is_empty();
-    let errors = validation::plain_metadata(&holder, namespaced, names::path_segment);
+    let errors = validation::metadata(&holder, namespaced, names::path_segment);
     let below = |mut error: FieldError| {
         error.field = path.child(&error.field.to_string());
         error

@@ -1,6 +1,7 @@
 //! Defaults of autoscalers.
 
 use super::fill::{at, fill, fill_empty, list, put, within};
+use crate::registry::conversion::drop_autoscaler_annotations;
 use serde_json::{Value, json};
 
 /// Metrics of v1 that are not about the CPU stand in this annotation.
@@ -17,6 +18,7 @@ pub fn v1(object: &mut Value) {
 
 /// A v2 autoscaler.
 pub fn v2(object: &mut Value) {
+    drop_autoscaler_annotations(object);
     fill(object, "spec.minReplicas", 1);
     if list(object, "spec.metrics").is_empty() {
         let target = json!({"type": "Utilization", "averageUtilization": 80});

@@ -10,14 +10,16 @@ mod partial;
 mod reply;
 mod review;
 mod scale;
+mod token;
 
 pub use connect::{CONNECTIONS, Connect, connect, proxied_name};
-pub use partial::quality_of_service;
+pub use token::defaults as token_defaults;
 
 use crate::custom;
 use crate::custom::definition::ScalePaths;
 use crate::registry::Kind;
 use crate::request::UserInfo;
+use crate::token::Keyring;
 use reddwarf_core::{Reason, Revision, Status, View};
 use serde_json::Value;
 
@@ -42,6 +44,8 @@ pub struct Post<'a> {
     pub dry_run: bool,
     /// The state against which the request is computed.
     pub view: &'a View,
+    /// What issues and checks tokens.
+    pub tokens: &'a Keyring,
 }
 
 /// What a POST does.
@@ -107,6 +111,7 @@ pub fn post(request: &Post<'_>) -> Result<Effect, Box<Status>> {
         ("", "bindings", "") => Ok(binding::redirect(request)),
         ("", "pods", "binding") => binding::bind(request),
         ("", "pods", "eviction") => eviction::evict(request),
+        ("", "serviceaccounts", "token") => token::issue(request),
         (_, _, "") => review::review(request).unwrap_or_else(|| Err(not_found())),
         _ => Err(not_found()),
     }

@@ -38,6 +38,18 @@ pub fn cells(kind: &Kind, object: &Value, context: &RowContext) -> Vec<Value> {
     columns(kind).iter().map(|c| (c.cell)(object, context)).collect()
 }
 
+/// Puts objects into the order of the table's rows: flow schemas come in the order in which they
+/// are matched, all other kinds as they are.
+pub fn order(kind: &Kind, objects: &mut [Value]) {
+    if kind.plural != "flowschemas" {
+        return;
+    }
+    objects.sort_by_cached_key(|object| {
+        let precedence = object["spec"]["matchingPrecedence"].as_i64().unwrap_or_default();
+        (precedence, crate::object::name(object).to_owned())
+    });
+}
+
 /// The `conditions` of one object's row: a pod that has ended is marked as completed.
 pub fn conditions(kind: &Kind, object: &Value) -> Option<Value> {
     if kind.plural != "pods" || !kind.group.is_empty() {
@@ -49,4 +61,25 @@ pub fn conditions(kind: &Kind, object: &Value) -> Option<Value> {
         _ => return None,
     };
     Some(json!([{"type": "Completed", "status": "True", "reason": reason, "message": message}]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Registry;
+
+    #[test]
+    fn flow_schemas_as_they_are_matched() {
+        let registry = Registry::builtin();
+        let schema = |name: &str, precedence: u16| json!({"metadata": {"name": name}, "spec": {"matchingPrecedence": precedence}});
+        let given = vec![schema("a", 900), schema("c", 100), schema("b", 100)];
+        let in_order = |group: &str, plural: &str| {
+            let kind = registry.resource(group, "v1", plural).expect("a kind");
+            let mut objects = given.clone();
+            order(kind, &mut objects);
+            objects.iter().map(|o| crate::object::name(o).to_owned()).collect::<String>()
+        };
+        assert_eq!(in_order("flowcontrol.apiserver.k8s.io", "flowschemas"), "bca");
+        assert_eq!(in_order("", "pods"), "acb");
+    }
 }

@@ -7,6 +7,9 @@ use serde_json::Value;
 
 const GROUP_PRIORITY_MAX: i64 = 20_000;
 const VERSION_PRIORITY_MAX: i64 = 1_000;
+const PORT_MAX: i64 = 65_535;
+/// The port of a service that names none.
+const HTTPS_PORT: i64 = 443;
 
 fn path() -> FieldPath {
     FieldPath::new("spec")
@@ -48,6 +51,11 @@ fn remote(spec: &Value) -> ErrorList {
         .into_iter()
         .filter_map(|f| check::required(text(&spec["service"], f), service.child(f)))
         .collect();
+    let port = int(&spec["service"], "port").unwrap_or(HTTPS_PORT);
+    if !(1..=PORT_MAX).contains(&port) {
+        let detail = "port is not valid: must be between 1 and 65535, inclusive";
+        errors.push(FieldError::invalid(service.child("port"), port, detail));
+    }
     if flag(spec, "insecureSkipTLSVerify") && !text(spec, "caBundle").is_empty() {
         let detail = "may not be true if caBundle is present";
         errors.push(FieldError::invalid(path().child("insecureSkipTLSVerify"), true, detail));
@@ -86,6 +94,23 @@ pub fn status(new: &Value, _old: &Value) -> ErrorList {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn port_of_the_service() {
+        let ports = |port: Value| {
+            let service = json!({"namespace": "a", "name": "b", "port": port});
+            let spec = json!({"service": service});
+            remote(&spec).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert!(ports(json!(443)).is_empty());
+        assert!(ports(Value::Null).is_empty());
+        assert_eq!(
+            ports(json!(0)),
+            [
+                "spec.service.port: Invalid value: 0: port is not valid: must be between 1 and 65535, inclusive"
+            ]
+        );
+    }
 
     #[test]
     fn named_by_version_and_group() {

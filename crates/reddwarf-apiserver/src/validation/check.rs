@@ -87,15 +87,23 @@ pub fn int_or_percent(object: &Value, field: &str, path: &FieldPath) -> Option<F
     }
 }
 
+/// A value as upstream's messages show it that print Go structures: keys begin upper case.
+pub fn internal(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| {
+                let mut letters = key.chars();
+                let first = letters.next().map(|c| c.to_ascii_uppercase());
+                (first.into_iter().chain(letters).collect::<String>(), internal(value))
+            })
+            .collect(),
+        Value::Array(items) => items.iter().map(internal).collect(),
+        other => other.clone(),
+    }
+}
+
 /// The percentage of a well-formed [`int_or_percent`].
 pub fn percentage(value: &Value) -> Option<i64> {
     value.as_str()?.strip_suffix('%')?.parse().ok()
-}
-
-/// An IP address.
-pub fn ip(text: &str, path: &FieldPath) -> Option<FieldError> {
-    let detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-    text.parse::<std::net::IpAddr>()
-        .is_err()
-        .then(|| FieldError::invalid(path.clone(), text, detail))
 }

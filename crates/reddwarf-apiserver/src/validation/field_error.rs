@@ -81,6 +81,14 @@ impl FieldPath {
         }
     }
 
+    /// The path of another field of the same object.
+    pub fn sibling(&self, name: &str) -> Self {
+        match self.0.rsplit_once('.') {
+            Some((parent, _)) => FieldPath(format!("{parent}.{name}")),
+            None => FieldPath::new(name),
+        }
+    }
+
     /// The path of a list item.
     pub fn index(&self, at: usize) -> Self {
         FieldPath(format!("{}[{at}]", self.0))
@@ -200,14 +208,23 @@ impl fmt::Display for FieldError {
 /// The errors of one object; empty when it is valid.
 pub type ErrorList = Vec<FieldError>;
 
+/// What an answer's message says of them: the same words once, though each has its own cause.
+fn listed(errors: &[FieldError]) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for text in errors.iter().map(ToString::to_string) {
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    match texts.as_slice() {
+        [one] => one.clone(),
+        many => format!("[{}]", many.join(", ")),
+    }
+}
+
 /// The 422 that upstream answers for an invalid object of `kind` (upper camel case) in `group`.
 pub fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Status {
-    let listed = match errors {
-        [one] => one.to_string(),
-        many => {
-            format!("[{}]", many.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-        }
-    };
+    let listed = listed(errors);
     let shown = GroupResource { group: group.to_owned(), resource: kind.to_owned() };
     let causes = errors
         .iter()

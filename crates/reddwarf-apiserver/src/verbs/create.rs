@@ -128,6 +128,7 @@ async fn attempt(
         x.server.chain().admit(&mut attributes).await?;
         (attributes.preconditions, attributes.warnings)
     };
+    warnings.extend(validation::early_warnings(kind, &object));
     prepare(x, &mut object);
     let extra = allocation::on_create(kind, &mut object, view)?;
     let errors = validation::create(kind, &object);
@@ -180,10 +181,12 @@ fn prepare(x: &Exchange<'_>, object: &mut Value) {
 /// Who asks for a certificate is on record in the request, whatever the client wrote there.
 fn asked_by(x: &Exchange<'_>, request: &mut Value) {
     let Some(spec) = request["spec"].as_object_mut() else { return };
-    spec.shift_remove("uid");
-    spec.shift_remove("extra");
-    spec.insert("username".to_owned(), x.user.name.as_str().into());
-    spec.insert("groups".to_owned(), json!(x.user.groups));
+    for (field, value) in x.user.fields("username") {
+        match value {
+            Some(value) => drop(spec.insert(field.to_owned(), value)),
+            None => drop(spec.shift_remove(field)),
+        }
+    }
 }
 
 /// The stored form of an object as it would be, without a version.

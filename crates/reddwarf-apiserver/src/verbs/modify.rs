@@ -225,16 +225,17 @@ async fn attempt(
     let unchanged = ownership::is_unchanged(&mut new, &old);
     let errors = match x.subresource() {
         "status" => validation::update_status(kind, &new, &old),
-        "ephemeralcontainers" | "resize" | "approval" | "finalize" => {
-            validation::update_part(kind, &new, &old)
-        }
+        "approval" => validation::update_approval(kind, &new, &old),
+        "ephemeralcontainers" | "resize" | "finalize" => validation::update_part(kind, &new, &old),
         _ => validation::update(kind, &new, &old),
     };
     if !errors.is_empty() {
         return Err(invalid_object(kind, x.name(), &errors).into());
     }
-    if x.subresource().is_empty() {
-        warnings.extend(validation::warnings(kind, &new, Some(&old)));
+    match x.subresource() {
+        "" => warnings.extend(validation::warnings(kind, &new, Some(&old))),
+        "status" => warnings.extend(validation::status_warnings(kind, &new)),
+        _ => (),
     }
     {
         let attributes =

@@ -12,7 +12,7 @@ use crate::object::{set_meta, to_change};
 use crate::options::{DeleteOptions, WriteOptions};
 use crate::representation::shown;
 use crate::schema::Decoded;
-use crate::subresource::{Also, Effect, Post, post as compute};
+use crate::subresource::{Also, Effect, Post, post as compute, token_defaults};
 use http::StatusCode;
 use reddwarf_core::{Change, Precondition, Reason, Revision, Status, StoredObject, View};
 use serde_json::Value;
@@ -27,6 +27,9 @@ pub async fn post(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     };
     if x.kind.namespaced() {
         namespace_of_path(x, &mut object)?;
+    }
+    if x.subresource() == "token" {
+        token_defaults(&mut object);
     }
     let managed = ownership::of_form(x, &object);
     set_meta(&mut object, "managedFields", managed);
@@ -121,6 +124,7 @@ async fn attempt(
         user: x.user,
         dry_run: options.dry_run,
         view,
+        tokens: x.server.tokens(),
     })?;
     match effect {
         Effect::Reply(reply) => Ok(Attempted::Done(answered(reply))),

@@ -48,6 +48,8 @@ pub(super) fn add(registry: &mut Registry) {
             .table(columns::STATEFUL_SET)
             .short(&["sts"])
             .defaults(workload::stateful_set)
+            .on_create(prepare::stateful_set_create)
+            .on_update(prepare::stateful_set_update)
             .category("all")
             .with_status()
             .with_scale()

@@ -14,7 +14,8 @@ pub(super) fn add_certificates(registry: &mut Registry) {
             .sub_self("approval", Verbs::GET_PATCH_UPDATE)
             .with_status()
             .selectable(selectable::CSR)
-            .on_update(prepare::request_update),
+            .on_update(prepare::request_update)
+            .on_status_update(prepare::request_status_update),
     );
 }
 

@@ -1,5 +1,6 @@
 //! Autoscalers: v1 knows one CPU target and carries everything else in annotations.
 
+use super::metric::{Part, cpu, is_cpu, to_v1, to_v2};
 use crate::defaults::fill::{entries, put, remove};
 use serde_json::{Map, Value, json};
 
@@ -11,16 +12,18 @@ const BEHAVIOR: &str = "autoscaling.alpha.kubernetes.io/behavior";
 /// v2 to v1.
 pub(super) fn v2_to_v1(object: &mut Value) {
     put(object, "apiVersion", "autoscaling/v1");
+    drop_annotations(object);
     let metrics = take_list(object, "spec.metrics");
-    let (cpu, others): (Vec<_>, Vec<_>) = metrics.into_iter().partition(is_cpu_utilization);
-    if let Some(target) = cpu.first().map(|m| m["resource"]["target"]["averageUtilization"].clone())
+    let (cpus, others): (Vec<_>, Vec<_>) =
+        metrics.into_iter().partition(|metric| is_cpu(metric, Part::Target));
+    if let Some(target) =
+        cpus.first().map(|m| m["resource"]["target"]["averageUtilization"].clone())
     {
         put(object, "spec.targetCPUUtilizationPercentage", target);
     }
-    annotate(object, METRICS, others.iter().map(metric_to_v1).collect());
-    let behavior = take(object, "spec.behavior");
-    if let Some(behavior) = behavior {
-        annotation(object, BEHAVIOR, behavior.to_string());
+    annotate(object, METRICS, others.iter().map(|metric| to_v1(metric, Part::Target)).collect());
+    if let Some(behavior) = take(object, "spec.behavior") {
+        annotation(object, BEHAVIOR, internal_behavior(&behavior).to_string());
     }
     status_to_v1(object);
 }
@@ -30,14 +33,16 @@ fn status_to_v1(object: &mut Value) {
         return;
     }
     let metrics = take_list(object, "status.currentMetrics");
-    let (cpu, others): (Vec<_>, Vec<_>) = metrics.into_iter().partition(is_cpu_current);
-    if let Some(current) = cpu.first() {
+    let (cpus, others): (Vec<_>, Vec<_>) =
+        metrics.into_iter().partition(|metric| is_cpu(metric, Part::Current));
+    if let Some(current) = cpus.first() {
         object["status"]["currentCPUUtilizationPercentage"] =
             current["resource"]["current"]["averageUtilization"].clone();
     }
+    let others = others.iter().map(|metric| to_v1(metric, Part::Current)).collect();
     annotate(object, CURRENT_METRICS, others);
     let conditions = take_list(object, "status.conditions");
-    annotate(object, CONDITIONS, conditions);
+    annotate(object, CONDITIONS, conditions.iter().map(ordered_condition).collect());
     for field in ["currentReplicas", "desiredReplicas"] {
         if object["status"].get(field).is_none() {
             object["status"][field] = json!(0);
@@ -45,40 +50,41 @@ fn status_to_v1(object: &mut Value) {
     }
 }
 
-/// v1 to v2.
+/// A condition with its fields in the order of its type.
+fn ordered_condition(condition: &Value) -> Value {
+    const FIELDS: [&str; 5] = ["type", "status", "lastTransitionTime", "reason", "message"];
+    let given = FIELDS.iter().filter_map(|field| Some((*field, condition.get(*field)?)));
+    given.map(|(field, value)| (field.to_owned(), value.clone())).collect()
+}
+
+/// v1 to v2. The CPU's target comes last, after the metrics of the annotation.
 pub(super) fn v1_to_v2(object: &mut Value) {
     put(object, "apiVersion", "autoscaling/v2");
-    let mut metrics: Vec<Value> = parsed(object, METRICS).iter().map(metric_to_v2).collect();
+    let mut metrics: Vec<Value> =
+        parsed(object, METRICS).iter().map(|metric| to_v2(metric, Part::Target)).collect();
     if let Some(target) = take(object, "spec.targetCPUUtilizationPercentage") {
-        let cpu = json!({
-            "type": "Resource",
-            "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": target}},
-        });
-        metrics.insert(0, cpu);
+        metrics
+            .push(cpu(Part::Target, json!({"type": "Utilization", "averageUtilization": target})));
     }
     if !metrics.is_empty() {
         put(object, "spec.metrics", metrics);
     }
     let behavior = take_annotation(object, BEHAVIOR);
-    if let Some(behavior) = behavior.and_then(|text| serde_json::from_str(&text).ok()) {
-        let behavior: Value = behavior;
-        put(object, "spec.behavior", behavior);
+    if let Some(behavior) = behavior.and_then(|text| serde_json::from_str::<Value>(&text).ok()) {
+        put(object, "spec.behavior", served_behavior(&behavior));
     }
     status_to_v2(object);
 }
 
 fn status_to_v2(object: &mut Value) {
     let conditions = parsed(object, CONDITIONS);
-    let mut current = parsed(object, CURRENT_METRICS);
+    let mut current: Vec<Value> =
+        parsed(object, CURRENT_METRICS).iter().map(|m| to_v2(m, Part::Current)).collect();
     if !object["status"].is_object() {
         return;
     }
-    if let Some(cpu) = take(object, "status.currentCPUUtilizationPercentage") {
-        let metric = json!({
-            "type": "Resource",
-            "resource": {"name": "cpu", "current": {"averageUtilization": cpu}},
-        });
-        current.insert(0, metric);
+    if let Some(share) = take(object, "status.currentCPUUtilizationPercentage") {
+        current.push(cpu(Part::Current, json!({ "averageUtilization": share })));
     }
     if !conditions.is_empty() {
         object["status"]["conditions"] = conditions.into();
@@ -92,103 +98,56 @@ fn status_to_v2(object: &mut Value) {
     }
 }
 
-fn is_cpu_utilization(metric: &Value) -> bool {
-    metric["resource"]["name"] == "cpu"
-        && !metric["resource"]["target"]["averageUtilization"].is_null()
+/// Takes away what another version carries in annotations.
+pub fn drop_annotations(object: &mut Value) {
+    for name in [METRICS, CURRENT_METRICS, CONDITIONS, BEHAVIOR] {
+        take_annotation(object, name);
+    }
 }
 
-fn is_cpu_current(metric: &Value) -> bool {
-    metric["resource"]["name"] == "cpu"
-        && !metric["resource"]["current"]["averageUtilization"].is_null()
+const RULES: [&str; 4] = ["stabilizationWindowSeconds", "selectPolicy", "policies", "tolerance"];
+const POLICY: [&str; 3] = ["type", "value", "periodSeconds"];
+
+/// Upstream writes this annotation from its internal types, whose fields begin upper case and
+/// are never left out.
+fn internal_behavior(behavior: &Value) -> Value {
+    let fields = |of: &Value, names: &[&str]| -> Map<String, Value> {
+        let value = |name: &str| of.get(name).cloned().unwrap_or_default();
+        names.iter().map(|name| (upper(name), value(name))).collect()
+    };
+    let rules = |rules: &Value| {
+        let mut out = fields(rules, &RULES);
+        if let Some(policies) = rules["policies"].as_array() {
+            let policies = policies.iter().map(|p| Value::from(fields(p, &POLICY)));
+            out.insert("Policies".to_owned(), policies.collect());
+        }
+        Value::from(out)
+    };
+    let of = |direction: &str| behavior.get(direction).map(rules).unwrap_or_default();
+    json!({"ScaleUp": of("scaleUp"), "ScaleDown": of("scaleDown")})
 }
 
-/// Where the two versions keep the parts of a metric: source, then (v2 path, v1 field).
-const PARTS: [(&str, &[(&str, &str)]); 5] = [
-    (
-        "resource",
-        &[
-            ("/name", "name"),
-            ("/target/averageUtilization", "targetAverageUtilization"),
-            ("/target/averageValue", "targetAverageValue"),
-        ],
-    ),
-    (
-        "containerResource",
-        &[
-            ("/name", "name"),
-            ("/target/averageUtilization", "targetAverageUtilization"),
-            ("/target/averageValue", "targetAverageValue"),
-            ("/container", "container"),
-        ],
-    ),
-    (
-        "pods",
-        &[
-            ("/metric/name", "metricName"),
-            ("/target/averageValue", "targetAverageValue"),
-            ("/metric/selector", "selector"),
-        ],
-    ),
-    (
-        "object",
-        &[
-            ("/describedObject", "target"),
-            ("/metric/name", "metricName"),
-            ("/target/value", "targetValue"),
-            ("/metric/selector", "selector"),
-            ("/target/averageValue", "averageValue"),
-        ],
-    ),
-    (
-        "external",
-        &[
-            ("/metric/name", "metricName"),
-            ("/metric/selector", "metricSelector"),
-            ("/target/value", "targetValue"),
-            ("/target/averageValue", "targetAverageValue"),
-        ],
-    ),
-];
-
-fn metric_to_v1(metric: &Value) -> Value {
-    let mut out = json!({"type": metric["type"]});
-    for (source, parts) in PARTS {
-        let Some(from) = metric.get(source) else { continue };
-        let to: Map<String, Value> = parts
+/// The way back, whatever case the keys begin with; what is null is left out.
+fn served_behavior(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => fields
             .iter()
-            .filter_map(|(v2, v1)| Some(((*v1).to_owned(), from.pointer(v2)?.clone())))
-            .collect();
-        out[source] = to.into();
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| (lower(key), served_behavior(value)))
+            .collect(),
+        Value::Array(items) => items.iter().map(served_behavior).collect(),
+        other => other.clone(),
     }
-    out
 }
 
-fn metric_to_v2(metric: &Value) -> Value {
-    let mut out = json!({"type": metric["type"]});
-    for (source, parts) in PARTS {
-        let Some(from) = metric.get(source) else { continue };
-        out[source] = json!({});
-        for (v2, v1) in parts {
-            let Some(value) = from.get(*v1) else { continue };
-            let mut at = &mut out[source];
-            for part in v2.split('/').skip(1) {
-                at = &mut at[part];
-            }
-            *at = value.clone();
-        }
-        let target = &mut out[source]["target"];
-        let kind = match () {
-            () if !target["averageUtilization"].is_null() => "Utilization",
-            () if !target["averageValue"].is_null() => "AverageValue",
-            () => "Value",
-        };
-        // Looking a field up left a null where there was none.
-        if let Some(fields) = target.as_object_mut() {
-            fields.retain(|_, v| !v.is_null());
-        }
-        target["type"] = json!(kind);
-    }
-    out
+fn upper(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|c| c.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}
+
+fn lower(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|c| c.to_ascii_lowercase()).into_iter().chain(letters).collect()
 }
 
 fn take(object: &mut Value, path: &str) -> Option<Value> {
@@ -238,17 +197,43 @@ mod tests {
         let v2 = json!({
             "apiVersion": "autoscaling/v2", "metadata": {"name": "a"},
             "spec": {"maxReplicas": 3, "metrics": [
-                {"type": "Resource", "resource": {"name": "cpu", "target": {"averageUtilization": 60, "type": "Utilization"}}},
-                {"type": "Pods", "pods": {"metric": {"name": "rps"}, "target": {"averageValue": "1k", "type": "AverageValue"}}},
-                {"type": "Object", "object": {"describedObject": {"kind": "Ingress", "name": "i"}, "metric": {"name": "hits"}, "target": {"value": "2k", "type": "Value"}}},
-            ]},
+                {"type": "Pods", "pods": {"metric": {"name": "rps"}, "target": {"type": "AverageValue", "averageValue": "1k"}}},
+                {"type": "Object", "object": {"describedObject": {"kind": "Ingress", "name": "i"}, "target": {"type": "Value", "value": "2k"}, "metric": {"name": "hits"}}},
+                {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}},
+            ], "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60, "policies": [
+                {"type": "Percent", "value": 10, "periodSeconds": 60}]}}},
             "status": {"currentMetrics": null, "desiredReplicas": 0},
         });
         let mut object = v2.clone();
         v2_to_v1(&mut object);
         assert_eq!(object["spec"]["targetCPUUtilizationPercentage"], 60);
         assert_eq!(object["status"], json!({"currentReplicas": 0, "desiredReplicas": 0}));
+        assert_eq!(
+            object["metadata"]["annotations"][BEHAVIOR],
+            "{\"ScaleUp\":null,\"ScaleDown\":{\"StabilizationWindowSeconds\":60,\"SelectPolicy\":null,\"Policies\":[{\"Type\":\"Percent\",\"Value\":10,\"PeriodSeconds\":60}],\"Tolerance\":null}}"
+        );
         v1_to_v2(&mut object);
         assert_eq!(object, v2);
+    }
+
+    #[test]
+    fn a_status() {
+        let v2 = json!({
+            "apiVersion": "autoscaling/v2", "metadata": {"name": "a"}, "spec": {},
+            "status": {"desiredReplicas": 2, "currentReplicas": 1, "currentMetrics": [
+                {"type": "Pods", "pods": {"metric": {"name": "rps"}, "current": {"averageValue": "1k"}}},
+                {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 5, "averageValue": "0"}}},
+            ], "conditions": [{"type": "AbleToScale", "status": "True", "reason": "r"}]},
+        });
+        let mut object = v2.clone();
+        v2_to_v1(&mut object);
+        assert_eq!(object["status"]["currentCPUUtilizationPercentage"], 5);
+        assert_eq!(
+            object["metadata"]["annotations"][CURRENT_METRICS],
+            "[{\"type\":\"Pods\",\"pods\":{\"metricName\":\"rps\",\"currentAverageValue\":\"1k\"}}]"
+        );
+        v1_to_v2(&mut object);
+        assert_eq!(object["status"]["conditions"], v2["status"]["conditions"]);
+        assert_eq!(object["status"]["currentMetrics"][0], v2["status"]["currentMetrics"][0]);
     }
 }

@@ -2,6 +2,9 @@
 
 mod autoscaler;
 mod event;
+mod metric;
+
+pub use autoscaler::drop_annotations as drop_autoscaler_annotations;
 
 use super::builder::Conversion;
 

@@ -1,6 +1,6 @@
 //! The kinds that make pods.
 
-use crate::defaults::fill::{at, entries, keep, put};
+use crate::defaults::fill::{at, entries, keep, put, remove};
 use serde_json::{Map, Value};
 
 const CONTROLLER_UID: &str = "batch.kubernetes.io/controller-uid";
@@ -54,6 +54,20 @@ fn template_generation(object: &mut Value, generation: i64) {
 
 fn text_of<'a>(annotations: &'a Value, name: &str) -> &'a str {
     annotations.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+const MAX_UNAVAILABLE: &str = "spec.updateStrategy.rollingUpdate.maxUnavailable";
+
+/// How many pods of a stateful set may be away at once is a field that is off.
+pub fn stateful_set_create(object: &mut Value) {
+    remove(object, MAX_UNAVAILABLE);
+}
+
+/// See [`stateful_set_create`]; what was stored stays writable.
+pub fn stateful_set_update(new: &mut Value, old: &Value) {
+    if at(old, MAX_UNAVAILABLE).is_none() {
+        remove(new, MAX_UNAVAILABLE);
+    }
 }
 
 /// A deployment's `/status` cannot change its labels.

@@ -39,20 +39,21 @@ pub const NAMESPACE: &[Column] = &[
 pub const COMPONENT_STATUS: &[Column] = &[
     NAME,
     worded("Status", "Status of the component conditions", |o, _| {
-        let healthy = list(o, "conditions").iter().find(|c| c["type"] == "Healthy");
-        match healthy.map(|c| text(c, "status")) {
-            Some("True") => "Healthy".into(),
-            Some("False") => "Unhealthy".into(),
-            _ => "Unknown".into(),
-        }
+        let is_healthy = healthy(o).is_some_and(|c| c["status"] == "True");
+        if is_healthy { "Healthy".into() } else { "Unhealthy".into() }
     }),
     worded("Message", "Message of the component conditions", |o, _| {
-        list(o, "conditions").first().map_or("", |c| text(c, "message")).into()
+        healthy(o).map_or("", |c| text(c, "message")).into()
     }),
     worded("Error", "Error of the component conditions", |o, _| {
-        list(o, "conditions").first().map_or("", |c| text(c, "error")).into()
+        healthy(o).map_or("", |c| text(c, "error")).into()
     }),
 ];
+
+/// The condition that a component is healthy: the last one of that type.
+fn healthy(component: &Value) -> Option<&Value> {
+    list(component, "conditions").iter().rfind(|c| c["type"] == "Healthy")
+}
 
 /// Resource quotas.
 pub const QUOTA: &[Column] = &[

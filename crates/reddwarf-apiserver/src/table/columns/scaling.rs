@@ -12,7 +12,7 @@ const METRICS_MAX: usize = 2;
 
 /// The `Scale` of a workload.
 pub const SCALE: &[Column] = &[
-    NAME,
+    NAME.format(""),
     column("Desired", field::<v1::ScaleSpec>("replicas"), |o, _| number(o, "spec.replicas").into())
         .of("integer"),
     column("Available", field::<v1::ScaleStatus>("replicas"), |o, _| {
