@@ -35,6 +35,12 @@ pub(crate) struct Call<'c, 'a> {
 /// How a function comes to its result.
 pub(crate) type Function = for<'a> fn(Call<'_, 'a>) -> Outcome<'a>;
 
+/// What functions do that are declared but cannot be evaluated here, such as those that ask what
+/// someone may do.
+pub(crate) fn absent<'a>(_: Call<'_, 'a>) -> Outcome<'a> {
+    Err(Fault::no_such_overload())
+}
+
 impl<'a> Call<'_, 'a> {
     /// An argument, left out of the call.
     fn take(&mut self, at: usize) -> Value<'a> {

@@ -128,9 +128,7 @@ impl<'c> Planner<'c> {
             [one] => one,
             _ => "",
         };
-        let Some(function) = library::function(name) else {
-            return Fault::failed(format!("no such overload: {name}"));
-        };
+        let function = library::function(name).unwrap_or(library::absent);
         let mut pattern = None;
         if matches!(&**name, "matches" | "find" | "findAll")
             && let Some(Node::Const(Value::String(text))) = args.get(1)
