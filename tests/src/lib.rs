@@ -1,5 +1,7 @@
 //! Test support.
 pub mod cluster;
+pub mod fuzz;
+pub mod meddled_store;
 pub mod memory_api;
 pub mod memory_store;
 pub mod reader;

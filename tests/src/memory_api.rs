@@ -15,7 +15,12 @@ pub fn server(store: Arc<dyn Store>, address: String) -> ApiServer {
 
 /// The same with paths of its own.
 pub fn server_with(store: Arc<dyn Store>, address: String, routes: Vec<Route>) -> ApiServer {
-    ApiServer::new(ApiConfig {
+    ApiServer::new(ApiConfig { routes, ..config(store, address) })
+}
+
+/// What such a server is made of.
+pub fn config(store: Arc<dyn Store>, address: String) -> ApiConfig {
+    ApiConfig {
         store,
         registry: Arc::new(Registry::builtin()),
         chain: Arc::new(builtin_chain()),
@@ -28,6 +33,6 @@ pub fn server_with(store: Arc<dyn Store>, address: String, routes: Vec<Route>) -
             "platform": "linux/amd64",
         }),
         server_address: address,
-        routes,
-    })
+        routes: Vec::new(),
+    }
 }

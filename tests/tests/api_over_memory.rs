@@ -6,7 +6,8 @@ use reddwarf_apiserver::nonresource::Route;
 use reddwarf_apiserver::request::UserInfo;
 use reddwarf_apiserver::{ApiServer, LocalClient};
 use reddwarf_core::api::{ApiClient, ApiWatch};
-use reddwarf_core::{Reason, Status};
+use reddwarf_core::{Change, Collection, ObjectIndex, Reason, Status, Store};
+use reddwarf_tests::meddled_store::MeddledStore;
 use reddwarf_tests::memory_api::{server, server_with};
 use reddwarf_tests::memory_store::MemoryStore;
 use serde_json::{Value, json};
@@ -238,6 +239,46 @@ async fn concurrent_patches_all_land() {
     }
     let data = &api.get(&format!("{MAPS}/a")).await["data"];
     assert_eq!(data.as_object().expect("data").len(), 41);
+}
+
+/// A pod that a node has got is marked and then removed, in two commits, and others may act
+/// between them.
+#[tokio::test]
+async fn a_deletion_that_others_finish_shows_its_own_mark_and_spares_the_next_of_that_name() {
+    let store = MeddledStore::new();
+    let server = server(store.clone(), "127.0.0.1:6443".into());
+    let client = LocalClient::privileged(server.clone(), "test", "test");
+    let api = Api { server, client };
+    let space = json!({"metadata": {"name": "default"}});
+    api.send("POST", "/api/v1/namespaces", space).await.expect("a namespace");
+    let accounts = "/api/v1/namespaces/default/serviceaccounts";
+    api.send("POST", accounts, json!({"metadata": {"name": "default"}})).await.expect("made");
+    let pods = "/api/v1/namespaces/default/pods";
+    let pod = json!({"metadata": {"name": "p"}, "spec": {
+        "nodeName": "n", "containers": [{"name": "c", "image": "i"}]}});
+    let path = format!("{pods}/p?gracePeriodSeconds=0");
+    let key = Collection::new("", "pods").key("default", "p");
+    let next = Change::Put {
+        key: key.clone(),
+        body: r#"{"metadata":{"name":"p","namespace":"default","resourceVersion":""}}"#.into(),
+        version_offset: 65,
+        index: ObjectIndex { uid: "another".into(), ..ObjectIndex::default() },
+        salt: None,
+    };
+    for recreated in [false, true] {
+        let created = api.send("POST", pods, pod.clone()).await.expect("created");
+        let mut meddling = vec![Change::Delete { key: key.clone() }];
+        meddling.extend(recreated.then(|| next.clone()));
+        store.meddle(meddling);
+        let deleted = api.send("DELETE", &path, Value::Null).await.expect("deleted");
+        let (before, mark): (u64, u64) = (
+            version(&created).parse().expect("a number"),
+            version(&deleted).parse().expect("a number"),
+        );
+        assert_eq!(mark, before + 1, "{deleted}");
+        assert!(deleted["metadata"]["deletionTimestamp"].is_string(), "{deleted}");
+        assert_eq!(store.view().get(&key).is_some(), recreated);
+    }
 }
 
 #[tokio::test]

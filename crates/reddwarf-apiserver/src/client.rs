@@ -59,7 +59,7 @@ impl LocalClient {
             return Ok(response);
         }
         let code = response.status().as_u16();
-        let bytes = whole(response).await;
+        let bytes = whole(response).await?;
         let status = serde_json::from_slice(&bytes).unwrap_or_else(|_| {
             let text = String::from_utf8_lossy(&bytes).into_owned();
             Status { code, ..Status::failure(Reason::Unknown, text) }
@@ -68,11 +68,9 @@ impl LocalClient {
     }
 }
 
-async fn whole(response: Response<ApiBody>) -> Bytes {
-    match response.into_body().collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(never) => match never {},
-    }
+async fn whole(response: Response<ApiBody>) -> Result<Bytes, Box<Status>> {
+    let collected = response.into_body().collect().await.map_err(crate::errors::internal)?;
+    Ok(collected.to_bytes())
 }
 
 #[async_trait]
@@ -85,7 +83,7 @@ impl ApiClient for LocalClient {
         body: Option<Bytes>,
     ) -> Result<Bytes, Box<Status>> {
         let response = self.send(method, path_and_query, content_type, body).await?;
-        Ok(whole(response).await)
+        whole(response).await
     }
 
     async fn watch(&self, path_and_query: &str) -> Result<Box<dyn ApiWatch>, Box<Status>> {
@@ -114,14 +112,10 @@ impl ApiWatch for LocalWatch {
                 let line = self.buffered.split_to(end + 1).freeze();
                 return Some(line.slice(..end));
             }
-            let frame = self.body.frame().await?;
-            match frame {
-                Ok(frame) => {
-                    if let Ok(data) = frame.into_data() {
-                        self.buffered.extend_from_slice(&data);
-                    }
-                }
-                Err(never) => match never {},
+            // A watch that is cut short has ended, as far as its reader can tell.
+            let frame = self.body.frame().await?.ok()?;
+            if let Ok(data) = frame.into_data() {
+                self.buffered.extend_from_slice(&data);
             }
         }
     }

@@ -107,7 +107,9 @@ pub fn delete_conflict(kind: &Kind, name: &str, cause: &str) -> Box<Status> {
 
 /// 422 of an object.
 pub fn invalid_object(kind: &Kind, name: &str, errors: &[FieldError]) -> Box<Status> {
-    Box::new(invalid(&kind.group, &kind.kind, name, errors))
+    // Events of both groups are one kind to upstream.
+    let group = if kind.kind == "Event" { "" } else { &kind.group };
+    Box::new(invalid(group, &kind.kind, name, errors))
 }
 
 /// 422 of request options (`ListOptions`, `DeleteOptions`, …).
@@ -120,6 +122,11 @@ pub fn version_required(kind: &Kind, name: &str) -> Box<Status> {
     let field = crate::validation::FieldPath::new("metadata").child("resourceVersion");
     let error = FieldError::invalid(field, 0, "must be specified for an update");
     Box::new(invalid(&kind.group, &kind.plural, name, &[error]))
+}
+
+/// 504 for a request that took longer than it may; a write may be done or not.
+pub fn request_timeout() -> Box<Status> {
+    generic(Reason::Timeout, "Timeout: request did not complete within the allotted timeout")
 }
 
 /// 504 for a version that this member has not reached.

@@ -15,6 +15,8 @@ pub mod client;
 pub mod defaults;
 pub mod discovery;
 pub mod errors;
+pub mod flow;
+pub mod gate;
 pub mod http;
 pub mod impersonation;
 pub mod list;
@@ -40,5 +42,6 @@ pub mod watch;
 
 pub use caller::Caller;
 pub use client::LocalClient;
+pub use gate::Limits;
 pub use nonresource::{Check, Route};
 pub use server::{ApiConfig, ApiServer};

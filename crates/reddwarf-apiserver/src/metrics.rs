@@ -30,9 +30,86 @@ struct WatcherLabels {
     resource: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FlowLabels {
+    priority_level: String,
+    flow_schema: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RejectedLabels {
+    priority_level: String,
+    flow_schema: String,
+    reason: &'static str,
+}
+
+/// What priority and fairness counts; clones count into the same numbers.
+#[derive(Clone, Default)]
+pub struct FlowMetrics {
+    dispatched: Family<FlowLabels, Counter>,
+    waiting: Family<FlowLabels, Gauge>,
+    rejected: Family<RejectedLabels, Counter>,
+}
+
+impl FlowMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "apiserver_flowcontrol_dispatched_requests",
+            "Requests let in by priority and fairness",
+            self.dispatched.clone(),
+        );
+        registry.register(
+            "apiserver_flowcontrol_current_inqueue_requests",
+            "Requests that wait for a seat",
+            self.waiting.clone(),
+        );
+        registry.register(
+            "apiserver_flowcontrol_rejected_requests",
+            "Requests refused by priority and fairness",
+            self.rejected.clone(),
+        );
+    }
+
+    /// The counters of one flow schema.
+    pub fn counted(&self, level: &str, schema: &str) -> FlowCounted {
+        let labels = FlowLabels { priority_level: level.into(), flow_schema: schema.into() };
+        FlowCounted {
+            dispatched: self.dispatched.get_or_create(&labels).clone(),
+            waiting: self.waiting.get_or_create(&labels).clone(),
+        }
+    }
+
+    /// A request was refused.
+    pub fn rejected(&self, level: &str, schema: &str, reason: &'static str) {
+        let (priority_level, flow_schema) = (level.to_owned(), schema.to_owned());
+        let labels = RejectedLabels { priority_level, flow_schema, reason };
+        self.rejected.get_or_create(&labels).inc();
+    }
+}
+
+/// Counts the requests of one flow schema.
+pub struct FlowCounted {
+    dispatched: Counter,
+    waiting: Gauge,
+}
+
+impl FlowCounted {
+    /// A request was let in.
+    pub fn dispatched(&self) {
+        self.dispatched.inc();
+    }
+
+    /// A request waits until the guard is dropped.
+    pub fn waiting(&self) -> GaugeGuard {
+        GaugeGuard::count(self.waiting.clone())
+    }
+}
+
 /// The metrics of one server; clones count into the same numbers.
 #[derive(Clone)]
 pub struct Metrics {
+    /// Of priority and fairness.
+    pub flow: FlowMetrics,
     requests: Family<RequestLabels, Counter>,
     durations: Family<DurationLabels, Histogram, fn() -> Histogram>,
     in_flight: Gauge,
@@ -48,6 +125,7 @@ fn histogram() -> Histogram {
 impl Default for Metrics {
     fn default() -> Self {
         Metrics {
+            flow: FlowMetrics::default(),
             requests: Family::default(),
             durations: Family::new_with_constructor(histogram),
             in_flight: Gauge::default(),
@@ -72,6 +150,7 @@ pub struct Counted<'a> {
 impl Metrics {
     /// Puts the metrics where `/metrics` finds them.
     pub fn register(&self, registry: &mut Registry) {
+        self.flow.register(registry);
         registry.register(
             "apiserver_request",
             "Requests by verb, resource and HTTP status code",
@@ -104,14 +183,18 @@ impl Metrics {
         self.panics.inc();
     }
 
-    /// A request begins.
-    pub fn begin(&self) {
-        self.in_flight.inc();
+    /// How many have.
+    pub fn panics(&self) -> u64 {
+        self.panics.get()
+    }
+
+    /// A request is served until the guard is dropped, even if its client leaves before.
+    pub fn begin(&self) -> GaugeGuard {
+        GaugeGuard::count(self.in_flight.clone())
     }
 
     /// A request is answered.
     pub fn end(&self, counted: &Counted<'_>, code: u16, took: Duration) {
-        self.in_flight.dec();
         let labels = RequestLabels {
             verb: counted.verb.clone(),
             group: counted.group.to_owned(),
@@ -126,18 +209,23 @@ impl Metrics {
     }
 
     /// Counts an open watch until the guard is dropped.
-    pub fn watcher(&self, group: &str, resource: &str) -> WatcherGuard {
+    pub fn watcher(&self, group: &str, resource: &str) -> GaugeGuard {
         let labels = WatcherLabels { group: group.to_owned(), resource: resource.to_owned() };
-        let gauge = self.watchers.get_or_create(&labels).clone();
-        gauge.inc();
-        WatcherGuard(gauge)
+        GaugeGuard::count(self.watchers.get_or_create(&labels).clone())
     }
 }
 
-/// An open watch, counted.
-pub struct WatcherGuard(Gauge);
+/// Something that is there for a while, counted.
+pub struct GaugeGuard(Gauge);
 
-impl Drop for WatcherGuard {
+impl GaugeGuard {
+    fn count(gauge: Gauge) -> Self {
+        gauge.inc();
+        GaugeGuard(gauge)
+    }
+}
+
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -2,11 +2,10 @@
 
 use crate::errors::bad_request;
 use crate::http::Representation;
-use crate::list::ListAnswer;
 use crate::registry::{Kind, RowContext, Scope};
 use crate::table;
 use reddwarf_core::Status;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
 /// What of its object a table's row carries (`includeObject`).
@@ -92,28 +91,23 @@ pub fn of_no_kind(value: Value, form: Representation, options: &TableOptions) ->
     }
 }
 
-/// A list in the form asked for.
-pub fn list(list: &ListAnswer, form: Representation, options: &TableOptions) -> Value {
-    let objects: Vec<Value> = list.items.iter().map(|i| shown(&list.kind, &i.bytes)).collect();
-    let meta = list.metadata();
-    match form {
-        Representation::Table(newest) => table_of(&list.kind, objects, meta, newest, options),
-        Representation::Partial(newest) | Representation::PartialList(newest) => json!({
-            "kind": "PartialObjectMetadataList",
-            "apiVersion": meta_version(newest),
-            "metadata": meta,
-            "items": objects.into_iter().map(|o| partial(o, newest)).collect::<Vec<_>>(),
-        }),
-        _ => json!({
-            "kind": format!("{}List", list.kind.kind),
-            "apiVersion": list.kind.api_version(),
-            "metadata": meta,
-            "items": objects.into_iter().map(without_type).collect::<Vec<_>>(),
-        }),
-    }
+/// A list of `kind` without its `items`.
+pub fn list_head(kind: &Kind, meta: Value) -> Map<String, Value> {
+    head(format!("{}List", kind.kind), kind.api_version(), meta)
 }
 
-fn without_type(mut object: Value) -> Value {
+/// A list of metadata without its `items`.
+pub fn partial_head(meta: Value, newest: bool) -> Map<String, Value> {
+    head("PartialObjectMetadataList".to_owned(), meta_version(newest).to_owned(), meta)
+}
+
+fn head(kind: String, api_version: String, meta: Value) -> Map<String, Value> {
+    let fields = [("kind", kind.into()), ("apiVersion", api_version.into()), ("metadata", meta)];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// An item of a list, which names its kind for all.
+pub fn without_type(mut object: Value) -> Value {
     if let Some(map) = object.as_object_mut() {
         map.shift_remove("kind");
         map.shift_remove("apiVersion");
@@ -129,7 +123,8 @@ fn meta_version(newest: bool) -> &'static str {
 /// shows it there only in the whole object.
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
-fn partial(mut object: Value, newest: bool) -> Value {
+/// An object's metadata.
+pub fn partial(mut object: Value, newest: bool) -> Value {
     if object["kind"] == "DaemonSet"
         && let Some(annotations) =
             object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut)
@@ -158,30 +153,46 @@ pub fn table_of(
 ) -> Value {
     table::order(kind, &mut objects);
     let context = RowContext { now_ms: jiff::Timestamp::now().as_millisecond() };
-    let rows: Vec<Value> = objects
-        .into_iter()
-        .map(|object| {
-            let cells = table::cells(kind, &object, &context);
-            let conditions = table::conditions(kind, &object);
-            let object = match options.include {
-                IncludeObject::None => Value::Null,
-                IncludeObject::Metadata => partial(object, newest),
-                IncludeObject::Object => object,
-            };
-            match conditions {
-                Some(conditions) => {
-                    json!({"cells": cells, "conditions": conditions, "object": object})
-                }
-                None => json!({"cells": cells, "object": object}),
-            }
-        })
-        .collect();
+    let rows = objects.into_iter().map(|object| row(kind, object, newest, options, &context));
+    let rows = Value::Array(rows.collect());
+    let mut table = table_head(kind, meta, newest, options);
+    table.insert("rows".to_owned(), rows);
+    Value::Object(table)
+}
+
+/// A table without its `rows`.
+pub fn table_head(
+    kind: &Kind,
+    meta: Value,
+    newest: bool,
+    options: &TableOptions,
+) -> Map<String, Value> {
     let columns = match options.no_headers {
         true => Value::Null,
         false => Value::Array(table::definitions(kind)),
     };
-    json!({
-        "kind": "Table", "apiVersion": meta_version(newest), "metadata": meta,
-        "columnDefinitions": columns, "rows": rows,
-    })
+    let mut table = head("Table".to_owned(), meta_version(newest).to_owned(), meta);
+    table.insert("columnDefinitions".to_owned(), columns);
+    table
+}
+
+/// An object's row in a table.
+pub fn row(
+    kind: &Kind,
+    object: Value,
+    newest: bool,
+    options: &TableOptions,
+    context: &RowContext,
+) -> Value {
+    let cells = table::cells(kind, &object, context);
+    let conditions = table::conditions(kind, &object);
+    let object = match options.include {
+        IncludeObject::None => Value::Null,
+        IncludeObject::Metadata => partial(object, newest),
+        IncludeObject::Object => object,
+    };
+    match conditions {
+        Some(conditions) => json!({"cells": cells, "conditions": conditions, "object": object}),
+        None => json!({"cells": cells, "object": object}),
+    }
 }

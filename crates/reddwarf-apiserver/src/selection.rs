@@ -82,7 +82,7 @@ fn fields(x: &Exchange<'_>, text: &str) -> Result<Vec<Term>, Box<Status>> {
     let terms = selector.terms().iter().map(|term| {
         let field = match &*term.field {
             "metadata.name" => Field::Name,
-            "metadata.namespace" => Field::Namespace,
+            "metadata.namespace" if x.kind.selects_namespace() => Field::Namespace,
             other => match x.kind.fields.indexed(other) {
                 Some(indexed) => Field::Indexed(indexed),
                 None => return Err(bad_request(x.kind.field_not_supported(other))),

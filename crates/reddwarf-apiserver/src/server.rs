@@ -4,10 +4,11 @@ use crate::admission::Chain;
 use crate::authz;
 use crate::caller::Caller;
 use crate::errors::no_such_resource;
+use crate::gate::{self, Asked, Gate, Limits};
 use crate::http::accept::{Offer, negotiate};
-use crate::http::answer::{
-    Answer, Content, Form, render, render_aside, takes_gzip, wants_pretty, warn,
-};
+use crate::http::answer::{Answer, Content, Form, render, render_aside, wants_pretty};
+use crate::http::gzip::takes_gzip;
+use crate::http::warning::warn;
 use crate::http::{Accept, ApiBody, Place, Query, RequestInfo, body};
 use crate::metrics::{Counted, Metrics};
 use crate::nonresource::{self, Check, Route};
@@ -30,7 +31,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// What a server is made of.
@@ -58,6 +59,7 @@ pub struct ApiServer(Arc<Inner>);
 struct Inner {
     config: ApiConfig,
     metrics: Metrics,
+    gate: Gate,
     tokens: Keyring,
     /// What an object of a kind looks like without content, by group, version and resource.
     empty: HashMap<String, Value>,
@@ -67,10 +69,17 @@ struct Inner {
 impl ApiServer {
     /// A server over `config`.
     pub fn new(config: ApiConfig) -> Self {
+        ApiServer::with_limits(config, Limits::default())
+    }
+
+    /// A server over `config` that takes on no more than `limits` say.
+    pub fn with_limits(config: ApiConfig, limits: Limits) -> Self {
         let empty = config.registry.kinds().map(|k| (address(k), empty_object(k))).collect();
+        let metrics = Metrics::default();
+        let gate = Gate::new(limits, &config.store.view(), metrics.flow.clone());
         let stopping = watch::Sender::new(false);
-        let (metrics, tokens) = (Metrics::default(), Keyring::default());
-        ApiServer(Arc::new(Inner { config, metrics, tokens, empty, stopping }))
+        let tokens = Keyring::default();
+        ApiServer(Arc::new(Inner { config, metrics, gate, tokens, empty, stopping }))
     }
 
     /// The state.
@@ -103,7 +112,8 @@ impl ApiServer {
         &self.0.tokens
     }
 
-    /// Ends all watches cleanly, and every one that is opened from now on.
+    /// Ends all watches cleanly, and every one that is opened from now on; other requests from
+    /// outside are sent to other members.
     pub fn stop(&self) {
         self.0.stopping.send_replace(true);
     }
@@ -140,17 +150,40 @@ impl ApiServer {
     {
         let (parts, body) = request.into_parts();
         let caller = self.caller(&parts).await;
-        let body = match parts.method {
-            Method::GET | Method::HEAD => Ok(Bytes::new()),
-            _ => body::read(body).await,
+        let (method, uri, headers) = (&parts.method, &parts.uri, &parts.headers);
+        let (place, query) = (Place::parse(uri.path()), Query::parse(uri.query()));
+        let user = caller.user.as_deref();
+        let asked = Asked { method, path: uri.path(), place: &place, query: &query, user };
+        let served = async {
+            let admitted = self.admit(&asked).await?;
+            let work = async {
+                let body = match *method {
+                    Method::GET | Method::HEAD => Ok(Bytes::new()),
+                    _ => body::read(body).await,
+                };
+                let (caller, query) = (&caller, &query);
+                let incoming = Incoming { server: self, method, uri, headers, body, caller, query };
+                incoming.answer(&place).await
+            };
+            Ok::<_, Answer>(admitted.serve(work).await?)
         };
-        let audit_id = audit_id(&parts.headers);
-        let mut response =
-            self.serve(&parts.method, &parts.uri, &parts.headers, body, &caller).await;
-        if let Some(id) = audit_id {
+        let mut response = served.await.unwrap_or_else(|refusal| {
+            self.0.metrics.end(&counted(&place, "".into()), refusal.code.as_u16(), Duration::ZERO);
+            let pretty = wants_pretty(query.flag("pretty"), headers);
+            render(refusal, Form { pretty, ..Form::default() })
+        });
+        if let Some(id) = audit_id(headers) {
             response.headers_mut().insert(AUDIT_ID.clone(), id);
         }
         response
+    }
+
+    async fn admit(&self, asked: &Asked<'_>) -> Result<gate::Admitted, Answer> {
+        let stops = *self.0.stopping.borrow();
+        if let Some(refusal) = stops.then(|| gate::stopping(asked.path)).flatten() {
+            return Err(refusal);
+        }
+        self.0.gate.admit(asked, self.registry(), || self.store().view()).await
     }
 
     /// Serves a request whose body was read, or could not be.
@@ -162,40 +195,9 @@ impl ApiServer {
         body: Result<Bytes, Box<Status>>,
         caller: &Caller,
     ) -> Response<ApiBody> {
-        let began = Instant::now();
-        self.0.metrics.begin();
-        let place = Place::parse(uri.path());
-        let query = Query::parse(uri.query());
-        let incoming = Incoming { server: self, method, uri, headers, body, caller, query: &query };
-        let serving = async {
-            if let Some(refusal) = &caller.refusal {
-                let verb = Cow::Borrowed("");
-                return (incoming.fail(refusal.clone(), Accept::default()), verb);
-            }
-            match &place {
-                Place::Other(path) => {
-                    (incoming.other(path).await, Cow::Owned(method.as_str().to_owned()))
-                }
-                Place::Resource(info) => {
-                    let (response, verb) = incoming.resource(info).await;
-                    (response, Cow::Borrowed(verb.map_or("", Verb::as_str)))
-                }
-            }
-        };
-        // One request's defect must cost neither its connection nor the others on it. Nothing
-        // is half-written by then: what is stored changes in the store's own tasks only.
-        let (response, verb) = match AssertUnwindSafe(serving).catch_unwind().await {
-            Ok(answered) => answered,
-            Err(panic) => {
-                self.0.metrics.panicked();
-                let why = panic_text(panic.as_ref());
-                tracing::error!(%method, path = uri.path(), why, "a request panicked");
-                (incoming.fail(panicked(), Accept::default()), Cow::Borrowed(""))
-            }
-        };
-        let counted = counted(&place, verb);
-        self.0.metrics.end(&counted, response.status().as_u16(), began.elapsed());
-        response
+        let query = &Query::parse(uri.query());
+        let incoming = Incoming { server: self, method, uri, headers, body, caller, query };
+        incoming.answer(&Place::parse(uri.path())).await
     }
 }
 
@@ -266,6 +268,43 @@ struct Incoming<'a> {
 }
 
 impl Incoming<'_> {
+    /// Answers; a defect that shows in a panic is answered, too.
+    async fn answer(&self, place: &Place) -> Response<ApiBody> {
+        let began = Instant::now();
+        let metrics = self.server.metrics();
+        let _in_flight = metrics.begin();
+        let serving = async {
+            if let Some(refusal) = &self.caller.refusal {
+                let verb = Cow::Borrowed("");
+                return (self.fail(refusal.clone(), Accept::default()), verb);
+            }
+            match place {
+                Place::Other(path) => {
+                    (self.other(path).await, Cow::Owned(self.method.as_str().to_owned()))
+                }
+                Place::Resource(info) => {
+                    let (response, verb) = self.resource(info).await;
+                    (response, Cow::Borrowed(verb.map_or("", Verb::as_str)))
+                }
+            }
+        };
+        // One request's defect must cost neither its connection nor the others on it. Nothing
+        // is half-written by then: what is stored changes in the store's own tasks only.
+        let (response, verb) = match AssertUnwindSafe(serving).catch_unwind().await {
+            Ok(answered) => answered,
+            Err(panic) => {
+                metrics.panicked();
+                let why = panic_text(panic.as_ref());
+                let (method, path) = (self.method, self.uri.path());
+                tracing::error!(%method, path, why, "a request panicked");
+                (self.fail(panicked(), Accept::default()), Cow::Borrowed(""))
+            }
+        };
+        let counted = counted(place, verb);
+        metrics.end(&counted, response.status().as_u16(), began.elapsed());
+        response
+    }
+
     fn form(&self, accept: Accept, table: TableOptions) -> Form {
         let pretty = wants_pretty(self.query.flag("pretty"), self.headers);
         Form { accept, pretty, table, gzip: takes_gzip(self.headers) }
@@ -330,13 +369,18 @@ impl Incoming<'_> {
             Ok(accept) => accept,
             Err(status) => return (self.fail(status, Accept::default()), Some(verb)),
         };
-        let mut response = match self.exchange(info, kind, verb, accept, user).await {
-            Ok((answer, table)) => render_aside(answer, self.form(accept, table)).await,
-            Err(status) => self.fail(status, accept),
+        let deprecated = deprecation(kind);
+        let response = match self.exchange(info, kind, verb, accept, user).await {
+            Ok((mut answer, table)) => {
+                answer.warnings.splice(0..0, deprecated.map(str::to_owned));
+                render_aside(answer, self.form(accept, table)).await
+            }
+            Err(status) => {
+                let mut response = self.fail(status, accept);
+                warn(response.headers_mut(), deprecated);
+                response
+            }
         };
-        if let Some(text) = deprecation(kind) {
-            warn(response.headers_mut(), text);
-        }
         (response, Some(verb))
     }
 

@@ -14,6 +14,7 @@ pub mod disruption;
 mod feed;
 mod kind_map;
 mod meta;
+pub mod protection;
 mod queue;
 mod recorder;
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub struct Controllers {
 pub async fn run(controllers: Controllers, stop: CancellationToken) {
     tokio::join!(
         collector::run(controllers.clone(), stop.clone()),
-        disruption::run(controllers, stop),
+        disruption::run(controllers.clone(), stop.clone()),
+        protection::run(controllers, stop),
     );
 }

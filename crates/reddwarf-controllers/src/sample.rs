@@ -43,6 +43,9 @@ pub fn key(object: &Value) -> ObjectKey {
         Some("ReplicaSet") => ("apps", "replicasets"),
         Some("Deployment") => ("apps", "deployments"),
         Some("PodDisruptionBudget") => ("policy", "poddisruptionbudgets"),
+        Some("PersistentVolume") => ("", "persistentvolumes"),
+        Some("PersistentVolumeClaim") => ("", "persistentvolumeclaims"),
+        Some("VolumeAttributesClass") => ("storage.k8s.io", "volumeattributesclasses"),
         other => panic!("no such kind here: {other:?}"),
     };
     let meta = &object["metadata"];

@@ -59,9 +59,12 @@ impl Handler {
     async fn begin_snapshot(&self, body: &[u8]) -> Result<Bytes, String> {
         let begin: SnapshotBegin = read(body)?;
         let store = Arc::clone(&self.core.machine.store);
-        // The file of an earlier transfer must be closed before it is made anew.
-        drop(self.incoming.lock().take());
-        let create = move || SnapshotWriter::create(store.path(), store.options().clone());
+        let earlier = self.incoming.lock().take();
+        let create = move || {
+            // The file of an earlier transfer must be closed before it is made anew.
+            drop(earlier);
+            SnapshotWriter::create(store.path(), store.options().clone())
+        };
         let writer = tokio::task::spawn_blocking(create).await.map_err(|e| e.to_string())?;
         let writer = writer.map_err(|error| error.to_string())?;
         let transfer = rand::random();

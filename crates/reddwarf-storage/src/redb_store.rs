@@ -10,7 +10,7 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 use redb::{
     Database, DatabaseError, ReadOnlyTable, ReadableDatabase, StorageError, TableDefinition,
-    TableError,
+    TableError, WriteTransaction,
 };
 use std::error::Error;
 use std::io::ErrorKind;
@@ -255,9 +255,20 @@ impl KvStore for RedbStore {
     }
 }
 
-fn write(database: &Database, batch: WriteBatch) -> Result<(), redb::Error> {
+fn begin(database: &Database) -> Result<WriteTransaction, redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
+    Ok(transaction)
+}
+
+fn write(database: &Database, batch: WriteBatch) -> Result<(), redb::Error> {
+    let transaction = begin(database)?;
+    put_rows(&transaction, batch)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn put_rows(transaction: &WriteTransaction, batch: WriteBatch) -> Result<(), redb::Error> {
     for (table, operations) in batch.into_tables() {
         let mut table = transaction.open_table(definition(table))?;
         for operation in operations {
@@ -274,8 +285,45 @@ fn write(database: &Database, batch: WriteBatch) -> Result<(), redb::Error> {
             }
         }
     }
-    transaction.commit()?;
     Ok(())
+}
+
+/// One transaction that takes many batches; dropped before its end, nothing of it remains.
+///
+/// For a file that nobody reads before it is whole: a sync for each batch would cost more than
+/// the batches.
+pub(crate) struct LongWrite {
+    transaction: WriteTransaction,
+    store: RedbStore,
+}
+
+impl std::fmt::Debug for LongWrite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LongWrite").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl LongWrite {
+    /// Begins the transaction; the file is closed with it.
+    pub(crate) fn begin(store: RedbStore) -> Result<Self, KvError> {
+        let transaction = {
+            let database = store.database.read();
+            let database = database.as_ref().ok_or_else(|| store.closed())?;
+            begin(database).map_err(|error| store.fail(error))?
+        };
+        Ok(LongWrite { transaction, store })
+    }
+
+    /// Adds a batch.
+    pub(crate) fn put(&mut self, batch: WriteBatch) -> Result<(), KvError> {
+        put_rows(&self.transaction, batch).map_err(|error| self.store.fail(error))
+    }
+
+    /// Makes everything durable at once.
+    pub(crate) fn commit(self) -> Result<(), KvError> {
+        let LongWrite { transaction, store } = self;
+        transaction.commit().map_err(|error| store.fail(error))
+    }
 }
 
 struct RedbRead {

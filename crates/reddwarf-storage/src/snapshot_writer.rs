@@ -1,8 +1,9 @@
 //! Builds a data file from the chunks of a snapshot, and puts it in place of the old one.
 
 use crate::open::{OpenError, StoreOptions};
+use crate::redb_store::LongWrite;
 use crate::snapshot_reader::{CHUNK_VERSION, Chunk, Row};
-use crate::{KvError, KvStore, RedbStore, Table, WriteBatch, rows};
+use crate::{KvError, RedbStore, Table, WriteBatch, rows};
 use reddwarf_core::codec::{self, CodecError, RECORD_BYTES_MAX};
 use reddwarf_versioning::{Checkpoint, commit_id, decode_header};
 use std::path::{Path, PathBuf};
@@ -78,7 +79,7 @@ impl Received {
 pub struct SnapshotWriter {
     path: PathBuf,
     cluster: String,
-    store: RedbStore,
+    rows_in: LongWrite,
     /// Bytes of a chunk that is not whole yet.
     partial: Vec<u8>,
     checkpoint: Option<Checkpoint>,
@@ -103,7 +104,7 @@ impl SnapshotWriter {
         Ok(SnapshotWriter {
             path,
             cluster,
-            store,
+            rows_in: LongWrite::begin(store)?,
             partial: Vec::new(),
             checkpoint: None,
             rows: 0,
@@ -174,14 +175,14 @@ impl SnapshotWriter {
             }
             batch.put(table, row.key, row.value);
         }
-        Ok(self.store.commit(batch)?)
+        Ok(self.rows_in.put(batch)?)
     }
 
     /// Completes and closes the file.
     ///
     /// # Errors
     /// [`SnapshotError::Malformed`] when the stream ended early.
-    pub fn finish(self) -> Result<Received, SnapshotError> {
+    pub fn finish(mut self) -> Result<Received, SnapshotError> {
         let checkpoint = match self.checkpoint {
             Some(checkpoint) if self.ended && self.partial.is_empty() => checkpoint,
             _ => return Err(malformed("it ends early")),
@@ -189,7 +190,8 @@ impl SnapshotWriter {
         let mut batch = WriteBatch::default();
         let value = rows::checkpoint_value(&checkpoint)?;
         batch.put(Table::Meta, rows::META_CHECKPOINT.to_vec(), value);
-        self.store.commit(batch)?;
+        self.rows_in.put(batch)?;
+        self.rows_in.commit()?;
         Ok(Received { path: self.path, checkpoint })
     }
 }

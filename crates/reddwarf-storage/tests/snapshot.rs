@@ -28,7 +28,13 @@ impl Member {
     }
 
     fn write(&mut self, count: u64) {
-        for _ in 0..count {
+        self.write_in_batches(count, 1);
+    }
+
+    /// Writes, `batch` entries in one durable transaction.
+    fn write_in_batches(&mut self, count: u64, batch: usize) {
+        let mut waiting = Vec::new();
+        for number in 1..=count {
             let index = self.state.applied().index + 1;
             let key = Collection::new("", "pods").key("ns", &format!("pod-{}", index % 200));
             let put = Change::Put {
@@ -47,8 +53,12 @@ impl Member {
                 kind: ProposalKind::Write(Write { changes, ..Write::default() }),
             };
             let entry = EntryContext { index, term: 1, leader: 1 };
-            let applied = vec![self.state.apply(entry, proposal).expect("in order")];
-            self.persister.submit(PersistBatch { applied, checkpoint: self.state.checkpoint() });
+            waiting.push(self.state.apply(entry, proposal).expect("in order"));
+            if waiting.len() == batch || number == count {
+                let applied = std::mem::take(&mut waiting);
+                let checkpoint = self.state.checkpoint();
+                self.persister.submit(PersistBatch { applied, checkpoint });
+            }
         }
     }
 }
@@ -143,4 +153,38 @@ fn an_empty_state_travels_too() {
     let mut writer = SnapshotWriter::create(&beside, StoreOptions::new("c")).expect("creates");
     stream.iter().for_each(|byte| writer.feed(&[*byte]).expect("takes"));
     assert_eq!(writer.finish().expect("whole").checkpoint().applied.index, 0);
+}
+
+/// `cargo test --release -p reddwarf-storage --test snapshot speed -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn speed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sender = Member::new(&folder.path().join("a.redb"));
+    sender.write_in_batches(200_000, 5_000);
+    let bytes = sender.store.file_bytes();
+    let mut reader = SnapshotReader::open(sender.store.clone(), "c").expect("opens");
+    let beside = folder.path().join("b.redb");
+    let mut writer = SnapshotWriter::create(&beside, StoreOptions::new("c")).expect("creates");
+    let (mut sent, mut reading) = (0, std::time::Duration::ZERO);
+    let started = std::time::Instant::now();
+    loop {
+        let read = std::time::Instant::now();
+        let chunk = reader.next_chunk().expect("reads");
+        reading += read.elapsed();
+        let Some(chunk) = chunk else { break };
+        sent += chunk.len();
+        writer.feed(&chunk).expect("takes");
+    }
+    let fed = started.elapsed();
+    writer.finish().expect("whole");
+    let total = started.elapsed();
+    println!(
+        "file {} MB, sent {} MB; read {reading:.1?}, written {:.1?}, finished {:.1?}; {:.0} MB/s",
+        bytes / 1_000_000,
+        sent / 1_000_000,
+        fed - reading,
+        total - fed,
+        sent as f64 / 1e6 / total.as_secs_f64(),
+    );
 }

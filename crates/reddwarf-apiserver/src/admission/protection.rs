@@ -22,12 +22,13 @@ impl Plugin for StorageObjectInUseProtection {
     }
 
     async fn admit(&self, attributes: &mut Attributes<'_>) -> Result<(), Box<Status>> {
-        let plain = attributes.operation == Operation::Create
-            && attributes.subresource.is_empty()
-            && attributes.kind.group.is_empty();
-        let finalizer = match attributes.kind.kind.as_ref() {
-            "PersistentVolumeClaim" if plain => "kubernetes.io/pvc-protection",
-            "PersistentVolume" if plain => "kubernetes.io/pv-protection",
+        if attributes.operation != Operation::Create || !attributes.subresource.is_empty() {
+            return Ok(());
+        }
+        let finalizer = match (&*attributes.kind.group, &*attributes.kind.kind) {
+            ("", "PersistentVolumeClaim") => "kubernetes.io/pvc-protection",
+            ("", "PersistentVolume") => "kubernetes.io/pv-protection",
+            ("storage.k8s.io", "VolumeAttributesClass") => "kubernetes.io/vac-protection",
             _ => return Ok(()),
         };
         append_new(&mut attributes.object["metadata"], "finalizers", finalizer.into());

@@ -3,7 +3,7 @@
 use super::{Extra, addresses, ports};
 use crate::object;
 use crate::validation::read::{int, is_empty, items, text};
-use crate::validation::{ErrorList, FieldError, FieldPath, invalid};
+use crate::validation::{ErrorList, FieldError, FieldPath, invalid, service_address};
 use reddwarf_core::{Status, View};
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ pub fn create(service: &mut Value, view: &View) -> Result<Extra, Box<Status>> {
     if !text(spec, "clusterIP").is_empty() && items(spec, "clusterIPs").is_empty() {
         spec["clusterIPs"] = json!([spec["clusterIP"]]);
     }
-    families(service)?;
+    families(service, &Value::Null)?;
     address(service, view, &mut extra)?;
     node_ports(service, None, view, &mut extra)?;
     Ok(extra)
@@ -79,7 +79,7 @@ pub fn update(service: &mut Value, old: &Value, view: &View) -> Result<Extra, Bo
     if changed {
         drop_what_the_type_leaves(service, old);
     }
-    families(service)?;
+    families(service, old)?;
     match (needs_address(old), is_external_name(service)) {
         (true, true) => {
             for address in items(&old["spec"], "clusterIPs").iter().filter_map(Value::as_str) {
@@ -108,23 +108,19 @@ pub fn remove(service: &Value, view: &View) -> Extra {
 }
 
 /// The families of a service in a cluster that has IPv4 only.
-fn families(service: &mut Value) -> Result<(), Box<Status>> {
+fn families(service: &mut Value, old: &Value) -> Result<(), Box<Status>> {
     if is_external_name(service) {
         return Ok(());
     }
     let spec = &service["spec"];
     let at = spec_path().child("ipFamilies");
-    let mut errors = ErrorList::new();
-    let addresses = items(spec, "clusterIPs");
+    let mut errors = service_address::related(spec, &old["spec"], &spec_path());
+    if !errors.is_empty() {
+        return Err(refused(service, &errors));
+    }
     for (i, family) in items(spec, "ipFamilies").iter().enumerate() {
         let family = family.as_str().unwrap_or_default();
-        let address = addresses.get(i).and_then(Value::as_str).unwrap_or("None");
-        let fits = address == "None" || (family == "IPv6") == address.contains(':');
-        if !fits {
-            let path = spec_path().child("clusterIPs").index(i);
-            let detail = format!("expected an {family} value as indicated by `ipFamilies[{i}]`");
-            errors.push(FieldError::invalid(path, address, detail));
-        } else if family == "IPv6" {
+        if family == "IPv6" {
             let detail = "not configured on this cluster";
             errors.push(FieldError::invalid(at.index(i), family, detail));
         }

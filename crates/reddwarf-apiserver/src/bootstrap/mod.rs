@@ -12,7 +12,7 @@ use reddwarf_core::api::ApiClient;
 use reddwarf_core::{Reason, Status};
 use serde_json::{Value, json};
 
-pub use flow::mandatory_flow_spec;
+pub use flow::{all as flow_objects, mandatory_flow_spec};
 pub use objects::{SYSTEM_NAMESPACES, default_account, kubernetes_endpoints, root_ca};
 
 /// What the cluster's first objects depend on.

@@ -1,10 +1,12 @@
 //! Defaults of containers.
 
+use super::amounts::round_resources;
 use super::fill::{at, each, entries, fill, fill_empty, text, within};
 use serde_json::Value;
 
 /// Any kind of container.
 pub(super) fn container(container: &mut Value) {
+    round_resources(container);
     let policy = pull_policy(text(container, "image"));
     fill_empty(container, "imagePullPolicy", policy);
     fill_empty(container, "terminationMessagePath", "/dev/termination-log");

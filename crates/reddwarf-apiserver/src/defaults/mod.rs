@@ -1,6 +1,7 @@
 //! What a field is when the client does not say: one function for each kind, idempotent.
 
 pub mod admission;
+mod amounts;
 pub mod autoscaling;
 mod container;
 pub mod fill;

@@ -1,11 +1,13 @@
 //! Defaults of pods and of the templates of pods.
 
+use super::amounts::{round, round_resources};
 use super::container::{container, requests_from_limits};
 use super::fill::{at, each, fill, fill_empty, list, put, text, within};
 use super::volume::volume;
-use reddwarf_core::Quantity;
-use serde_json::{Map, Value, json};
+use crate::validation::pod::together;
+use serde_json::{Value, json};
 
+const HUGE_PAGES: &str = "hugepages-";
 const CONTAINERS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
 
 /// A pod.
@@ -16,12 +18,14 @@ pub fn pod(pod: &mut Value) {
         for containers in ["initContainers", "containers"] {
             each(spec, containers, requests_from_limits);
         }
+        pod_level_limits(spec);
         pod_level_requests(spec);
         if at(spec, "hostNetwork").and_then(Value::as_bool) == Some(true) {
             host_ports(spec);
         }
         pod_spec(spec);
     });
+    addresses(pod);
 }
 
 /// `template` of a workload at `path`.
@@ -39,6 +43,8 @@ fn pod_spec(spec: &mut Value) {
     fill(spec, "terminationGracePeriodSeconds", 30);
     fill_empty(spec, "schedulerName", "default-scheduler");
     service_account(spec);
+    round(spec, "overhead");
+    round_resources(spec);
     for containers in CONTAINERS {
         each(spec, containers, container);
     }
@@ -69,43 +75,57 @@ fn host_ports(spec: &mut Value) {
     }
 }
 
-/// Requests of the pod as a whole: those of its containers together, else its own limits.
+/// Huge pages of the pod as a whole are limited to what its containers are, once it has any
+/// resources of its own.
+fn pod_level_limits(spec: &mut Value) {
+    let is_given = |list: &str| at(spec, list).and_then(Value::as_object).cloned();
+    let mut limits = is_given("resources.limits").unwrap_or_default();
+    let requests = is_given("resources.requests").unwrap_or_default();
+    if limits.is_empty() && requests.is_empty() {
+        return;
+    }
+    for (name, total) in together(spec, "limits") {
+        if name.starts_with(HUGE_PAGES) && !requests.contains_key(&name) {
+            limits.entry(name).or_insert(total.to_string().into());
+        }
+    }
+    if !limits.is_empty() {
+        put(spec, "resources.limits", limits);
+    }
+}
+
+/// Requests of the pod as a whole, when it has limits: those of its containers together, else
+/// its own limits.
 fn pod_level_requests(spec: &mut Value) {
     let Some(resources) = at(spec, "resources") else { return };
     let limits = resources["limits"].as_object().cloned().unwrap_or_default();
-    let given = resources["requests"].as_object().cloned().unwrap_or_default();
-    if limits.is_empty() && given.is_empty() {
+    if limits.is_empty() {
         return;
     }
-    let mut requests = given;
-    for (name, total) in container_requests(spec) {
-        requests.entry(name).or_insert(total);
+    let mut requests = resources["requests"].as_object().cloned().unwrap_or_default();
+    for (name, total) in together(spec, "requests") {
+        if matches!(name.as_str(), "cpu" | "memory") {
+            requests.entry(name).or_insert(total.to_string().into());
+        }
     }
     for (name, limit) in limits {
-        requests.entry(name).or_insert(limit);
+        if matches!(name.as_str(), "cpu" | "memory") || name.starts_with(HUGE_PAGES) {
+            requests.entry(name).or_insert(limit);
+        }
     }
     put(spec, "resources.requests", requests);
 }
 
-/// The requests of all containers together, of the resources that a pod can name.
-fn container_requests(spec: &Value) -> Map<String, Value> {
-    let mut totals = Map::new();
-    for container in list(spec, "containers") {
-        let Some(Value::Object(requests)) = at(container, "resources.requests") else { continue };
-        for (name, request) in requests {
-            let pod_level = matches!(&**name, "cpu" | "memory") || name.starts_with("hugepages-");
-            let Some(request) = request.as_str().and_then(|r| Quantity::parse(r).ok()) else {
-                continue;
-            };
-            if pod_level {
-                let before = totals.get(name).and_then(Value::as_str);
-                let before = before.and_then(|b| Quantity::parse(b).ok());
-                let total = before.map_or(request, |b| b.plus(request));
-                totals.insert(name.clone(), total.to_string().into());
-            }
-        }
+/// The first address of a pod has a field of its own, which wins when the two differ.
+fn addresses(pod: &mut Value) {
+    let single = text(pod, "status.podIP").to_owned();
+    let first = list(pod, "status.podIPs").first().map(|a| text(a, "ip")).unwrap_or_default();
+    let first = first.to_owned();
+    if single.is_empty() && !first.is_empty() {
+        put(pod, "status.podIP", first);
+    } else if single != first {
+        put(pod, "status.podIPs", json!([{"ip": single}]));
     }
-    totals
 }
 
 #[cfg(test)]
@@ -137,5 +157,26 @@ mod tests {
             object["spec"]["resources"]["requests"],
             json!({"cpu": "1500m", "memory": "1Gi"})
         );
+        let mut object = json!({"spec": {"resources": {"requests": {"cpu": "4"}}, "containers": [
+            {"resources": {"limits": {"hugepages-2Mi": "4Mi", "memory": "1Gi"}}}]}});
+        pod(&mut object);
+        assert_eq!(
+            object["spec"]["resources"],
+            json!({"limits": {"hugepages-2Mi": "4Mi"}, "requests": {"cpu": "4", "hugepages-2Mi": "4Mi", "memory": "1Gi"}})
+        );
+    }
+
+    #[test]
+    fn addresses_agree() {
+        let of = |status: Value| {
+            let mut object = json!({"status": status});
+            addresses(&mut object);
+            object["status"].take()
+        };
+        let both = json!({"podIP": "192.0.2.1", "podIPs": [{"ip": "192.0.2.1"}]});
+        assert_eq!(of(json!({"podIP": "192.0.2.1"})), both);
+        assert_eq!(of(json!({"podIPs": [{"ip": "192.0.2.1"}]})), both);
+        assert_eq!(of(json!({"podIP": "192.0.2.1", "podIPs": [{"ip": "192.0.2.2"}]})), both);
+        assert_eq!(of(json!({})), json!({}));
     }
 }

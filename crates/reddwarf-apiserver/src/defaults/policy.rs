@@ -1,7 +1,8 @@
 //! Defaults of access, limits, priorities, flow control and devices.
 
-use super::fill::{at, each, entries, fill, fill_empty, put, remove, text, within};
-use serde_json::Value;
+use super::amounts::round;
+use super::fill::{at, each, entries, fill, fill_empty, list, put, remove, text, within};
+use serde_json::{Value, json};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -20,12 +21,14 @@ pub fn role_binding(object: &mut Value) {
 /// A limit range: for containers the maximum is the default, and the default the request.
 pub fn limit_range(object: &mut Value) {
     each(object, "spec.limits", |limit| {
-        if text(limit, "type") != "Container" {
-            return;
+        if text(limit, "type") == "Container" {
+            inherit(limit, "max", "default");
+            inherit(limit, "default", "defaultRequest");
+            inherit(limit, "min", "defaultRequest");
         }
-        inherit(limit, "max", "default");
-        inherit(limit, "default", "defaultRequest");
-        inherit(limit, "min", "defaultRequest");
+        for amounts in ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"] {
+            round(limit, amounts);
+        }
     });
 }
 
@@ -69,16 +72,29 @@ pub fn namespace(object: &mut Value) {
     fill_empty(object, "status.phase", "Active");
 }
 
-/// A node: what it has can be allocated unless it says otherwise.
-pub fn node(object: &mut Value) {
-    let Some(Value::Object(capacity)) = at(object, "status.capacity").cloned() else { return };
-    if capacity.is_empty() {
-        return;
+/// A quota.
+pub fn resource_quota(object: &mut Value) {
+    for amounts in ["spec.hard", "status.hard", "status.used"] {
+        round(object, amounts);
     }
-    if let Some(allocatable) = entries(object, "status.allocatable") {
-        for (name, quantity) in capacity {
-            allocatable.entry(name).or_insert(quantity);
+}
+
+/// A node: what it has can be allocated unless it says otherwise, and the first of its ranges of
+/// addresses has a field of its own, which wins when the two differ.
+pub fn node(object: &mut Value) {
+    if let Some(capacity) = at(object, "status.capacity").cloned() {
+        fill(object, "status.allocatable", capacity);
+    }
+    round(object, "status.capacity");
+    round(object, "status.allocatable");
+    let (single, first) = (text(object, "spec.podCIDR"), list(object, "spec.podCIDRs").first());
+    let first = first.and_then(Value::as_str).unwrap_or_default();
+    match (single.to_owned(), first.to_owned()) {
+        (single, first) if single.is_empty() && !first.is_empty() => {
+            put(object, "spec.podCIDR", first);
         }
+        (single, first) if single != first => put(object, "spec.podCIDRs", json!([single])),
+        _ => (),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Defaults of storage.
 
+use super::amounts::round;
 use super::fill::{fill, fill_empty, list, put, within};
 use super::volume;
 use serde_json::{Value, json};
@@ -10,12 +11,15 @@ pub fn persistent_volume(object: &mut Value) {
     fill_empty(object, "spec.persistentVolumeReclaimPolicy", "Retain");
     fill(object, "spec.volumeMode", "Filesystem");
     within(object, "spec", volume::source);
+    round(object, "spec.capacity");
 }
 
 /// A persistent volume claim.
 pub fn persistent_volume_claim(object: &mut Value) {
     fill_empty(object, "status.phase", "Pending");
     within(object, "spec", volume::claim_spec);
+    round(object, "status.capacity");
+    round(object, "status.allocatedResources");
 }
 
 /// A storage class.

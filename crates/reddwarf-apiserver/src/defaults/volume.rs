@@ -1,5 +1,6 @@
 //! Defaults of volumes.
 
+use super::amounts::round_resources;
 use super::container::{field_ref, pull_policy, resource_field_ref};
 use super::fill::{each, fill, fill_empty, text, within};
 use serde_json::{Value, json};
@@ -52,6 +53,7 @@ pub(super) fn source(of: &mut Value) {
 /// The spec of a claim.
 pub(super) fn claim_spec(spec: &mut Value) {
     fill(spec, "volumeMode", "Filesystem");
+    round_resources(spec);
 }
 
 fn projected(projected: &mut Value) {

@@ -1,31 +1,27 @@
 //! Answers of the verbs, and how they are written out.
 
+use super::accept::{Accept, Representation};
+use super::body::{ApiBody, CutShort};
+use super::gzip::compress;
+use super::warning::warn;
+use super::yaml::to_yaml;
 use crate::errors::internal;
-use crate::http::accept::{Accept, Representation};
-use crate::http::body::ApiBody;
-use crate::http::yaml::to_yaml;
-use crate::list::ListAnswer;
+use crate::list::{ListAnswer, Rendering, Syntax, WHOLE_BYTES_MAX};
 use crate::registry::Kind;
 use crate::representation::{self, TableOptions};
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use futures::{Stream, StreamExt};
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue,
-    RETRY_AFTER, USER_AGENT, VARY, WARNING, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, Response, StatusCode};
 use reddwarf_core::Status;
 use serde_json::Value;
-use std::collections::VecDeque;
-use std::io::Write as _;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-
-/// Answers at least this large are compressed for clients that ask for it, as upstream does.
-pub const GZIP_BYTES_MIN: usize = 128 * 1024;
+use tokio::task::JoinError;
 
 /// What is answered.
 pub enum Content {
@@ -94,7 +90,7 @@ impl From<Box<Status>> for Answer {
 }
 
 /// What of a request shapes the form of its answer.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Form {
     /// The negotiated form.
     pub accept: Accept,
@@ -107,29 +103,59 @@ pub struct Form {
 }
 
 /// Lists of more items are made into another form on a thread on which no request waits, and no
-/// heartbeat of the group.
+/// heartbeat of the group; so many at a time.
 const INLINE_ITEMS_MAX: usize = 128;
-/// Lists that are made into another form at a time.
+/// Pieces of such lists that are made at a time.
 const RENDERINGS_MAX: usize = 2;
 static RENDERINGS: Semaphore = Semaphore::const_new(RENDERINGS_MAX);
 
 /// Writes an answer out, aside when that takes long.
 pub async fn render_aside(answer: Answer, form: Form) -> Response<ApiBody> {
-    let long =
-        |list: &ListAnswer| list.items.len() > INLINE_ITEMS_MAX && !form.is_stored(&list.kind);
-    if !matches!(&answer.content, Content::List(list) if long(list)) {
-        return render(answer, form);
+    match answer {
+        Answer { code, content: Content::List(list), warnings, headers }
+            if list.items.len() > INLINE_ITEMS_MAX && !form.is_stored(&list.kind) =>
+        {
+            let body = long_list(form.rendering(list)).await;
+            let known = Answer { code, content: Content::Empty, warnings, headers };
+            match body {
+                Ok(body) => written(known, body, form.media(), form.gzip),
+                Err(status) => render(status.into(), form),
+            }
+        }
+        answer => render(answer, form),
     }
-    let _place = RENDERINGS.acquire().await;
-    let rendered = tokio::task::spawn_blocking(move || render(answer, form)).await;
-    rendered.unwrap_or_else(|error| render(internal(error).into(), form))
 }
 
-/// Whether a client takes gzip.
-pub fn takes_gzip(headers: &HeaderMap) -> bool {
-    headers.get_all(ACCEPT_ENCODING).iter().any(|v| {
-        v.to_str().is_ok_and(|v| v.split(',').any(|e| e.trim().split(';').next() == Some("gzip")))
+/// A list in another form: whole when it is short after all, else as the connection takes it.
+async fn long_list(mut rendering: Rendering) -> Result<ApiBody, Box<Status>> {
+    let mut begun = String::new();
+    while begun.len() <= WHOLE_BYTES_MAX {
+        let piece;
+        (rendering, piece) = next_piece(rendering).await.map_err(internal)?;
+        match piece {
+            Some(piece) => begun.push_str(&piece),
+            None => return Ok(ApiBody::full(begun)),
+        }
+    }
+    let rest = stream::unfold(Some(rendering), |rendering| async {
+        match next_piece(rendering?).await {
+            Ok((rendering, piece)) => Some((Ok(Bytes::from(piece?)), Some(rendering))),
+            Err(error) => {
+                tracing::error!(%error, "making a list failed");
+                Some((Err(CutShort::Failed), None))
+            }
+        }
+    });
+    Ok(ApiBody::Stream(stream::iter([Ok(Bytes::from(begun))]).chain(rest).boxed()))
+}
+
+async fn next_piece(mut rendering: Rendering) -> Result<(Rendering, Option<String>), JoinError> {
+    let _place = RENDERINGS.acquire().await;
+    tokio::task::spawn_blocking(move || {
+        let piece = rendering.next(INLINE_ITEMS_MAX);
+        (rendering, piece)
     })
+    .await
 }
 
 impl Form {
@@ -137,6 +163,22 @@ impl Form {
     fn is_stored(&self, kind: &Kind) -> bool {
         let plain = matches!(self.accept.representation, Representation::Full);
         plain && !self.accept.yaml && !self.pretty && !kind.converts()
+    }
+
+    fn syntax(&self) -> Syntax {
+        match (self.accept.yaml, self.pretty) {
+            (true, _) => Syntax::Yaml,
+            (false, true) => Syntax::Indented,
+            (false, false) => Syntax::Json,
+        }
+    }
+
+    fn media(&self) -> &'static str {
+        if self.accept.yaml { YAML } else { JSON }
+    }
+
+    fn rendering(&self, list: ListAnswer) -> Rendering {
+        Rendering::new(list, self.accept.representation, self.table, self.syntax())
     }
 }
 
@@ -149,15 +191,23 @@ pub fn wants_pretty(parameter: Option<bool>, headers: &HeaderMap) -> bool {
 }
 
 /// Writes an answer out.
-pub fn render(answer: Answer, form: Form) -> Response<ApiBody> {
-    let Answer { code, content, warnings, headers: extra } = answer;
-    let retry_after = match &content {
-        Content::Status(status) => status.details.as_ref().map_or(0, |d| d.retry_after_seconds),
-        _ => 0,
-    };
+pub fn render(mut answer: Answer, form: Form) -> Response<ApiBody> {
+    let content = std::mem::replace(&mut answer.content, Content::Empty);
+    if let Content::Status(status) = &content {
+        let seconds = status.details.as_ref().map_or(0, |d| d.retry_after_seconds);
+        if seconds > 0 {
+            answer.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
+        }
+    }
+    let gzip = form.gzip && !matches!(content, Content::Watch(_));
     let (body, media) = body_of(content, form);
+    written(answer, body, media, gzip)
+}
+
+/// The answer, whose content has become `body`.
+fn written(answer: Answer, body: ApiBody, media: &'static str, gzip: bool) -> Response<ApiBody> {
     let mut response = Response::new(body);
-    *response.status_mut() = code;
+    *response.status_mut() = answer.code;
     let headers = response.headers_mut();
     if !media.is_empty() {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
@@ -166,22 +216,11 @@ pub fn render(answer: Answer, form: Form) -> Response<ApiBody> {
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
-    if retry_after > 0 {
-        headers.insert(RETRY_AFTER, HeaderValue::from(retry_after));
-    }
-    warnings.iter().for_each(|text| warn(headers, text));
-    for (name, value) in extra {
+    warn(headers, answer.warnings.iter().map(String::as_str));
+    for (name, value) in answer.headers {
         headers.insert(name, value);
     }
-    compress(response, form.gzip)
-}
-
-/// Adds a `Warning` header.
-pub fn warn(headers: &mut HeaderMap, text: &str) {
-    let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
-    if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
-        headers.append(WARNING, value);
-    }
+    if gzip { compress(response) } else { response }
 }
 
 const JSON: &str = "application/json";
@@ -195,7 +234,7 @@ fn body_of(content: Content, form: Form) -> (ApiBody, &'static str) {
     match content {
         Content::Text(text) => (ApiBody::full(text), TEXT),
         Content::Empty => (ApiBody::full(Bytes::new()), ""),
-        Content::Watch(stream) => (ApiBody::Stream(stream), JSON),
+        Content::Watch(stream) => (ApiBody::stream(stream), JSON),
         Content::Json(bytes) if as_is => (ApiBody::full(bytes), JSON),
         Content::Json(bytes) => document(&representation::parse(&bytes), form),
         Content::Status(status) => match serde_json::to_value(&*status) {
@@ -223,8 +262,7 @@ fn body_of(content: Content, form: Form) -> (ApiBody, &'static str) {
             if form.is_stored(&list.kind) {
                 return (list.into_body(), JSON);
             }
-            let value = representation::list(&list, form.accept.representation, &form.table);
-            document(&value, form)
+            (ApiBody::full(form.rendering(list).whole()), form.media())
         }
     }
 }
@@ -239,43 +277,4 @@ fn document(value: &Value, form: Form) -> (ApiBody, &'static str) {
         return (ApiBody::full(text), JSON);
     }
     (ApiBody::full(value.to_string()), JSON)
-}
-
-fn compress(response: Response<ApiBody>, asked: bool) -> Response<ApiBody> {
-    let (mut parts, body) = response.into_parts();
-    let body = match body {
-        ApiBody::Chunks(chunks)
-            if asked && chunks.iter().map(Bytes::len).sum::<usize>() >= GZIP_BYTES_MIN =>
-        {
-            parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            parts.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
-            ApiBody::Stream(gzip(chunks).boxed())
-        }
-        body => body,
-    };
-    Response::from_parts(parts, body)
-}
-
-/// The compressed body, made on a thread on which no request waits. Should that thread fail,
-/// the body is cut short, which the client's decoder reports.
-fn gzip(chunks: VecDeque<Bytes>) -> impl Stream<Item = Bytes> + Send + 'static {
-    let compressed = async move {
-        let done = tokio::task::spawn_blocking(move || {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::new(1));
-            chunks.iter().try_for_each(|chunk| encoder.write_all(chunk))?;
-            encoder.finish()
-        });
-        match done.await {
-            Ok(Ok(compressed)) => Some(Bytes::from(compressed)),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "compressing an answer failed");
-                None
-            }
-            Err(error) => {
-                tracing::error!(%error, "compressing an answer failed");
-                None
-            }
-        }
-    };
-    stream::once(compressed).filter_map(std::future::ready)
 }

@@ -2,24 +2,35 @@
 
 use crate::errors::{bad_request, too_large};
 use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
 use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use reddwarf_core::Status;
 use reddwarf_core::limits::BODY_BYTES_MAX;
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::fmt::Display;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+
+/// Why an answer that had begun does not come whole; the connection tells the client, which must
+/// not take it for the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CutShort {
+    /// The client took it more slowly than the request's time allows.
+    #[error("the answer was not taken within the time of its request")]
+    Time,
+    /// A defect, which the log tells.
+    #[error("the answer could not be made")]
+    Failed,
+}
 
 /// The body of an answer.
 pub enum ApiBody {
     /// Chunks that are known; a list is the stored bytes of its items.
     Chunks(VecDeque<Bytes>),
-    /// A watch; polled only when the connection can take more.
-    Stream(BoxStream<'static, Bytes>),
+    /// A watch or a long list; polled only when the connection can take more.
+    Stream(BoxStream<'static, Result<Bytes, CutShort>>),
 }
 
 impl ApiBody {
@@ -27,6 +38,11 @@ impl ApiBody {
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         ApiBody::Chunks(if bytes.is_empty() { VecDeque::new() } else { VecDeque::from([bytes]) })
+    }
+
+    /// A body that is made as it is sent.
+    pub fn stream(chunks: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        ApiBody::Stream(chunks.map(Ok).boxed())
     }
 
     /// Bytes still to be sent, when they are known.
@@ -40,17 +56,17 @@ impl ApiBody {
 
 impl Body for ApiBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = CutShort;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         let next = match &mut *self {
-            ApiBody::Chunks(chunks) => Poll::Ready(chunks.pop_front()),
+            ApiBody::Chunks(chunks) => Poll::Ready(chunks.pop_front().map(Ok)),
             ApiBody::Stream(stream) => stream.poll_next_unpin(context),
         };
-        next.map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes))))
+        next.map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,5 +1,7 @@
 //! What a request's path names, as upstream's `RequestInfoResolver` reads it.
 
+use super::Query;
+use http::Method;
 use percent_encoding::percent_decode_str;
 
 /// Where a path points.
@@ -65,6 +67,25 @@ impl Place {
     }
 }
 
+impl RequestInfo {
+    /// What a request asks for, as far as method, path and parameters tell; `""` for methods of
+    /// which upstream has no verb.
+    pub fn verb(&self, method: &Method, query: &Query) -> &'static str {
+        match *method {
+            Method::GET | Method::HEAD if self.watch => "watch",
+            Method::GET | Method::HEAD if self.name.is_some() => "get",
+            Method::GET | Method::HEAD if query.flag("watch").unwrap_or(false) => "watch",
+            Method::GET | Method::HEAD => "list",
+            Method::POST => "create",
+            Method::PUT => "update",
+            Method::PATCH => "patch",
+            Method::DELETE if self.name.is_some() => "delete",
+            Method::DELETE => "deletecollection",
+            _ => "",
+        }
+    }
+}
+
 /// Subresources of the namespace itself; any other third segment is a resource inside it.
 const OF_NAMESPACE: [&str; 2] = ["status", "finalize"];
 
@@ -101,6 +122,23 @@ mod tests {
                 i.subresource.unwrap_or_default(),
                 if i.watch { " watch" } else { "" }
             ),
+        }
+    }
+
+    #[test]
+    fn verbs() {
+        for (method, path, query, want) in [
+            (Method::GET, "/api/v1/pods", "", "list"),
+            (Method::GET, "/api/v1/pods", "watch=1", "watch"),
+            (Method::GET, "/api/v1/pods", "watch=false", "list"),
+            (Method::GET, "/api/v1/watch/pods", "", "watch"),
+            (Method::GET, "/api/v1/namespaces/a/pods/p", "watch=true", "get"),
+            (Method::DELETE, "/api/v1/namespaces/a/pods", "", "deletecollection"),
+            (Method::DELETE, "/api/v1/namespaces/a/pods/p", "", "delete"),
+            (Method::OPTIONS, "/api/v1/pods", "", ""),
+        ] {
+            let Place::Resource(info) = Place::parse(path) else { panic!("{path} is a resource") };
+            assert_eq!(info.verb(&method, &Query::parse(Some(query))), want, "{method} {path}");
         }
     }
 

@@ -1,24 +1,25 @@
 //! Lists: which state is read, which page of it, and how it is written.
 
 mod options;
+mod render;
 mod token;
 
 pub use options::{Match, ReadOptions, parse_revision, parse_uint_error};
+pub use render::{Rendering, Syntax};
 pub use token::Token;
 
 use crate::http::ApiBody;
 use crate::object::list_item;
 use crate::registry::Kind;
 use bytes::{BufMut, Bytes, BytesMut};
-use futures::StreamExt;
 use reddwarf_core::{Revision, StoredObject};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Lists up to this size are sent as one chunk with a known length; longer ones are made
 /// chunk by chunk as the connection takes them.
+pub const WHOLE_BYTES_MAX: usize = 512 * 1024;
 const CHUNK_BYTES: usize = 64 * 1024;
-const WHOLE_BYTES_MAX: usize = 512 * 1024;
 
 /// A list before it is written.
 pub struct ListAnswer {
@@ -66,7 +67,7 @@ impl ListAnswer {
         if whole {
             ApiBody::full(chunks.next().unwrap_or_default())
         } else {
-            ApiBody::Stream(futures::stream::iter(chunks).boxed())
+            ApiBody::stream(futures::stream::iter(chunks))
         }
     }
 }

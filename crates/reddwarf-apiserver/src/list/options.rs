@@ -50,6 +50,10 @@ impl ReadOptions {
         }
         let revision = parse_revision(query.text("resourceVersion"))
             .map_err(|why| if watch { unclassified(why) } else { bad_version(&why) })?;
+        let token = query.text("continue").map(str::to_owned);
+        // A list of any state is answered whole, or to its end, as upstream answers it from its
+        // cache.
+        let paged = revision != Some(Revision::ZERO);
         Ok(ReadOptions {
             revision,
             matching: match query.text("resourceVersionMatch") {
@@ -57,16 +61,20 @@ impl ReadOptions {
                 Some("NotOlderThan") => Some(Match::NotOlderThan),
                 _ => None,
             },
-            // A list of any state is answered whole, as upstream answers it from its cache.
-            limit: limit
-                .and_then(|l| usize::try_from(l).ok())
-                .filter(|l| *l > 0 && revision != Some(Revision::ZERO)),
-            token: query.text("continue").map(str::to_owned),
-            initial_events: query.flag("sendInitialEvents"),
+            limit: limit.and_then(|l| usize::try_from(l).ok()).filter(|l| *l > 0 && paged),
+            token,
+            initial_events: initial_events(query, watch),
             bookmarks: query.flag("allowWatchBookmarks").unwrap_or(false),
             timeout_seconds: timeout.and_then(|t| u64::try_from(t).ok()).filter(|t| *t > 0),
         })
     }
+}
+
+/// `sendInitialEvents`, which a watch from no version or from any has unless it says otherwise.
+fn initial_events(query: &Query, watch: bool) -> Option<bool> {
+    let from_any = matches!(query.text("resourceVersion"), None | Some("0"));
+    let usual = watch && from_any && query.text(MATCH).is_none();
+    query.flag("sendInitialEvents").or(usual.then_some(true))
 }
 
 fn bad_version(why: &str) -> Box<Status> {
@@ -146,4 +154,34 @@ fn check_watch(query: &Query) -> Vec<FieldError> {
         errors.push(FieldError::forbidden(at("continue"), detail));
     }
     errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(query: &str, watch: bool) -> ReadOptions {
+        ReadOptions::read(&Query::parse(Some(query)), watch).expect("valid")
+    }
+
+    #[test]
+    fn a_watch_from_no_version_begins_with_what_there_is() {
+        for (query, sent) in [
+            ("watch=1", Some(true)),
+            ("watch=1&resourceVersion=0", Some(true)),
+            ("watch=1&resourceVersion=7", None),
+            ("watch=1&sendInitialEvents=false&resourceVersionMatch=NotOlderThan", Some(false)),
+        ] {
+            assert_eq!(options(query, true).initial_events, sent, "{query}");
+        }
+        assert_eq!(options("limit=3", false).initial_events, None);
+    }
+
+    #[test]
+    fn a_list_of_any_state_has_no_pages() {
+        assert_eq!(options("limit=3", false).limit, Some(3));
+        assert_eq!(options("limit=3&resourceVersion=0", false).limit, None);
+        assert_eq!(options("limit=3&resourceVersion=0&continue=x", false).limit, None);
+        assert_eq!(options("limit=-1", false).limit, None);
+    }
 }

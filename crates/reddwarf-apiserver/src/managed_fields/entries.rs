@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 /// Entries of updates beyond this number are merged, the oldest first.
 const UPDATERS_MAX: usize = 10;
+/// Entries that a client may send.
+const SENT_MAX: usize = 1_000;
 /// The manager of merged entries.
 const ANCIENT: &str = "ancient-changes";
 
@@ -30,6 +32,9 @@ impl<'a> Entries<'a> {
     /// # Errors
     /// The first entry that upstream refuses.
     pub fn sent(managed: &'a [Value]) -> Result<Self, BadEntry> {
+        if managed.len() > SENT_MAX {
+            return Err(BadEntry::TooMany(managed.len()));
+        }
         let mut entries = Entries::default();
         for written in managed {
             let entry = Entry::read(written)?;

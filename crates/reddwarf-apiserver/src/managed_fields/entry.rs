@@ -98,6 +98,9 @@ pub enum BadEntry {
     /// The fields do not parse.
     #[error("error decoding set")]
     Fields(#[from] NotAnElement),
+    /// More entries than any object needs.
+    #[error("{0} entries are too many")]
+    TooMany(usize),
 }
 
 /// What a manager owns, since when.

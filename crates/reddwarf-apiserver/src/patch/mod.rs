@@ -1,6 +1,7 @@
 //! JSON patch, merge patch and strategic merge patch.
 
 pub(crate) mod go_print;
+mod identities;
 mod json;
 mod merge;
 mod strategic;

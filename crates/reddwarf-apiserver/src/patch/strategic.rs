@@ -4,9 +4,12 @@
 //! `$deleteFromPrimitiveList/<list>`. Errors carry upstream's texts and codes.
 
 use super::go_print;
+use super::identities::{Identities, identity};
+use super::merge::remove_nulls;
 use crate::schema::model::{Graph, PatchStrategy, Shape, TypeId};
 use reddwarf_core::{Reason, Status};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 const DIRECTIVE: &str = "$patch";
 const RETAIN_KEYS: &str = "$retainKeys";
@@ -125,6 +128,7 @@ fn merge_map(
     }
     retain_keys(&mut original, &mut patch)?;
     merge_ordered_lists(graph, ty, &mut original, &mut patch)?;
+    remove_nulls(&mut original, &patch);
     for (name, change) in patch {
         match name.starts_with(DELETE_LIST) {
             true => {
@@ -146,7 +150,10 @@ fn merge_field(
     deletes: bool,
 ) -> Result<(), String> {
     if change.is_null() {
-        original.shift_remove(name);
+        // Gone already, unless a directive named it.
+        if deletes {
+            original.shift_remove(name);
+        }
         return Ok(());
     }
     let merged = match (original.get_mut(name), change) {
@@ -200,7 +207,8 @@ fn target<'n>(directive: &'n str, prefix: &str, error: &str) -> Result<&'n str, 
 fn retain_keys(original: &mut Object, patch: &mut Object) -> Result<(), String> {
     let Some(keys) = patch.shift_remove(RETAIN_KEYS) else { return Ok(()) };
     let Value::Array(keys) = keys else { return Err(BAD_RETAIN_KEYS.to_owned()) };
-    let listed = |name: &str| keys.iter().any(|key| key.as_str() == Some(name));
+    let keys: HashSet<&str> = keys.iter().filter_map(Value::as_str).collect();
+    let listed = |name: &str| keys.contains(name);
     let complete = patch.iter().all(|(name, value)| {
         value.is_null()
             || name.starts_with(DELETE_LIST)
@@ -289,19 +297,6 @@ fn check_order(changes: &[Value], order: &[Value], key: Option<&str>) -> Result<
     Ok(())
 }
 
-/// What tells an item apart: the item, or its merge key's value.
-fn identity<'v>(item: &'v Value, key: Option<&str>) -> Result<&'v Value, String> {
-    let Some(key) = key else { return Ok(item) };
-    let Value::Object(map) = item else {
-        return Err("expected a map[string]interface {}, but received a scalar".to_owned());
-    };
-    map.get(key).ok_or_else(|| no_merge_key(item, key))
-}
-
-fn no_merge_key(item: &Value, key: &str) -> String {
-    format!("map: {} does not contain declared merge key: {key}", go_print::value(item))
-}
-
 fn merge_list_field(
     graph: &Graph,
     item: TypeId,
@@ -334,14 +329,12 @@ fn merge_list(
     let maps = old.iter().chain(&new).filter(|item| item.is_object()).count();
     if maps == 0 {
         if deletes {
-            return Ok(old.into_iter().filter(|value| !new.contains(value)).collect());
+            let gone = Identities::of(&new, None);
+            return Ok(old.into_iter().filter(|value| gone.place(value).is_none()).collect());
         }
-        let mut merged: Vec<Value> = Vec::with_capacity(old.len() + new.len());
-        for value in old.iter().chain(&new) {
-            if !merged.contains(value) {
-                merged.push(value.clone());
-            }
-        }
+        let mut seen = Identities::default();
+        let all = old.iter().chain(&new).filter(|value| seen.insert(value));
+        let merged: Vec<Value> = all.cloned().collect();
         return in_order(merged, &new, &old, None);
     }
     if maps != old.len() + new.len() {
@@ -356,9 +349,10 @@ fn merge_list(
     };
     let (mut merged, new) = apply_item_directives(old, new, key)?;
     let old = merged.clone();
+    let mut known = Identities::of(&old, Some(key));
     for change in &new {
         let id = identity(change, Some(key))?;
-        match merged.iter().position(|known| known.get(key) == Some(id)) {
+        match known.place(id) {
             Some(at) => {
                 if let (Value::Object(known), Value::Object(change)) =
                     (std::mem::take(&mut merged[at]), change.clone())
@@ -366,7 +360,10 @@ fn merge_list(
                     merged[at] = Value::Object(merge_map(graph, item, known, change)?);
                 }
             }
-            None => merged.push(change.clone()),
+            None => {
+                known.insert_at(id, merged.len());
+                merged.push(change.clone());
+            }
         }
     }
     in_order(merged, &new, &old, Some(key))
@@ -380,6 +377,7 @@ fn apply_item_directives(
     key: &str,
 ) -> Result<(Vec<Value>, Vec<Value>), String> {
     let (mut rest, mut replaces) = (Vec::with_capacity(new.len()), false);
+    let mut deleted = Identities::default();
     for item in new {
         let Some(directive) = item.get(DIRECTIVE) else {
             rest.push(item);
@@ -387,8 +385,7 @@ fn apply_item_directives(
         };
         match directive.as_str() {
             Some("delete") => {
-                let id = identity(&item, Some(key))?;
-                old.retain(|known| known.get(key) != Some(id));
+                deleted.insert(identity(&item, Some(key))?);
             }
             Some("replace") => replaces = true,
             Some("merge") => {
@@ -402,6 +399,10 @@ fn apply_item_directives(
             }
         }
     }
+    if !deleted.is_empty() {
+        let gone = |known: &Value| known.get(key).is_some_and(|id| deleted.place(id).is_some());
+        old.retain(|known| !gone(known));
+    }
     Ok(if replaces { (rest, Vec::new()) } else { (old, rest) })
 }
 
@@ -412,17 +413,12 @@ fn in_order(
     server: &[Value],
     key: Option<&str>,
 ) -> Result<Vec<Value>, String> {
-    let place = |list: &[Value], item: &Value| -> Result<Option<usize>, String> {
-        let id = identity(item, key)?;
-        Ok(list.iter().position(|other| match key {
-            Some(key) => other.get(key) == Some(id),
-            None => other == id,
-        }))
-    };
+    let (server, order) = (Identities::of(server, key), Identities::of(order, key));
     let (mut named, mut others) = (Vec::new(), Vec::new());
     for item in merged {
-        let on_server = place(server, &item)?;
-        match place(order, &item)? {
+        let id = identity(&item, key)?;
+        let on_server = server.place(id);
+        match order.place(id) {
             Some(at) => named.push((at, on_server, item)),
             None => others.push((on_server, item)),
         }

@@ -352,6 +352,12 @@ impl Kind {
         self.scope == Scope::Namespaced
     }
 
+    /// Whether `metadata.namespace` can be selected: upstream's kinds without namespaces refuse
+    /// it when they list their fields themselves, and find nothing by it otherwise.
+    pub fn selects_namespace(&self) -> bool {
+        self.namespaced() || self.fields.names.is_empty()
+    }
+
     /// What a field selector that names an unknown `label` is told (400).
     pub fn field_not_supported(&self, label: &str) -> String {
         match (self.fields.names, &*self.kind) {
@@ -359,6 +365,11 @@ impl Kind {
                 "\"{label}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
             ),
             (_, "Job") => format!("field label \"{label}\" not supported for Job"),
+            (_, "ResourceSlice") => format!(
+                "field label not supported for {}, Kind={}: {label}",
+                self.api_version(),
+                self.kind
+            ),
             _ => format!("field label not supported: {label}"),
         }
     }

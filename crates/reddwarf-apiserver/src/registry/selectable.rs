@@ -40,27 +40,33 @@ const POD_TEXTS: &[&str] = &[
     "status.nominatedNodeName",
 ];
 
-/// Pods.
-pub const POD: FieldSelectors = FieldSelectors::new(
-    &[
-        "spec.nodeName",
-        "spec.restartPolicy",
-        "spec.schedulerName",
-        "spec.serviceAccountName",
-        "spec.hostNetwork",
-        "status.phase",
-        "status.podIP",
-        "status.nominatedNodeName",
-    ],
-    |pod| {
-        let mut fields = texts(pod, POD_TEXTS);
-        fields.push(("spec.hostNetwork", flag(pod, "spec.hostNetwork")));
-        let first = &pod["status"]["podIPs"][0]["ip"];
-        let ip = first.as_str().map_or_else(|| text(pod, "status.podIP"), str::to_owned);
-        fields.push(("status.podIP", ip));
-        fields
-    },
-);
+/// Pods. The oldest clients say `spec.host` for the node's name.
+pub const POD: FieldSelectors = FieldSelectors {
+    aliases: &[("spec.host", "spec.nodeName")],
+    ..FieldSelectors::new(
+        &[
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.podIPs",
+            "status.nominatedNodeName",
+        ],
+        |pod| {
+            let mut fields = texts(pod, POD_TEXTS);
+            fields.push(("spec.hostNetwork", flag(pod, "spec.hostNetwork")));
+            let first = &pod["status"]["podIPs"][0]["ip"];
+            let ip = first.as_str().map_or_else(|| text(pod, "status.podIP"), str::to_owned);
+            fields.push(("status.podIP", ip));
+            // Upstream takes the name, and finds no pod to have a value under it.
+            fields.push(("status.podIPs", String::new()));
+            fields
+        },
+    )
+};
 
 const EVENT_TEXTS: &[&str] = &[
     "involvedObject.kind",
@@ -156,17 +162,6 @@ pub const JOB: FieldSelectors = FieldSelectors::new(&["status.successful"], |o| 
 pub const CSR: FieldSelectors =
     FieldSelectors::new(&["spec.signerName"], |o| texts(o, &["spec.signerName"]));
 
-/// IP addresses.
-pub const IP_ADDRESS: FieldSelectors = FieldSelectors::new(
-    &[
-        "spec.parentRef.group",
-        "spec.parentRef.resource",
-        "spec.parentRef.namespace",
-        "spec.parentRef.name",
-    ],
-    |o| texts(o, IP_ADDRESS.names),
-);
-
 /// Resource slices.
 pub const RESOURCE_SLICE: FieldSelectors =
     FieldSelectors::new(&["spec.driver", "spec.nodeName"], |o| {
@@ -189,6 +184,13 @@ mod tests {
         assert_eq!(field(POD, json!({}), "spec.hostNetwork"), "false");
         assert_eq!(field(JOB, json!({"status": {"succeeded": 3}}), "status.successful"), "3");
         assert_eq!(field(STATUS_REPLICAS, json!({}), "status.replicas"), "0");
+    }
+
+    #[test]
+    fn the_old_name_of_a_pods_node_selects_it() {
+        assert_eq!(POD.indexed("spec.host"), Some("spec.nodeName"));
+        assert_eq!(POD.indexed("status.podIPs"), Some("status.podIPs"));
+        assert_eq!(POD.indexed("status.hostIP"), None);
     }
 
     #[test]
@@ -223,7 +225,6 @@ mod tests {
             STATUS_REPLICAS,
             JOB,
             CSR,
-            IP_ADDRESS,
             RESOURCE_SLICE,
         ] {
             let mut values: Vec<_> = (of.of)(&json!({})).into_iter().map(|(p, _)| p).collect();

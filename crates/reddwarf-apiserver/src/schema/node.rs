@@ -212,9 +212,10 @@ fn visit_struct<'de, 'g, A: MapAccess<'de>>(
 /// An empty list of these is not the same as none: it asks for ownership to begin anew.
 const MANAGED_FIELDS: &str = "managedFields";
 
-/// Lists, by struct and field, that are not filled with a default when they are given, but empty;
-/// validation refuses them.
-const GIVEN_EMPTY: [(&str, &str); 1] = [("HPAScalingRules", "policies")];
+/// Lists, by struct and field, that are neither filled with a default nor forgotten when they are
+/// given, but empty; validation refuses them.
+const GIVEN_EMPTY: [(&str, &str); 2] =
+    [("HPAScalingRules", "policies"), ("SuccessPolicy", "rules")];
 
 /// Whether the encoder writes `value` as it is; otherwise it writes nothing or the zero value.
 fn is_kept(graph: &Graph, field: &Field, value: &Value) -> bool {

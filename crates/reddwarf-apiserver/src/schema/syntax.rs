@@ -30,7 +30,7 @@ fn invalid(byte: u8, place: &str) -> String {
         b'\n' => "'\\n'".to_owned(),
         b'\r' => "'\\r'".to_owned(),
         b'\t' => "'\\t'".to_owned(),
-        byte if byte < 0x20 || byte == 0x7f => format!("'\\x{byte:02x}'"),
+        byte if !(0x20..0x7f).contains(&byte) => format!("'\\x{byte:02x}'"),
         byte => format!("'{}'", char::from(byte)),
     };
     format!("invalid character {shown} {place}")

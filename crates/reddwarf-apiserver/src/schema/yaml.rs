@@ -1,7 +1,7 @@
 //! YAML bodies, read as upstream reads them: YAML 1.1 scalars, the first document only.
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
-use reddwarf_core::limits::JSON_DEPTH_MAX;
+use reddwarf_core::limits::{BODY_BYTES_MAX, JSON_DEPTH_MAX};
 use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
@@ -9,6 +9,24 @@ use std::collections::HashMap;
 
 /// Values that the aliases of one document may add.
 const ALIAS_VALUES_MAX: usize = 10_000;
+/// Bytes that anchors and aliases of one document may hold besides the document itself.
+const ALIAS_BYTES_MAX: usize = 2 * BODY_BYTES_MAX;
+const EXCESSIVE: &str = "yaml: document contains excessive aliasing";
+const TOO_DEEP: &str = "yaml: exceeded max depth";
+
+/// A value to which aliases may refer.
+struct Anchored {
+    value: Value,
+    size: Size,
+}
+
+/// What a value costs.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    values: usize,
+    bytes: usize,
+    depth: usize,
+}
 
 /// Parses the first document of `body`; duplicate keys go to `problems`.
 ///
@@ -20,6 +38,7 @@ pub(super) fn parse(body: &[u8], problems: &mut Vec<String>) -> Result<Value, St
         events: Parser::new_from_str(&text),
         anchors: HashMap::new(),
         alias_values: 0,
+        alias_bytes: 0,
         problems,
     };
     loop {
@@ -36,8 +55,9 @@ pub(super) fn parse(body: &[u8], problems: &mut Vec<String>) -> Result<Value, St
 
 struct Reader<'p, P> {
     events: P,
-    anchors: HashMap<usize, Value>,
+    anchors: HashMap<usize, Anchored>,
     alias_values: usize,
+    alias_bytes: usize,
     problems: &'p mut Vec<String>,
 }
 
@@ -60,7 +80,7 @@ where
 
     fn value(&mut self, event: Event<'i>, span: Span, depth: usize) -> Result<Value, String> {
         if depth > JSON_DEPTH_MAX {
-            return Err("yaml: exceeded max depth".to_owned());
+            return Err(TOO_DEEP.to_owned());
         }
         let (value, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -70,22 +90,34 @@ where
             }
             Event::SequenceStart(_, anchor, _) => (self.sequence(depth)?, anchor),
             Event::MappingStart(_, anchor, _) => (self.mapping(depth)?, anchor),
-            Event::Alias(anchor) => return self.alias(anchor),
+            Event::Alias(anchor) => return self.alias(anchor, depth),
             _ => return Err(format!("yaml: line {}: unexpected end", span.start.line())),
         };
         if anchor != 0 {
-            self.anchors.insert(anchor, value.clone());
+            let size = size(&value);
+            self.spend(size)?;
+            self.anchors.insert(anchor, Anchored { value: value.clone(), size });
         }
         Ok(value)
     }
 
-    fn alias(&mut self, anchor: usize) -> Result<Value, String> {
-        let value = self.anchors.get(&anchor).ok_or("yaml: unknown anchor")?;
-        self.alias_values += count(value);
-        if self.alias_values > ALIAS_VALUES_MAX {
-            return Err("yaml: document contains excessive aliasing".to_owned());
+    fn alias(&mut self, anchor: usize, depth: usize) -> Result<Value, String> {
+        let Anchored { value, size } = self.anchors.get(&anchor).ok_or("yaml: unknown anchor")?;
+        let (value, size) = (value.clone(), *size);
+        self.alias_values += size.values;
+        self.spend(size)?;
+        if depth + size.depth > JSON_DEPTH_MAX {
+            return Err(TOO_DEEP.to_owned());
         }
-        Ok(value.clone())
+        match self.alias_values > ALIAS_VALUES_MAX {
+            true => Err(EXCESSIVE.to_owned()),
+            false => Ok(value),
+        }
+    }
+
+    fn spend(&mut self, size: Size) -> Result<(), String> {
+        self.alias_bytes = self.alias_bytes.saturating_add(size.bytes);
+        if self.alias_bytes > ALIAS_BYTES_MAX { Err(EXCESSIVE.to_owned()) } else { Ok(()) }
     }
 
     fn sequence(&mut self, depth: usize) -> Result<Value, String> {
@@ -144,12 +176,27 @@ fn merge_into(map: &mut Map<String, Value>, merged: Value) {
     }
 }
 
-fn count(value: &Value) -> usize {
-    1 + match value {
-        Value::Array(items) => items.iter().map(count).sum(),
-        Value::Object(entries) => entries.values().map(count).sum(),
-        _ => 0,
+fn size(value: &Value) -> Size {
+    match value {
+        Value::Array(items) => of_parts(items.iter().map(|item| (0, item))),
+        Value::Object(entries) => of_parts(entries.iter().map(|(key, value)| (key.len(), value))),
+        Value::String(text) => Size { values: 1, bytes: 16 + text.len(), depth: 0 },
+        _ => Size { values: 1, bytes: 16, depth: 0 },
     }
+}
+
+/// The size of a list or map, from its values and the lengths of their keys.
+fn of_parts<'v>(parts: impl Iterator<Item = (usize, &'v Value)>) -> Size {
+    let begun = Size { values: 1, bytes: 16, depth: 0 };
+    let all = parts.fold(begun, |sum, (key_bytes, part)| {
+        let part = size(part);
+        Size {
+            values: sum.values + part.values,
+            bytes: sum.bytes + key_bytes + part.bytes,
+            depth: sum.depth.max(part.depth),
+        }
+    });
+    Size { depth: all.depth + 1, ..all }
 }
 
 fn key_text(key: Value) -> Result<String, String> {
@@ -216,4 +263,49 @@ fn number(text: &str) -> Option<Value> {
         && digits.bytes().any(|c| c.is_ascii_digit());
     let float: f64 = if is_float { plain.parse().ok()? } else { return None };
     Number::from_f64(float).map(Value::Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(text: &str) -> Result<Value, String> {
+        parse(text.as_bytes(), &mut Vec::new())
+    }
+
+    #[test]
+    fn aliases() {
+        assert_eq!(read("a: &x [1, 2]\nb: *x"), Ok(json!({"a": [1, 2], "b": [1, 2]})));
+        assert_eq!(read("a: &x {k: 1}\nb: {<<: *x}"), Ok(json!({"a": {"k": 1}, "b": {"k": 1}})));
+    }
+
+    #[test]
+    fn aliases_that_blow_up() {
+        let mut doubling = "a0: &a0 x\n".to_owned();
+        for n in 1..40 {
+            let before = n - 1;
+            doubling.push_str(&format!("a{n}: &a{n} [*a{before}, *a{before}]\n"));
+        }
+        assert_eq!(read(&doubling), Err(EXCESSIVE.to_owned()));
+        let long = format!("a: &x {}\nb: [{}]", "x".repeat(1_000_000), "*x, ".repeat(100));
+        assert_eq!(read(&long), Err(EXCESSIVE.to_owned()), "few values, but long ones");
+        let open: String = (0..100).map(|n| format!("&a{n} [")).collect();
+        let nested = format!("{open}{}{}", "x".repeat(1_000_000), "]".repeat(100));
+        assert_eq!(read(&nested), Err(EXCESSIVE.to_owned()), "anchors around one another");
+    }
+
+    #[test]
+    fn aliases_that_nest() {
+        let mut nested = format!("a0: &a0 {}{}\n", "[".repeat(60), "]".repeat(60));
+        for n in 1..3 {
+            let before = n - 1;
+            nested.push_str(&format!(
+                "a{n}: &a{n} {}*a{before}{}\n",
+                "[".repeat(60),
+                "]".repeat(60)
+            ));
+        }
+        assert_eq!(read(&nested), Err(TOO_DEEP.to_owned()));
+    }
 }

@@ -13,7 +13,6 @@ mod scale;
 mod token;
 
 pub use connect::{CONNECTIONS, Connect, connect, proxied_name};
-pub use partial::quality_of_service;
 pub use token::defaults as token_defaults;
 
 use crate::registry::Kind;

@@ -3,22 +3,14 @@
 
 use crate::object;
 use crate::registry::prepare::condition_times;
-use crate::validation::read::{has, items, text};
-use crate::validation::{ErrorList, FieldError, FieldPath, invalid, meta};
+use crate::validation::read::{items, text};
+use crate::validation::{self, FieldError, invalid, pod};
 use reddwarf_core::Status;
 use serde_json::Value;
 
 /// Takes the whole namespace but its status, which is how its finalizers are written.
 pub fn finalize(form: &Value, current: &Value) -> Result<Value, Box<Status>> {
-    let list = FieldPath::new("spec").child("finalizers");
-    let errors: ErrorList = items(&form["spec"], "finalizers")
-        .iter()
-        .enumerate()
-        .flat_map(|(at, name)| meta::finalizer(name.as_str().unwrap_or_default(), &list.index(at)))
-        .collect();
-    if !errors.is_empty() {
-        return Err(Box::new(invalid("", "Namespace", object::name(current), &errors)));
-    }
+    refused("Namespace", current, &validation::finalize(form))?;
     let mut namespace = form.clone();
     set(&mut namespace, "status", current.get("status"));
     Ok(namespace)
@@ -29,81 +21,51 @@ pub fn ephemeral_containers(form: &Value, current: &Value) -> Result<Value, Box<
     let mut pod = current.clone();
     let containers = form["spec"].get("ephemeralContainers").filter(|v| !v.is_null());
     set(&mut pod["spec"], "ephemeralContainers", containers);
-    let mut errors = crate::validation::ephemeral_containers(&pod["spec"]);
-    if errors.is_empty() {
-        errors.extend(kept_ephemeral_containers(&pod, current));
-    }
-    if errors.is_empty() {
-        return Ok(pod);
-    }
-    Err(Box::new(invalid("", "Pod", object::name(current), &errors)))
-}
-
-fn kept_ephemeral_containers(pod: &Value, current: &Value) -> ErrorList {
-    let path = FieldPath::new("spec").child("ephemeralContainers");
-    let new = items(&pod["spec"], "ephemeralContainers");
-    items(&current["spec"], "ephemeralContainers")
-        .iter()
-        .filter_map(|old| {
-            let name = text(old, "name");
-            let what = match new.iter().find(|c| text(c, "name") == name) {
-                Some(same) if same == old => return None,
-                Some(_) => "changed",
-                None => "removed",
-            };
-            let detail = format!("existing ephemeral containers {name:?} may not be {what}\n");
-            Some(FieldError::forbidden(path.clone(), detail))
-        })
-        .collect()
-}
-
-/// Takes the resources of containers, as long as the pod stays in its class of service.
-pub fn resize(form: &Value, current: &Value) -> Result<Value, Box<Status>> {
-    let mut pod = current.clone();
-    for list in ["containers", "initContainers"] {
-        let wanted = items(&form["spec"], list);
-        let Some(containers) = pod["spec"].get_mut(list).and_then(Value::as_array_mut) else {
-            continue;
-        };
-        for container in containers {
-            let Some(new) = wanted.iter().find(|w| text(w, "name") == text(container, "name"))
-            else {
-                continue;
-            };
-            for field in ["resources", "resizePolicy"] {
-                set(container, field, new.get(field));
-            }
-        }
-    }
-    let before = text(&current["status"], "qosClass");
-    let after = quality_of_service(&pod["spec"]);
-    if !before.is_empty() && after != before {
-        let detail = "Pod QOS Class may not change as a result of resizing";
-        let errors = [FieldError::invalid(FieldPath::new("spec"), before, detail)];
-        return Err(Box::new(invalid("", "Pod", object::name(current), &errors)));
-    }
+    refused("Pod", current, &pod::ephemeral_containers(&pod, current))?;
     Ok(pod)
 }
 
-/// The class of service that a pod's resources put it into.
-pub fn quality_of_service(spec: &Value) -> &'static str {
-    let containers = || items(spec, "containers").iter().chain(items(spec, "initContainers"));
-    let named = |container: &Value, list: &str, resource: &str| {
-        has(&container["resources"][list], resource)
-    };
-    let resources = ["cpu", "memory"];
-    let any = containers()
-        .any(|c| resources.iter().any(|r| named(c, "requests", r) || named(c, "limits", r)));
-    let limited = containers().all(|c| {
-        resources.iter().all(|r| {
-            let (limit, request) = (&c["resources"]["limits"][*r], &c["resources"]["requests"][*r]);
-            !limit.is_null() && (request.is_null() || request == limit)
-        })
-    });
-    match (any, limited) {
-        (false, _) => "BestEffort",
-        (true, true) => "Guaranteed",
-        (true, false) => "Burstable",
+/// Takes the resources of the pod and its containers, as long as it stays in its class of
+/// service.
+pub fn resize(form: &Value, current: &Value) -> Result<Value, Box<Status>> {
+    let mut pod = current.clone();
+    let count = |pod: &Value, list: &str| items(&pod["spec"], list).len();
+    let lists = ["containers", "initContainers"];
+    if lists.iter().any(|list| count(form, list) != count(current, list)) {
+        // What is more or less than before is for the check to name.
+        pod["spec"] = form["spec"].clone();
+    } else {
+        for list in lists {
+            resized(&mut pod["spec"], &form["spec"], list);
+        }
+        set(&mut pod["spec"], "resources", form["spec"].get("resources"));
+    }
+    refused("Pod", current, &pod::resize(&pod, current))?;
+    Ok(pod)
+}
+
+/// Brings the resources of the containers of one list into `spec`, or the whole list when the
+/// containers are not those that were there.
+fn resized(spec: &mut Value, form: &Value, list: &str) {
+    let wanted = items(form, list);
+    let named = |c: &Value| text(c, "name").to_owned();
+    if wanted.iter().map(named).ne(items(spec, list).iter().map(named)) {
+        set(spec, list, form.get(list));
+        return;
+    }
+    let containers = spec.get_mut(list).and_then(Value::as_array_mut);
+    for (container, new) in containers.into_iter().flatten().zip(wanted) {
+        for field in ["resources", "resizePolicy"] {
+            set(container, field, new.get(field));
+        }
+    }
+}
+
+/// The refusal of an object that is not valid.
+fn refused(kind: &str, current: &Value, errors: &[FieldError]) -> Result<(), Box<Status>> {
+    match errors.is_empty() {
+        true => Ok(()),
+        false => Err(Box::new(invalid("", kind, object::name(current), errors))),
     }
 }
 
@@ -147,9 +109,12 @@ mod tests {
 
     #[test]
     fn a_resize_keeps_the_class_of_service() {
-        let current = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}]},
-            "status": {"qosClass": "BestEffort"}});
-        let form = json!({"spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]}});
+        let of = |resources: Value| {
+            let container = json!({"name": "c", "image": "i", "resources": resources});
+            json!({"metadata": {"name": "p"}, "status": {"qosClass": "BestEffort"},
+                "spec": {"restartPolicy": "Always", "containers": [container]}})
+        };
+        let (current, form) = (of(json!({})), of(json!({"requests": {"cpu": "1"}})));
         assert_eq!(
             resize(&form, &current).expect_err("burstable").message,
             "Pod \"p\" is invalid: spec: Invalid value: \"BestEffort\": Pod QOS Class may not change as a result of resizing"

@@ -107,11 +107,3 @@ pub fn internal(value: &Value) -> Value {
 pub fn percentage(value: &Value) -> Option<i64> {
     value.as_str()?.strip_suffix('%')?.parse().ok()
 }
-
-/// An IP address.
-pub fn ip(text: &str, path: &FieldPath) -> Option<FieldError> {
-    let detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-    text.parse::<std::net::IpAddr>()
-        .is_err()
-        .then(|| FieldError::invalid(path.clone(), text, detail))
-}

@@ -1,15 +1,13 @@
-//! Kinds of the cluster itself: nodes, leases, priority and runtime classes, events, quotas.
+//! Kinds of the cluster itself: leases and priority classes.
 
-use super::read::{differs, flag, has, int, items, text};
-use super::{ErrorList, FieldError, FieldPath, NEGATIVE, check, names};
+use super::read::{flag, int};
+use super::{ErrorList, FieldError, FieldPath, check};
 use crate::object;
-use reddwarf_core::quantity::Quantity;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const USER_PRIORITY_MAX: i64 = 1_000_000_000;
 const SYSTEM_CLASSES: [(&str, i64); 2] =
     [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
-const TAINT_EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 /// Checks a priority class.
 pub fn priority_class(object: &Value) -> ErrorList {
@@ -67,109 +65,10 @@ pub fn lease(object: &Value) -> ErrorList {
     errors
 }
 
-/// Checks a node.
-pub fn node(object: &Value) -> ErrorList {
-    let mut errors = taints(&object["spec"], &FieldPath::new("metadata").child("taints"));
-    for list in ["capacity", "allocatable"] {
-        let path = FieldPath::new("status").child(list);
-        for (name, value) in object["status"][list].as_object().into_iter().flatten() {
-            let text = value.as_str().unwrap_or_default();
-            if Quantity::parse(text).is_ok_and(|q| q.is_negative()) {
-                errors.push(FieldError::invalid(path.child(name), text, NEGATIVE));
-            }
-        }
-    }
-    errors
-}
-
-fn taints(spec: &Value, path: &FieldPath) -> ErrorList {
-    let taints = items(spec, "taints");
-    let mut errors = ErrorList::new();
-    for (at, taint) in taints.iter().enumerate() {
-        let at_path = path.index(at);
-        let (key, value) = (text(taint, "key"), text(taint, "value"));
-        errors.extend(check::named(names::qualified_name, key, &at_path.child("key")));
-        errors.extend(check::named(names::label_value, value, &at_path.child("value")));
-        match text(taint, "effect") {
-            "" => errors.push(FieldError::required(at_path.child("effect"), "")),
-            _ => errors.extend(check::one_of(taint, "effect", &TAINT_EFFECTS, &at_path)),
-        }
-        let same = |t: &Value| text(t, "key") == key && t["effect"] == taint["effect"];
-        if taints[..at].iter().any(same) {
-            let shown =
-                json!({"Key": key, "Value": value, "Effect": taint["effect"], "TimeAdded": null});
-            let mut error = FieldError::duplicate(at_path, shown);
-            error.detail = "taints must be unique by key and effect pair".to_owned();
-            errors.push(error);
-        }
-    }
-    errors
-}
-
-/// Checks an update of a node.
-pub fn node_update(new: &Value, old: &Value) -> ErrorList {
-    let mut errors = node(new);
-    let path = FieldPath::new("spec");
-    let (new, old) = (&new["spec"], &old["spec"]);
-    for (field, shown) in [("podCIDRs", "podCIDR"), ("providerID", "providerID")] {
-        if has(old, field) && differs(new, old, field) {
-            let detail = format!("node updates may not change {shown} except from \"\" to valid");
-            errors.push(FieldError::forbidden(path.child(field), detail));
-        }
-    }
-    errors
-}
-
-/// Checks an event of the core group: it lives where the object lives that it is about.
-pub fn event(object: &Value) -> ErrorList {
-    let about = text(&object["involvedObject"], "namespace");
-    let namespace = object::namespace(object);
-    let fits = about == namespace || (about.is_empty() && namespace == "default");
-    if !fits {
-        let at = FieldPath::new("involvedObject").child("namespace");
-        return vec![FieldError::invalid(at, about, "does not match event.namespace")];
-    }
-    if has(object, "eventTime") { reported(object, "reportingComponent") } else { ErrorList::new() }
-}
-
-/// What an event with `eventTime` must say of who reports it.
-fn reported(object: &Value, reporter: &str) -> ErrorList {
-    let at = |field: &str| FieldPath::new(field);
-    let mut errors = ErrorList::new();
-    let who = text(object, reporter);
-    errors.extend(check::required(who, at(reporter)));
-    errors.extend(check::named(names::qualified_name, who, &at(reporter)));
-    for field in ["reportingInstance", "action", "reason"] {
-        errors.extend(check::required(text(object, field), at(field)));
-    }
-    errors
-}
-
-/// Checks a resource quota.
-pub fn quota(object: &Value) -> ErrorList {
-    let path = FieldPath::new("spec").child("hard");
-    let mut errors = ErrorList::new();
-    for (name, value) in object["spec"]["hard"].as_object().into_iter().flatten() {
-        let text = value.as_str().unwrap_or_default();
-        if Quantity::parse(text).is_ok_and(|q| q.is_negative()) {
-            errors.push(FieldError::invalid(path.key(name), text, NEGATIVE));
-        }
-        errors.extend(check::named(names::qualified_name, name, &path.key(name)));
-    }
-    errors
-}
-
-/// Checks an update of a resource quota.
-pub fn quota_update(new: &Value, old: &Value) -> ErrorList {
-    let mut errors = quota(new);
-    let at = FieldPath::new("spec").child("scopes");
-    errors.extend(check::immutable(&new["spec"], &old["spec"], "scopes", at));
-    errors
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn system_classes_are_the_systems() {
@@ -183,16 +82,6 @@ mod tests {
         assert_eq!(
             priority_class(&class("system-x", 1))[0].detail,
             "priority class names with 'system-' prefix are reserved for system use only. error: system-x is not a known system priority class"
-        );
-    }
-
-    #[test]
-    fn an_event_lives_with_its_object() {
-        let about = |namespace: &str| json!({"metadata": {"namespace": "n"}, "involvedObject": {"namespace": namespace}});
-        assert!(event(&about("n")).is_empty());
-        assert_eq!(
-            event(&about("other"))[0].to_string(),
-            "involvedObject.namespace: Invalid value: \"other\": does not match event.namespace"
         );
     }
 }

@@ -3,6 +3,7 @@
 use super::read::{int, items, text};
 use super::{ErrorList, FieldError, FieldPath, check, names};
 use serde_json::Value;
+use std::collections::HashSet;
 
 const REASON_BYTES_MAX: usize = 1024;
 const MESSAGE_BYTES_MAX: usize = 32 * 1024;
@@ -14,9 +15,10 @@ pub fn all(status: &Value, path: &FieldPath) -> ErrorList {
     let list = path.child("conditions");
     let conditions = items(status, "conditions");
     let mut errors = ErrorList::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, condition) in conditions.iter().enumerate() {
         let kind = text(condition, "type");
-        if conditions[..at].iter().any(|before| text(before, "type") == kind) {
+        if !seen.insert(kind) {
             errors.push(FieldError::duplicate(list.index(at).child("type"), kind));
         }
         errors.extend(one(condition, &list.index(at)));

@@ -5,6 +5,7 @@ use super::read::{entries, has, int, items, text};
 use super::{ErrorList, FieldError, FieldPath, NEGATIVE, check, labels, names};
 use reddwarf_core::quantity::Quantity;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 const DRIVER_NAME_BYTES_MAX: usize = 63;
 const NODE_ID_BYTES_MAX: usize = 192;
@@ -55,14 +56,13 @@ pub fn driver(object: &Value) -> ErrorList {
 fn token_requests(spec: &Value) -> ErrorList {
     let list = path().child("tokenRequests");
     let mut errors = ErrorList::new();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, request) in items(spec, "tokenRequests").iter().enumerate() {
         let (at, audience) = (list.index(at), text(request, "audience"));
-        if seen.contains(&audience) {
+        if !seen.insert(audience) {
             errors.push(FieldError::duplicate(at.child("audience"), audience));
             continue;
         }
-        seen.push(audience);
         let Some(seconds) = int(request, "expirationSeconds") else { continue };
         let at = at.child("expirationSeconds");
         if seconds < TOKEN_SECONDS_MIN {
@@ -94,6 +94,7 @@ pub fn node(object: &Value) -> ErrorList {
     let list = path().child("drivers");
     let drivers = items(&object["spec"], "drivers");
     let mut errors = ErrorList::new();
+    let mut named: HashSet<&str> = HashSet::new();
     for (at, driver) in drivers.iter().enumerate() {
         let path = list.index(at);
         let name = text(driver, "name");
@@ -101,7 +102,7 @@ pub fn node(object: &Value) -> ErrorList {
         errors.extend(node_id(text(driver, "nodeID"), &path.child("nodeID")));
         let allocatable = path.child("allocatable");
         errors.extend(check::not_negative(&driver["allocatable"], "count", &allocatable));
-        if drivers[..at].iter().any(|before| text(before, "name") == name) {
+        if !named.insert(name) {
             errors.push(FieldError::duplicate(path.child("name"), name));
         }
         errors.extend(topology_keys(driver, &path));
@@ -119,13 +120,12 @@ fn node_id(id: &str, at: &FieldPath) -> Option<FieldError> {
 /// Errors of the keys are those of the driver: upstream does not name the list.
 fn topology_keys(driver: &Value, path: &FieldPath) -> ErrorList {
     let mut errors = ErrorList::new();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for key in items(driver, "topologyKeys").iter().filter_map(Value::as_str) {
         errors.extend(check::required(key, path.clone()));
-        if seen.contains(&key) {
+        if !seen.insert(key) {
             errors.push(FieldError::duplicate(path.clone(), key));
         }
-        seen.push(key);
         errors.extend(check::named(names::qualified_name, key, path));
     }
     errors

@@ -81,6 +81,14 @@ impl FieldPath {
         }
     }
 
+    /// The path of another field of the same object.
+    pub fn sibling(&self, name: &str) -> Self {
+        match self.0.rsplit_once('.') {
+            Some((parent, _)) => FieldPath(format!("{parent}.{name}")),
+            None => FieldPath::new(name),
+        }
+    }
+
     /// The path of a list item.
     pub fn index(&self, at: usize) -> Self {
         FieldPath(format!("{}[{at}]", self.0))

@@ -146,7 +146,7 @@ fn finalizers(meta: &Value) -> ErrorList {
     let mut errors = ErrorList::new();
     let found: Vec<&str> = items(meta, "finalizers").iter().filter_map(Value::as_str).collect();
     for name in &found {
-        errors.extend(finalizer(name, &list));
+        errors.extend(qualified_finalizer(name, &list));
     }
     if found.contains(&"orphan") && found.contains(&"foregroundDeletion") {
         let detail = "finalizer orphan and foregroundDeletion cannot be both set";
@@ -156,17 +156,30 @@ fn finalizers(meta: &Value) -> ErrorList {
     errors
 }
 
+fn qualified_finalizer(name: &str, at: &FieldPath) -> ErrorList {
+    let wrong = names::qualified_name(name).into_iter();
+    wrong.map(|e| FieldError::invalid(at.clone(), name, e)).collect()
+}
+
+/// A finalizer without a domain is one of those that are known.
+fn known_finalizer(name: &str, at: &FieldPath) -> Option<FieldError> {
+    let detail = "name is neither a standard finalizer name nor is it fully qualified";
+    (!name.contains('/') && !STANDARD_FINALIZERS.contains(&name))
+        .then(|| FieldError::invalid(at.clone(), name, detail))
+}
+
 /// Checks the name of one finalizer.
 pub fn finalizer(name: &str, at: &FieldPath) -> ErrorList {
-    let mut errors: ErrorList = names::qualified_name(name)
-        .into_iter()
-        .map(|e| FieldError::invalid(at.clone(), name, e))
-        .collect();
-    if errors.is_empty() && !name.contains('/') && !STANDARD_FINALIZERS.contains(&name) {
-        let detail = "name is neither a standard finalizer name nor is it fully qualified";
-        errors.push(FieldError::invalid(at.clone(), name, detail));
-    }
+    let mut errors = qualified_finalizer(name, at);
+    errors.extend(known_finalizer(name, at));
     errors
+}
+
+/// What most kinds ask of finalizers on top.
+pub fn known_finalizers(object: &Value) -> ErrorList {
+    let list = path().child("finalizers");
+    let each = items(&object["metadata"], "finalizers").iter().enumerate();
+    each.filter_map(|(at, name)| known_finalizer(name.as_str()?, &list.index(at))).collect()
 }
 
 /// Compares the metadata of an update with that of the stored object.
@@ -252,11 +265,17 @@ mod tests {
     #[test]
     fn finalizers_are_qualified() {
         let object = json!({"metadata": {"name": "a", "finalizers": ["nope", "orphan", "a.b/c"]}});
+        assert!(metadata(&object, false, names::subdomain).is_empty());
         assert_eq!(
-            shown(&metadata(&object, false, names::subdomain)),
+            shown(&known_finalizers(&object)),
             [
-                "metadata.finalizers: Invalid value: \"nope\": name is neither a standard finalizer name nor is it fully qualified"
+                "metadata.finalizers[0]: Invalid value: \"nope\": name is neither a standard finalizer name nor is it fully qualified"
             ]
+        );
+        let odd = json!({"metadata": {"name": "a", "finalizers": ["a b/c"]}});
+        assert_eq!(
+            metadata(&odd, false, names::subdomain)[0].field.to_string(),
+            "metadata.finalizers"
         );
     }
 

@@ -4,6 +4,7 @@
 pub type NameRule = fn(&str) -> Vec<String>;
 
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const UNDERSCORED: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9_]([-_a-z0-9]*[a-z0-9_])?(\\.[a-z0-9_]([-_a-z0-9]*[a-z0-9_])?)*')";
 const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 const QUALIFIED_NAME: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
@@ -62,6 +63,12 @@ fn check(text: &str, max: usize, ok: bool, explanation: &str) -> Vec<String> {
 /// RFC 1123 subdomain: the usual name of an object.
 pub fn subdomain(text: &str) -> Vec<String> {
     check(text, SUBDOMAIN_CHARS_MAX, is_subdomain(text), SUBDOMAIN)
+}
+
+/// The same, with underscores: a domain that is searched.
+pub fn underscored_subdomain(text: &str) -> Vec<String> {
+    let ok = is_subdomain(&text.split('_').collect::<Vec<_>>().join("0"));
+    check(text, SUBDOMAIN_CHARS_MAX, ok, UNDERSCORED)
 }
 
 /// RFC 1123 label. A text that is a subdomain is told that dots are what is wrong.

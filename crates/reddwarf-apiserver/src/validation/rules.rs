@@ -3,8 +3,9 @@
 use super::names::{self, NameRule};
 use super::{
     ErrorList, admission, api_service, apps, autoscaling, batch, budget, certificate, cluster,
-    config, csi, endpoint_slice, flow, network, network_policy, pod, rbac, resource, runtime_class,
-    service, service_range, storage, storage_class, workload,
+    config, csi, endpoint_slice, endpoints, event, flow, limit_range, load_balancer, namespace,
+    network, network_policy, node, persistent_volume, pod, quota, rbac, replication, resource,
+    runtime_class, service, service_range, storage_class, volume_claim,
 };
 use serde_json::Value;
 
@@ -16,6 +17,10 @@ pub struct Rules {
     pub revalidates_metadata: bool,
     /// Whether its strategy compares the metadata with the stored one again at an update.
     pub compares_metadata: bool,
+    /// Whether a finalizer without a domain must be one of those that are known.
+    pub known_finalizers: bool,
+    /// Whether the metadata of a new object is looked at when all else is fine.
+    pub metadata_last: bool,
     /// Checks a new object.
     pub create: fn(&Value) -> ErrorList,
     /// Checks an update of the main resource: (new, old).
@@ -24,10 +29,30 @@ pub struct Rules {
     pub status: fn(&Value, &Value) -> ErrorList,
 }
 
+/// The groups whose kinds ask that a finalizer is known when it has no domain.
+const KNOWN_FINALIZERS: [&str; 14] = [
+    "",
+    "apps",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "discovery.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+    "networking.k8s.io",
+    "node.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "resource.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+];
+
 const NONE: Rules = Rules {
     name: names::subdomain,
     revalidates_metadata: false,
     compares_metadata: true,
+    known_finalizers: false,
+    metadata_last: false,
     create: |_| ErrorList::new(),
     update: |_, _| ErrorList::new(),
     status: |_, _| ErrorList::new(),
@@ -40,6 +65,10 @@ const fn of(create: fn(&Value) -> ErrorList, update: fn(&Value, &Value) -> Error
 impl Rules {
     /// The rules of a built-in kind; a kind that is not listed has plain metadata.
     pub fn of(group: &str, kind: &str) -> Rules {
+        Rules { known_finalizers: KNOWN_FINALIZERS.contains(&group), ..Rules::of_kind(group, kind) }
+    }
+
+    fn of_kind(group: &str, kind: &str) -> Rules {
         match group {
             "" => core(kind),
             "apps" => apps_kind(kind),
@@ -52,6 +81,7 @@ impl Rules {
                 .with_status(certificate::status)
                 .whole(),
             "rbac.authorization.k8s.io" => rbac_kind(kind),
+            "events.k8s.io" => of(event::create, event::update).named(names::path_segment).once(),
             "networking.k8s.io" | "discovery.k8s.io" => networking(kind),
             "storage.k8s.io" => storage_kind(kind),
             "resource.k8s.io" => devices(kind),
@@ -78,6 +108,11 @@ impl Rules {
         Rules { revalidates_metadata: true, ..self }
     }
 
+    /// Its strategy leaves the metadata to the checks for all kinds, or checks it itself.
+    const fn once(self) -> Rules {
+        Rules { compares_metadata: false, metadata_last: true, ..self }
+    }
+
     /// Its update looks at the metadata no more than those of all kinds do.
     const fn uncompared(self) -> Rules {
         Rules { compares_metadata: false, ..self }
@@ -94,22 +129,26 @@ fn core(kind: &str) -> Rules {
         "ConfigMap" => of(config::config_map, config::config_map_update).whole(),
         "Secret" => of(config::secret, config::secret_update).whole(),
         "Pod" => of(pod::create, pod::update).with_status(pod::status).whole(),
-        "Namespace" => of(workload::namespace, |_, _| ErrorList::new()).named(names::label),
+        "Namespace" => of(namespace::create, |new, _| namespace::create(new))
+            .named(names::label)
+            .with_status(namespace::status)
+            .whole(),
         "Service" => of(service::create, service::update)
             .named(names::label)
-            .with_status(service::status)
-            .whole(),
-        "Endpoints" => of(service::endpoints, |new, _| service::endpoints(new)),
-        "Node" => of(cluster::node, cluster::node_update),
-        "Event" => of(cluster::event, |_, _| ErrorList::new()).named(names::path_segment),
-        "ResourceQuota" => of(cluster::quota, cluster::quota_update),
-        "PersistentVolume" => of(storage::volume, storage::volume_update).whole(),
-        "PersistentVolumeClaim" => of(storage::claim, storage::claim_update),
-        "PodTemplate" => of(workload::pod_template, |new, _| workload::pod_template(new)),
-        "ReplicationController" => {
-            of(workload::replication_controller, workload::replication_controller_update)
-                .with_status(workload::replica_status)
+            .with_status(load_balancer::status),
+        "Endpoints" => of(endpoints::create, endpoints::update).whole(),
+        "Node" => of(node::create, node::update).with_status(node::status).whole(),
+        "Event" => of(event::core, |new, _| event::core(new)).named(names::path_segment).once(),
+        "LimitRange" => of(limit_range::limit_range, |new, _| limit_range::limit_range(new)).anew(),
+        "ResourceQuota" => of(quota::create, quota::update).with_status(quota::status),
+        "PersistentVolume" => of(persistent_volume::create, persistent_volume::update).whole(),
+        "PersistentVolumeClaim" => {
+            of(volume_claim::create, volume_claim::update).with_status(volume_claim::status).whole()
         }
+        "PodTemplate" => of(replication::template, replication::template_update),
+        "ReplicationController" => of(replication::controller, replication::controller_update)
+            .with_status(replication::status),
+        "ServiceAccount" => NONE.whole(),
         _ => NONE,
     }
 }

@@ -3,14 +3,14 @@
 use super::read::{has, items, text};
 use super::{ErrorList, FieldError, FieldPath, check, labels, names, pod};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 /// Checks a runtime class.
 pub fn create(object: &Value) -> ErrorList {
     let handler = text(object, "handler");
     let mut errors = check::required_name(names::label, handler, &FieldPath::new("handler"));
     if has(object, "overhead") {
-        // Upstream takes the overhead for the limits of a container.
-        let at = FieldPath::new("overhead").child("limits");
+        let at = FieldPath::new("overhead");
         errors.extend(pod::amounts(&object["overhead"]["podFixed"], &at));
     }
     let (scheduling, at) = (&object["scheduling"], FieldPath::new("scheduling"));
@@ -24,8 +24,8 @@ fn repeated(scheduling: &Value, list: &FieldPath) -> ErrorList {
     const KEY: [&str; 4] = ["key", "operator", "value", "effect"];
     let tolerations = items(scheduling, "tolerations");
     let key = |toleration: &Value| KEY.map(|field| text(toleration, field).to_owned());
-    let each = tolerations.iter().enumerate();
-    let again = each.filter(|(at, one)| tolerations[..*at].iter().any(|b| key(b) == key(one)));
+    let mut seen: HashSet<[String; 4]> = HashSet::new();
+    let again = tolerations.iter().enumerate().filter(|(_, one)| !seen.insert(key(one)));
     again
         .map(|(at, one)| {
             let shown = json!({"Key": text(one, "key"), "Operator": text(one, "operator"),
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn the_overhead_is_of_known_resources() {
         let errors = create(&json!({"handler": "h", "overhead": {"podFixed": {"odd": "-1"}}}));
-        assert_eq!(errors.len(), 2);
+        assert_eq!(errors.len(), 3, "unqualified, not of containers, negative");
         assert_eq!(errors[0].field.to_string(), "overhead.limits[odd]");
     }
 }

@@ -1,15 +1,11 @@
 //! Workloads that make pods from a template.
 
-use super::read::{differs, has, int, is_empty, items, text};
-use super::{ErrorList, FieldError, FieldPath, check, labels, pod};
-use serde_json::{Value, json};
+use super::read::{differs, has, text};
+use super::{ErrorList, FieldError, FieldPath, labels, pod};
+use serde_json::Value;
 
 fn path() -> FieldPath {
     FieldPath::new("spec")
-}
-
-fn numbers(spec: &Value, fields: &[&str]) -> ErrorList {
-    fields.iter().filter_map(|field| check::not_negative(spec, field, &path())).collect()
 }
 
 /// The selector must match the template's labels; one that cannot be read is told of elsewhere.
@@ -43,76 +39,8 @@ pub fn running_template(spec: &Value, kind: &str) -> ErrorList {
     errors
 }
 
-/// Checks an update of the status of a replica set or replication controller.
-pub fn replica_status(new: &Value, _old: &Value) -> ErrorList {
-    let status = &new["status"];
-    let at = FieldPath::new("status");
-    let counts = ["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"];
-    let count = |field| int(status, field).unwrap_or_default();
-    let mut errors: ErrorList =
-        counts.iter().filter_map(|field| check::not_negative(status, field, &at)).collect();
-    for field in &counts[1..] {
-        if count(field) > count("replicas") {
-            let detail = "cannot be greater than status.replicas";
-            errors.push(FieldError::invalid(at.child(field), count(field), detail));
-        }
-    }
-    if count("availableReplicas") > count("readyReplicas") {
-        let detail = "cannot be greater than readyReplicas";
-        let at = at.child("availableReplicas");
-        errors.push(FieldError::invalid(at, count("availableReplicas"), detail));
-    }
-    errors
-}
-
-/// Checks a replication controller, whose selector is a plain map.
-pub fn replication_controller(object: &Value) -> ErrorList {
-    let spec = &object["spec"];
-    let mut errors = numbers(spec, &["minReadySeconds"]);
-    let chosen = spec.get("selector").filter(|s| !is_empty(s));
-    if chosen.is_none() {
-        errors.push(FieldError::required(path().child("selector"), ""));
-    }
-    errors.extend(numbers(spec, &["replicas"]));
-    if !has(spec, "template") {
-        errors.push(FieldError::required(path().child("template"), ""));
-        return errors;
-    }
-    let of_template = &spec["template"]["metadata"]["labels"];
-    let wanted = json!({ "matchLabels": chosen });
-    if chosen.is_some() && !labels::matches(&wanted, of_template) {
-        let at = path().child("template").child("metadata").child("labels");
-        let detail = "`selector` does not match template `labels`";
-        errors.push(FieldError::invalid(at, of_template.clone(), detail));
-    }
-    errors.extend(running_template(spec, "ReplicationController"));
-    errors
-}
-
-/// Checks an update of a replication controller.
-pub fn replication_controller_update(new: &Value, _old: &Value) -> ErrorList {
-    replication_controller(new)
-}
-
 /// Whether any field outside `free` differs.
 pub fn changed_but(new: &Value, old: &Value, free: &[&str]) -> bool {
     let fields = new.as_object().into_iter().chain(old.as_object()).flat_map(|o| o.keys());
     fields.filter(|f| !free.contains(&f.as_str())).any(|field| differs(new, old, field))
-}
-
-/// Checks a pod template.
-pub fn pod_template(object: &Value) -> ErrorList {
-    pod::template(&object["template"], &FieldPath::new("template"))
-}
-
-/// Checks a namespace's own finalizers.
-pub fn namespace(object: &Value) -> ErrorList {
-    let list = path().child("finalizers");
-    items(&object["spec"], "finalizers")
-        .iter()
-        .enumerate()
-        .flat_map(|(at, name)| {
-            super::meta::finalizer(name.as_str().unwrap_or_default(), &list.index(at))
-        })
-        .collect()
 }

@@ -128,6 +128,7 @@ async fn attempt(
         x.server.chain().admit(&mut attributes).await?;
         (attributes.preconditions, attributes.warnings)
     };
+    warnings.extend(validation::early_warnings(kind, &object));
     prepare(x, &mut object);
     let extra = allocation::on_create(kind, &mut object, view)?;
     let errors = validation::create(kind, &object);

@@ -135,10 +135,12 @@ async fn attempt(
         }
         Fate::Removed(Some(last)) => {
             // Watchers see the mark before the removal, as upstream's two writes show it.
-            store(x, stored, &last, also).await?;
+            let mark = store(x, stored, &last, also).await?;
             let view = x.server.store().view();
-            let Some(marked) = view.get(&stored.key) else {
-                return Ok(removed(x, stored, stored.bytes.clone()));
+            let same = |now: &&Arc<StoredObject>| now.index.uid == stored.index.uid;
+            let Some(marked) = view.get(&stored.key).filter(same) else {
+                // Somebody else has removed it meanwhile, and another may have its name by now.
+                return Ok(removed(x, stored, mark));
             };
             let revision = remove(x, marked, &view, Vec::new()).await?;
             Ok(removed(x, stored, marked.bytes_at(revision)))

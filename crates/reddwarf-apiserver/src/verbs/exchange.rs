@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use reddwarf_core::gvk::parse_api_version;
+use reddwarf_core::limits::PROPOSAL_BYTES_MAX;
 use reddwarf_core::{
     Author, BranchId, Change, Committed, Expectation, Fence, ObjectKey, Precondition, ProposeError,
     Revision, Status, View, Write,
@@ -154,6 +155,11 @@ impl Exchange<'_> {
         preconditions: Vec<Precondition>,
         changes: Vec<Change>,
     ) -> Result<Committed, ProposeError> {
+        let bytes: usize = changes.iter().map(bytes_of).sum();
+        if bytes > PROPOSAL_BYTES_MAX {
+            let why = format!("limit is {PROPOSAL_BYTES_MAX}, the stored form has {bytes}");
+            return Err(ProposeError::TooLarge(why));
+        }
         let write = Write {
             branch: BranchId::MAIN,
             author: self.author(),
@@ -203,6 +209,13 @@ impl Exchange<'_> {
         let index = index(self.kind, &json!({"metadata": object["metadata"]}));
         let (body, version_offset) = (encoded.bytes, encoded.version_offset);
         Change::Put { key, body, version_offset, index, salt: None }
+    }
+}
+
+fn bytes_of(change: &Change) -> usize {
+    match change {
+        Change::Put { body, .. } => body.len(),
+        Change::Delete { .. } => 0,
     }
 }
 

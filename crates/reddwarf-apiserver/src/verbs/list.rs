@@ -64,9 +64,22 @@ async fn exact(x: &Exchange<'_>, revision: Revision) -> Result<View, ReadError> 
     store.view_at(&x.kind.storage.collection, revision)
 }
 
+/// The key of what a token names, within the list that the request asks for.
 fn key_after(x: &Exchange<'_>, after: &str) -> ObjectKey {
-    let (namespace, name) = after.split_once('/').unwrap_or(("", after));
+    let (namespace, name) = match x.info.namespace.as_deref() {
+        Some(namespace) => (namespace, after),
+        None if x.kind.namespaced() => after.split_once('/').unwrap_or((after, "")),
+        None => ("", after),
+    };
     x.kind.storage.collection.key(namespace, name)
+}
+
+/// What [`key_after`] reads.
+fn name_within(x: &Exchange<'_>, key: &ObjectKey) -> String {
+    match x.info.namespace {
+        None if x.kind.namespaced() => format!("{}/{}", key.namespace(), key.name()),
+        _ => key.name().to_owned(),
+    }
 }
 
 fn take(
@@ -84,7 +97,7 @@ fn take(
         matching.by_ref().take(options.limit.unwrap_or(usize::MAX)).cloned().collect();
     let more = matching.next().is_some();
     let next = items.last().filter(|_| more).map(|object| {
-        let after = format!("{}/{}", object.key.namespace(), object.key.name());
+        let after = name_within(x, &object.key);
         Token { revision: Some(view.revision.0), after }.encode()
     });
     let remaining = (more && selection.is_everything()).then(|| 1 + matching.count() as u64);

@@ -231,8 +231,10 @@ async fn attempt(
     if !errors.is_empty() {
         return Err(invalid_object(kind, x.name(), &errors).into());
     }
-    if x.subresource().is_empty() {
-        warnings.extend(validation::warnings(kind, &new, Some(&old)));
+    match x.subresource() {
+        "" => warnings.extend(validation::warnings(kind, &new, Some(&old))),
+        "status" => warnings.extend(validation::status_warnings(kind, &new)),
+        _ => (),
     }
     {
         let attributes =

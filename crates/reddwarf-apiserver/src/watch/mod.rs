@@ -9,7 +9,7 @@ mod framing;
 pub use framing::Framing;
 
 use crate::list::ReadOptions;
-use crate::metrics::WatcherGuard;
+use crate::metrics::GaugeGuard;
 use crate::selection::Selection;
 use crate::verbs::Exchange;
 use bytes::{Bytes, BytesMut};
@@ -68,7 +68,7 @@ pub struct Watcher {
     next_bookmark: Instant,
     deadline: Instant,
     stopping: watch::Receiver<bool>,
-    _counted: WatcherGuard,
+    _counted: GaugeGuard,
 }
 
 impl Watcher {

@@ -10,7 +10,7 @@ mod serve;
 
 pub use connection::CallError;
 pub use dial::{Identity, Lane, PeerClient};
-pub use frame::{ALPN, Kind, WIRE_VERSION};
+pub use frame::{ALPN, FrameReader, Kind, WIRE_VERSION};
 pub use message::*;
 pub use network::{Network, PeerClients};
 pub use serve::{PeerHandler, common_name, serve};

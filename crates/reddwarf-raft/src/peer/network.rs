@@ -173,10 +173,15 @@ impl NetworkClient {
         let answer = self.call(Lane::Snapshot, Kind::SnapshotBegin, begin, step, action).await?;
         let transfer: u64 = decode(&answer).map_err(|error| codec_error(&error))?;
         let mut number = 0;
-        while let Some(bytes) = reader.next_chunk().await.map_err(storage)? {
+        let mut next = reader.next_chunk().await.map_err(storage)?;
+        while let Some(bytes) = next {
             let chunk = SnapshotChunk { transfer, number, bytes };
             let chunk = encode(&chunk).map_err(|error| codec_error(&error))?;
-            self.call(Lane::Snapshot, Kind::SnapshotChunk, chunk, step, action).await?;
+            let sent = self.call(Lane::Snapshot, Kind::SnapshotChunk, chunk, step, action);
+            // The next part is read while the other side takes this one.
+            let (sent, read) = tokio::join!(sent, reader.next_chunk());
+            sent?;
+            next = read.map_err(storage)?;
             number += 1;
         }
         let end = encode(&transfer).map_err(|error| codec_error(&error))?;

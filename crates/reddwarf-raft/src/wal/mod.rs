@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod crash_tests;
 mod disk;
-pub(crate) mod record;
+pub mod record;
 mod recovery;
 mod segment;
 mod submit;

@@ -19,7 +19,9 @@ pub(super) fn add(registry: &mut Registry) {
         V1.namespaced("PodTemplate", "podtemplates")
             .table(columns::POD_TEMPLATE)
             .generation()
-            .defaults(workload::pod_template),
+            .defaults(workload::pod_template)
+            .on_create(prepare::pod_template_create)
+            .on_update(prepare::pod_template_update),
     );
     registry.add(
         V1.namespaced("ReplicationController", "replicationcontrollers")
@@ -30,13 +32,16 @@ pub(super) fn add(registry: &mut Registry) {
             .with_scale()
             .selectable(selectable::STATUS_REPLICAS)
             .defaults(workload::replication_controller)
+            .on_create(prepare::replication_controller_create)
+            .on_update(prepare::replication_controller_update)
             .generation(),
     );
     registry.add(
         V1.namespaced("ResourceQuota", "resourcequotas")
             .table(columns::QUOTA)
             .short(&["quota"])
-            .with_status(),
+            .with_status()
+            .defaults(policy::resource_quota),
     );
     registry.add(
         V1.namespaced("Secret", "secrets")
@@ -48,6 +53,8 @@ pub(super) fn add(registry: &mut Registry) {
         V1.namespaced("ServiceAccount", "serviceaccounts")
             .table(columns::NAME_AND_AGE)
             .short(&["sa"])
+            .on_create(prepare::service_account_create)
+            .on_update(prepare::service_account_update)
             .sub_of(
                 "token",
                 GroupVersion("authentication.k8s.io", "v1"),
@@ -123,7 +130,10 @@ fn namespaces_and_nodes(registry: &mut Registry) {
             .with_status()
             .selectable(selectable::NODE)
             .status_at_creation()
-            .defaults(policy::node),
+            .defaults(policy::node)
+            .on_create(prepare::node_create)
+            .on_update(prepare::node_update)
+            .on_status_update(prepare::node_status_update),
     );
 }
 
@@ -166,6 +176,7 @@ fn pod() -> Kind {
         .selectable(selectable::POD)
         .defaults(pod::pod)
         .on_create(prepare::pod_create)
+        .on_update(prepare::pod_update)
         .on_status_update(prepare::pod_status_update)
         .generation()
         .grace(pod_grace_seconds)
@@ -178,5 +189,7 @@ fn pod_grace_seconds(pod: &Value) -> u64 {
     if !bound || ended {
         return 0;
     }
-    pod["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap_or(30)
+    let seconds = pod["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
+    // What is negative counts as the least that is not at once.
+    u64::try_from(seconds).unwrap_or(1)
 }

@@ -3,7 +3,7 @@
 use crate::defaults::network;
 use crate::registry::builder::GroupVersion;
 use crate::registry::kind::Generation;
-use crate::registry::{Registry, prepare, selectable};
+use crate::registry::{Registry, prepare};
 use crate::table::columns;
 
 const V1: GroupVersion = GroupVersion("networking.k8s.io", "v1");
@@ -23,12 +23,7 @@ pub(super) fn add(registry: &mut Registry) {
             .with_status()
             .generation(),
     );
-    registry.add(
-        V1.cluster("IPAddress", "ipaddresses")
-            .table(columns::IP_ADDRESS)
-            .short(&["ip"])
-            .selectable(selectable::IP_ADDRESS),
-    );
+    registry.add(V1.cluster("IPAddress", "ipaddresses").table(columns::IP_ADDRESS).short(&["ip"]));
     registry.add(
         V1.namespaced("NetworkPolicy", "networkpolicies")
             .table(columns::NETWORK_POLICY)

@@ -5,13 +5,18 @@
 
 mod certificate;
 mod device;
+mod features;
 mod pod;
 mod storage;
 mod workload;
 
 pub use certificate::{request_status_update, request_update, times as condition_times};
 pub use device::{claim_status_update as device_claim_status_update, slice_create, slice_update};
-pub use pod::{pod_create, pod_status_update};
+pub use features::{
+    pod_template_create, pod_template_update, replication_controller_create,
+    replication_controller_update,
+};
+pub use pod::{app_armor_to_copy, pod_create, pod_status_update, pod_update, qos_class};
 pub use storage::{claim_create, claim_update, volume_create, volume_status_update};
 pub use workload::{
     daemon_set_create, daemon_set_update, deployment_status_update, job_create,
@@ -48,6 +53,39 @@ pub fn lease_create(object: &mut Value) {
 /// See [`lease_create`].
 pub fn lease_update(new: &mut Value, _old: &Value) {
     lease_create(new);
+}
+
+/// What configures a node is chosen elsewhere nowadays.
+pub fn node_create(object: &mut Value) {
+    remove(object, "spec.configSource");
+    remove(object, "status.config");
+}
+
+/// See [`node_create`].
+pub fn node_update(new: &mut Value, old: &Value) {
+    if at(old, "spec.configSource").is_none() {
+        remove(new, "spec.configSource");
+    }
+}
+
+/// See [`node_create`].
+pub fn node_status_update(new: &mut Value, old: &Value) {
+    if at(old, "status.config").is_none() {
+        remove(new, "status.config");
+    }
+}
+
+/// Secrets of an account are named, and nothing else.
+pub fn service_account_create(object: &mut Value) {
+    each(object, "secrets", |secret| {
+        let name = secret.get("name").cloned();
+        *secret = name.map_or_else(|| json!({}), |name| json!({"name": name}));
+    });
+}
+
+/// See [`service_account_create`].
+pub fn service_account_update(new: &mut Value, _old: &Value) {
+    service_account_create(new);
 }
 
 /// The topology of older versions cannot be written.

@@ -8,6 +8,7 @@ use super::variable::{Given, OF_REQUESTS, match_conditions, variables};
 use super::{FAILURE_POLICIES, REINVOCATION_POLICIES};
 use crate::object;
 use serde_json::Value;
+use std::collections::HashSet;
 
 const ANNOTATIONS_MAX: usize = 20;
 const ANNOTATION_BYTES_MAX: usize = 5 * 1024;
@@ -174,6 +175,7 @@ fn audit_annotations(annotations: &[Value], policy: &str, declared: &[&str]) -> 
         let detail = format!("must not have more than {ANNOTATIONS_MAX} auditAnnotations");
         errors.push(FieldError::invalid(list.clone(), annotations.to_vec(), detail));
     }
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, annotation) in annotations.iter().enumerate() {
         let path = list.index(at);
         let (key, at_key) = (text(annotation, "key"), path.child("key"));
@@ -184,7 +186,7 @@ fn audit_annotations(annotations: &[Value], policy: &str, declared: &[&str]) -> 
         } else {
             errors.extend(given.check(annotation, "valueExpression", &path));
         }
-        if annotations[..at].iter().any(|before| text(before, "key") == key) {
+        if !seen.insert(key) {
             errors.push(FieldError::duplicate(at_key, key));
         }
     }

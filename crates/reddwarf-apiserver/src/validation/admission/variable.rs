@@ -4,6 +4,7 @@ use super::super::expression::{self, Expected};
 use super::super::read::{items, text};
 use super::super::{ErrorList, FieldError, FieldPath, check, names};
 use serde_json::Value;
+use std::collections::HashSet;
 
 const CONDITIONS_MAX: usize = 64;
 /// Words that CEL keeps to itself.
@@ -63,13 +64,13 @@ pub fn match_conditions(of: &Value, declared: &[&str], path: &FieldPath) -> Erro
     let (conditions, list) = (items(of, "matchConditions"), path.child("matchConditions"));
     let mut errors: ErrorList =
         check::too_many(conditions.len(), CONDITIONS_MAX, &list).into_iter().collect();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, condition) in conditions.iter().enumerate() {
         let path = list.index(at);
         errors.extend(given.check(condition, "expression", &path));
         let (name, at_name) = (text(condition, "name"), path.child("name"));
         errors.extend(check::required_name(names::qualified_name, name, &at_name));
-        let again = conditions[..at].iter().any(|before| text(before, "name") == name);
-        if !name.is_empty() && again {
+        if !seen.insert(name) && !name.is_empty() {
             errors.push(FieldError::duplicate(at_name, name));
         }
     }

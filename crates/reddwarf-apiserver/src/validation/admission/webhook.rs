@@ -6,6 +6,7 @@ use super::rule::{OPERATIONS, rule};
 use super::variable::{OF_REQUESTS, match_conditions};
 use super::{FAILURE_POLICIES, MATCH_POLICIES, REINVOCATION_POLICIES};
 use serde_json::Value;
+use std::collections::HashSet;
 
 const REVIEW_VERSIONS: [&str; 2] = ["v1", "v1beta1"];
 const NO_SIDE_EFFECTS: [&str; 2] = ["None", "NoneOnDryRun"];
@@ -47,7 +48,10 @@ impl Asked {
                 .iter()
                 .all(|hook| NO_SIDE_EFFECTS.contains(&text(hook, "sideEffects"))),
             known_version: old.iter().all(known),
-            unique_names: (1..names.len()).all(|at| !names[..at].contains(&names[at])),
+            unique_names: {
+                let mut seen = HashSet::new();
+                names.iter().all(|name| seen.insert(name))
+            },
             label_values: selectors
                 .into_iter()
                 .all(|selector| labels::selector(selector, &FieldPath::new("")).is_empty()),
@@ -96,12 +100,13 @@ fn webhooks(object: &Value, asked: Asked) -> ErrorList {
     let list = FieldPath::new("webhooks");
     let hooks = items(object, "webhooks");
     let mut errors = ErrorList::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (at, hook) in hooks.iter().enumerate() {
         let path = list.index(at);
         errors.extend(webhook(hook, asked, &path));
         errors.extend(review_versions(hook, asked, &path.child("admissionReviewVersions")));
         let name = text(hook, "name");
-        let again = hooks[..at].iter().any(|before| text(before, "name") == name);
+        let again = !seen.insert(name);
         if asked.unique_names && !name.is_empty() && again {
             errors.push(FieldError::duplicate(path.child("name"), name));
         }

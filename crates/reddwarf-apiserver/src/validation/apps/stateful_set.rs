@@ -4,7 +4,7 @@ use super::rolling::{at_most_all, is_nothing};
 use super::{numbers, path, selected_template, status, template};
 use crate::validation::read::{has, items, text};
 use crate::validation::workload::changed_but;
-use crate::validation::{ErrorList, FieldError, FieldPath, check, names, storage};
+use crate::validation::{ErrorList, FieldError, FieldPath, check, names, volume_claim};
 use serde_json::{Value, json};
 
 /// What an update need not look at: it cannot change, or has not.
@@ -62,7 +62,7 @@ fn claims(spec: &Value) -> ErrorList {
     let list = path().child("volumeClaimTemplates");
     let mut errors = ErrorList::new();
     for (i, claim) in items(spec, "volumeClaimTemplates").iter().enumerate() {
-        errors.extend(storage::claim(claim).into_iter().map(|error| {
+        errors.extend(volume_claim::create(claim).into_iter().map(|error| {
             let field = FieldPath::new(&format!("{}.{}", list.index(i), error.field));
             FieldError { field, ..error }
         }));

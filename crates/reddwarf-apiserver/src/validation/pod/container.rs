@@ -1,69 +1,99 @@
 //! Containers of a pod.
 
-use super::probe;
-use crate::validation::read::{flag, has, int, items, text};
+use super::ratchet::{Ratchet, has_host_users};
+use super::volume::Volumes;
+use super::{environment, hooks, mount, resources, restart, security};
+use crate::validation::read::{has, int, items, text};
 use crate::validation::{ErrorList, FieldError, FieldPath, check, names};
-use reddwarf_core::quantity::Quantity;
 use serde_json::Value;
 
 const PULL_POLICIES: [&str; 3] = ["Always", "IfNotPresent", "Never"];
 const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
 const MESSAGE_POLICIES: [&str; 2] = ["File", "FallbackToLogsOnError"];
-const USER_ID_MAX: i64 = 2_147_483_647;
-const ENVIRONMENT_SOURCES: [&str; 5] =
-    ["fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"];
-const FIELD_PATHS: [&str; 9] = [
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-    "spec.nodeName",
-    "spec.serviceAccountName",
-    "status.hostIP",
-    "status.hostIPs",
-    "status.podIP",
-    "status.podIPs",
-];
 
-/// Checks the containers and init containers of a pod's specification.
-pub fn containers(spec: &Value, path: &FieldPath) -> ErrorList {
-    let mut errors = ErrorList::new();
-    if items(spec, "containers").is_empty() {
-        errors.push(FieldError::required(path.child("containers"), ""));
+/// What the checks of a container depend on besides itself.
+pub struct Surroundings<'a> {
+    /// The specification of the pod.
+    pub spec: &'a Value,
+    /// Its well-formed volumes.
+    pub volumes: Volumes<'a>,
+    /// The names of its claims for devices.
+    pub claims: Vec<&'a str>,
+    /// The rules that are not applied.
+    pub ratchet: Ratchet,
+}
+
+/// Checks all containers of a pod's specification.
+pub fn all(around: &Surroundings<'_>, path: &FieldPath) -> ErrorList {
+    let mut errors = plain(around, &path.child("containers"));
+    errors.extend(initial(around, &path.child("initContainers")));
+    errors.extend(ephemeral(around, path));
+    errors
+}
+
+fn plain(around: &Surroundings<'_>, list: &FieldPath) -> ErrorList {
+    let containers = items(around.spec, "containers");
+    if containers.is_empty() {
+        return vec![FieldError::required(list.clone(), "")];
     }
-    let mut seen: Vec<&str> = Vec::new();
-    for list in ["containers", "initContainers"] {
-        for (at, container) in items(spec, list).iter().enumerate() {
-            let at = path.child(list).index(at);
-            let name = text(container, "name");
-            if !name.is_empty() && seen.contains(&name) {
-                errors.push(FieldError::duplicate(at.child("name"), name));
-            }
+    let mut errors = ErrorList::new();
+    for (at, container) in containers.iter().enumerate() {
+        let path = list.index(at);
+        let name = text(container, "name");
+        errors.extend(one(container, around, &path));
+        if containers[..at].iter().any(|before| text(before, "name") == name) {
+            errors.push(FieldError::duplicate(path.child("name"), name));
+        }
+        errors.extend(hooks::all(container, around.spec, &path));
+        errors.extend(restart::policy(container, false, &path));
+    }
+    errors.extend(host_ports(containers, list));
+    errors
+}
+
+fn initial(around: &Surroundings<'_>, list: &FieldPath) -> ErrorList {
+    let mut seen: Vec<&str> =
+        items(around.spec, "containers").iter().map(|c| text(c, "name")).collect();
+    let mut errors = ErrorList::new();
+    for (at, container) in items(around.spec, "initContainers").iter().enumerate() {
+        let path = list.index(at);
+        let name = text(container, "name");
+        errors.extend(one(container, around, &path));
+        errors.extend(restart::policy(container, true, &path));
+        if seen.contains(&name) {
+            errors.push(FieldError::duplicate(path.child("name"), name));
+        } else if !name.is_empty() {
             seen.push(name);
-            errors.extend(one(container, spec, &at));
-            let plain_init =
-                list == "initContainers" && text(container, "restartPolicy").is_empty();
-            if plain_init {
-                errors.extend(probe::forbidden_in_init(container, &at));
-            } else {
-                errors.extend(probe::all(container, &at));
-            }
+        }
+        // They run one by one, so each is looked at alone, as if it were the first.
+        errors.extend(host_ports(std::slice::from_ref(container), list));
+        let stays = restart::is_sidecar(container);
+        errors.extend(match stays {
+            true => hooks::all(container, around.spec, &path),
+            false => hooks::forbidden_in_init(container, &path),
+        });
+        if !stays && !around.ratchet.restarted_init {
+            errors.extend(restart::not_in_init(container, &path));
         }
     }
     errors
 }
 
 /// Checks what all kinds of containers have in common.
-pub fn one(container: &Value, spec: &Value, path: &FieldPath) -> ErrorList {
-    let mut errors =
-        check::required_name(names::label, text(container, "name"), &path.child("name"));
-    errors.extend(check::required(text(container, "image"), path.child("image")));
+fn one(container: &Value, around: &Surroundings<'_>, path: &FieldPath) -> ErrorList {
+    let (name, image) = (text(container, "name"), text(container, "image"));
+    let mut errors = check::required_name(names::label, name, &path.child("name"));
+    errors.extend(check::required(image, path.child("image")));
     errors.extend(check::one_of(container, "terminationMessagePolicy", &MESSAGE_POLICIES, path));
     errors.extend(ports(container, path));
-    errors.extend(environment(container, path));
-    errors.extend(mounts(container, spec, path));
+    errors.extend(environment::variables(container, path));
+    errors.extend(mount::all(container, &around.volumes, path));
     errors.extend(check::one_of(container, "imagePullPolicy", &PULL_POLICIES, path));
-    errors.extend(resources(&container["resources"], &path.child("resources")));
-    errors.extend(security(container, path));
+    let (claims, ratchet) = (&around.claims, &around.ratchet);
+    let at = path.child("resources");
+    errors.extend(resources::of_container(&container["resources"], claims, ratchet, &at));
+    errors.extend(restart::resize(container, around.spec, path));
+    errors.extend(security::of_container(container, has_host_users(around.spec), path));
     errors
 }
 
@@ -75,11 +105,14 @@ fn ports(container: &Value, path: &FieldPath) -> ErrorList {
         let at = list.index(at);
         let name = text(port, "name");
         if !name.is_empty() {
-            errors.extend(check::named(names::port_name, name, &at.child("name")));
-            if seen.contains(&name) {
+            let wrong = check::named(names::port_name, name, &at.child("name"));
+            if !wrong.is_empty() {
+                errors.extend(wrong);
+            } else if seen.contains(&name) {
                 errors.push(FieldError::duplicate(at.child("name"), name));
+            } else {
+                seen.push(name);
             }
-            seen.push(name);
         }
         match int(port, "containerPort").unwrap_or_default() {
             0 => errors.push(FieldError::required(at.child("containerPort"), "")),
@@ -96,184 +129,143 @@ fn ports(container: &Value, path: &FieldPath) -> ErrorList {
     errors
 }
 
-fn environment(container: &Value, path: &FieldPath) -> ErrorList {
-    let list = path.child("env");
+/// A port of the host is taken by one container.
+fn host_ports(containers: &[Value], list: &FieldPath) -> ErrorList {
+    let mut taken: Vec<String> = Vec::new();
     let mut errors = ErrorList::new();
-    for (at, variable) in items(container, "env").iter().enumerate() {
-        let at = list.index(at);
-        let name = text(variable, "name");
-        errors.extend(check::required_name(names::environment_name, name, &at.child("name")));
-        if has(variable, "valueFrom") {
-            errors.extend(environment_source(variable, &at.child("valueFrom")));
+    for (at, container) in containers.iter().enumerate() {
+        for (i, port) in items(container, "ports").iter().enumerate() {
+            let number = int(port, "hostPort").unwrap_or_default();
+            if number == 0 {
+                continue;
+            }
+            let shown = format!("{}/{}/{number}", text(port, "protocol"), text(port, "hostIP"));
+            if taken.contains(&shown) {
+                let at = list.index(at).child("ports").index(i).child("hostPort");
+                errors.push(FieldError::duplicate(at, shown));
+            } else {
+                taken.push(shown);
+            }
         }
     }
     errors
 }
 
-fn environment_source(variable: &Value, path: &FieldPath) -> ErrorList {
-    let source = &variable["valueFrom"];
-    let mut errors = ErrorList::new();
-    let given: Vec<&str> =
-        ENVIRONMENT_SOURCES.into_iter().filter(|kind| has(source, kind)).collect();
-    for kind in &given {
-        errors.extend(one_environment_source(kind, &source[*kind], &path.child(kind)));
-    }
-    let detail = match given.len() {
-        0 => {
-            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
-        }
-        _ if !text(variable, "value").is_empty() => {
-            "may not be specified when `value` is not empty"
-        }
-        1 => return errors,
-        _ => "may not have more than one field specified at a time",
-    };
-    errors.push(FieldError::invalid(path.clone(), "", detail));
-    errors
-}
-
-fn one_environment_source(kind: &str, source: &Value, path: &FieldPath) -> ErrorList {
-    match kind {
-        "fieldRef" => field_reference(source, path),
-        "configMapKeyRef" | "secretKeyRef" => {
-            let mut errors: ErrorList =
-                check::required(text(source, "name"), path.child("name")).into_iter().collect();
-            let key = text(source, "key");
-            errors.extend(check::required_name(names::config_key, key, &path.child("key")));
-            errors
-        }
-        "resourceFieldRef" => {
-            check::required(text(source, "resource"), path.child("resource")).into_iter().collect()
-        }
-        _ => ErrorList::new(),
-    }
-}
-
-fn field_reference(source: &Value, path: &FieldPath) -> ErrorList {
-    let field = text(source, "fieldPath");
-    let path = path.child("fieldPath");
-    if field.is_empty() {
-        return vec![FieldError::required(path, "")];
-    }
-    let keyed = ["metadata.labels['", "metadata.annotations['"]
-        .iter()
-        .any(|prefix| field.starts_with(prefix) && field.ends_with("']"));
-    if keyed || FIELD_PATHS.contains(&field) {
-        return ErrorList::new();
-    }
-    let detail = format!("error converting fieldPath: field label not supported: {field}");
-    vec![FieldError::invalid(path, field, detail)]
-}
-
-fn mounts(container: &Value, spec: &Value, path: &FieldPath) -> ErrorList {
-    let list = path.child("volumeMounts");
-    let mut errors = ErrorList::new();
-    let mut seen: Vec<&str> = Vec::new();
-    for (at, mount) in items(container, "volumeMounts").iter().enumerate() {
-        let at = list.index(at);
-        let name = text(mount, "name");
-        let known = items(spec, "volumes").iter().any(|v| text(v, "name") == name);
-        if name.is_empty() {
-            errors.push(FieldError::required(at.child("name"), ""));
-        } else if !known {
-            errors.push(FieldError::not_found(at.child("name"), name));
-        }
-        let place = text(mount, "mountPath");
-        if place.is_empty() {
-            errors.push(FieldError::required(at.child("mountPath"), ""));
-        } else if seen.contains(&place) {
-            errors.push(FieldError::invalid(at.child("mountPath"), place, "must be unique"));
-        }
-        seen.push(place);
-    }
-    errors
-}
-
-fn resources(resources: &Value, path: &FieldPath) -> ErrorList {
-    let mut errors = amounts(&resources["limits"], &path.child("limits"));
-    let requests = path.child("requests");
-    for (name, request) in resources["requests"].as_object().into_iter().flatten() {
-        let parsed = |value: &Value| value.as_str().and_then(|text| Quantity::parse(text).ok());
-        let limit = &resources["limits"][name];
-        if let (Some(asked), Some(most)) = (parsed(request), parsed(limit))
-            && asked > most
-        {
-            let detail = format!("must be less than or equal to {name} limit of {most}");
-            let value = request.clone();
-            errors.push(FieldError::invalid(requests.clone(), value, detail));
-        }
-        errors.extend(amount(name, request, &requests));
-    }
-    errors
-}
-
-/// Checks a map of amounts of resources.
-pub fn amounts(map: &Value, path: &FieldPath) -> ErrorList {
-    let entries = map.as_object().into_iter().flatten();
-    entries.flat_map(|(name, value)| amount(name, value, path)).collect()
-}
-
-/// Checks the name and the value of one resource of a container.
-fn amount(name: &str, value: &Value, path: &FieldPath) -> ErrorList {
-    let at = path.key(name);
-    let mut errors = check::named(names::qualified_name, name, &at);
-    let standard = ["cpu", "memory", "ephemeral-storage"].contains(&name)
-        || name.starts_with("hugepages-")
-        || name.contains('/');
-    if !standard {
-        let detail = "must be a standard resource for containers";
-        errors.push(FieldError::invalid(at.clone(), name, detail));
-    }
-    let text = value.as_str().unwrap_or_default();
-    if Quantity::parse(text).is_ok_and(|q| q.is_negative()) {
-        errors.push(FieldError::invalid(at, text, crate::validation::NEGATIVE));
-    }
-    errors
-}
-
-fn security(container: &Value, path: &FieldPath) -> ErrorList {
-    let context = &container["securityContext"];
-    let path = path.child("securityContext");
-    let mut errors = ErrorList::new();
-    for field in ["runAsUser", "runAsGroup"] {
-        if let Some(id) = int(context, field) {
-            errors.extend(check::within(id, 0, USER_ID_MAX, &path.child(field)));
-        }
-    }
-    let kept = context.get("allowPrivilegeEscalation") == Some(&Value::Bool(false));
-    if kept && flag(context, "privileged") {
-        let detail = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true";
-        errors.push(FieldError::invalid(path, context.clone(), detail));
-    }
-    errors
-}
+/// What an ephemeral container may not have, in the order of upstream's fields.
+const NOT_EPHEMERAL: [&str; 9] = [
+    "ports",
+    "resources",
+    "resizePolicy",
+    "restartPolicy",
+    "restartPolicyRules",
+    "livenessProbe",
+    "readinessProbe",
+    "startupProbe",
+    "lifecycle",
+];
 
 /// Checks the containers that were added to a running pod.
-pub fn ephemeral(spec: &Value, path: &FieldPath) -> ErrorList {
+fn ephemeral(around: &Surroundings<'_>, path: &FieldPath) -> ErrorList {
+    let spec = around.spec;
     let list = path.child("ephemeralContainers");
     let others = || items(spec, "containers").iter().chain(items(spec, "initContainers"));
+    let detail = "cannot be set for an Ephemeral Container";
     let mut errors = ErrorList::new();
     let mut seen: Vec<&str> = others().map(|c| text(c, "name")).collect();
     for (at, container) in items(spec, "ephemeralContainers").iter().enumerate() {
         let at = list.index(at);
         let name = text(container, "name");
-        if !name.is_empty() && seen.contains(&name) {
+        errors.extend(one(container, around, &at));
+        errors.extend(spaces(container, &at));
+        if seen.contains(&name) {
             errors.push(FieldError::duplicate(at.child("name"), name));
+        } else {
+            seen.push(name);
         }
-        seen.push(name);
-        errors.extend(one(container, spec, &at));
         let target = text(container, "targetContainerName");
         if !target.is_empty() && !others().any(|c| text(c, "name") == target) {
             errors.push(FieldError::not_found(at.child("targetContainerName"), target));
         }
-        let detail = "cannot be set for an Ephemeral Container";
-        let refused =
-            ["ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resources"]
-                .into_iter()
-                .filter(|field| {
-                    container.get(*field).is_some_and(|v| !crate::validation::read::is_empty(v))
-                });
+        let is_set = |field: &&str| match *field {
+            // A struct that is always there, and lists; the others are pointers.
+            "resources" | "ports" | "resizePolicy" | "restartPolicyRules" => {
+                container.get(*field).is_some_and(|v| !crate::validation::read::is_empty(v))
+            }
+            field => has(container, field),
+        };
+        let refused = NOT_EPHEMERAL.into_iter().filter(is_set);
         errors.extend(refused.map(|field| FieldError::forbidden(at.child(field), detail)));
+        for (i, mount) in items(container, "volumeMounts").iter().enumerate() {
+            let set = ["subPath", "subPathExpr"].into_iter().filter(|f| !text(mount, f).is_empty());
+            let at = at.child("volumeMounts").index(i);
+            errors.extend(set.map(|field| FieldError::forbidden(at.child(field), detail)));
+        }
     }
     errors
+}
+
+/// The name of an image that begins or ends with white space.
+pub fn spaces(container: &Value, path: &FieldPath) -> Option<FieldError> {
+    let image = text(container, "image");
+    let detail = "must not have leading or trailing whitespace";
+    (image.trim() != image).then(|| FieldError::invalid(path.child("image"), image, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn fields(spec: Value) -> Vec<String> {
+        let around = Surroundings {
+            spec: &spec,
+            volumes: Volumes::of(Vec::new()),
+            claims: Vec::new(),
+            ratchet: Ratchet::NONE,
+        };
+        let errors = all(&around, &FieldPath::new("spec"));
+        errors.iter().map(|e| format!("{} {}", e.field, e.kind.reason())).collect()
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let c = json!({"name": "a", "image": "i"});
+        assert_eq!(
+            fields(
+                json!({"containers": [c, c], "initContainers": [c], "ephemeralContainers": [c]})
+            ),
+            [
+                "spec.containers[1].name FieldValueDuplicate",
+                "spec.initContainers[0].name FieldValueDuplicate",
+                "spec.ephemeralContainers[0].name FieldValueDuplicate",
+            ]
+        );
+    }
+
+    #[test]
+    fn ports_of_the_host_are_unique() {
+        let port = json!({"containerPort": 1, "hostPort": 1, "protocol": "TCP"});
+        let with = |name: &str| json!({"name": name, "image": "i", "ports": [port]});
+        assert_eq!(
+            fields(json!({"containers": [with("a"), with("b")], "initContainers": [with("c")]})),
+            ["spec.containers[1].ports[0].hostPort FieldValueDuplicate"]
+        );
+    }
+
+    #[test]
+    fn what_ephemeral_containers_lack() {
+        let mount = json!({"name": "v", "mountPath": "/v", "subPath": "x"});
+        let e = json!({"name": "e", "image": " i", "lifecycle": {}, "resources": {}, "volumeMounts": [mount]});
+        assert_eq!(
+            fields(
+                json!({"containers": [{"name": "a", "image": "i"}], "ephemeralContainers": [e]})
+            ),
+            [
+                "spec.ephemeralContainers[0].volumeMounts[0].name FieldValueNotFound",
+                "spec.ephemeralContainers[0].image FieldValueInvalid",
+                "spec.ephemeralContainers[0].lifecycle FieldValueForbidden",
+                "spec.ephemeralContainers[0].volumeMounts[0].subPath FieldValueForbidden",
+            ]
+        );
+    }
 }

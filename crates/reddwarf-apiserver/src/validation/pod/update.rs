@@ -1,70 +1,99 @@
 //! What an update may change of a pod.
 
-use super::{image_spaces, spec};
-use crate::validation::read::{differs, entries, has, int, items, text};
-use crate::validation::{ErrorList, FieldError, FieldPath, check, names};
+use super::ratchet::Ratchet;
+use super::{annotations, container, deadline, placement, whole};
+use crate::validation::read::{entries, has, int, items, text};
+use crate::validation::semantic::{same, same_field};
+use crate::validation::{ErrorList, FieldError, FieldPath, check};
 use serde_json::{Value, json};
 
 const ALLOWED: &str = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
+const GRACE: &str = "terminationGracePeriodSeconds";
 
 /// Checks an update of a pod's main resource.
 pub fn update(new: &Value, old: &Value) -> ErrorList {
-    let path = FieldPath::new("spec");
+    let (path, ratchet) = (FieldPath::new("spec"), Ratchet::of(old));
+    let mut errors = meaning(new, old, &ratchet);
     let (new, old) = (&new["spec"], &old["spec"]);
-    let mut errors = spec(new, &path);
     for list in ["containers", "initContainers"] {
-        if items(new, list).len() != items(old, list).len() {
-            let detail = "pod updates may not add or remove containers";
-            errors.push(FieldError::forbidden(path.child(list), detail));
+        let (found, stop) = images(new, old, list, &path);
+        errors.extend(found);
+        if stop {
             return errors;
         }
     }
-    errors.extend(images(new, &path));
-    errors.extend(deadline(new, old, &path));
+    let (found, stop) = time_to_live(new, old, &path);
+    errors.extend(found);
+    if stop {
+        return errors;
+    }
     errors.extend(tolerations(new, old, &path));
     errors.extend(gates(new, old, &path));
-    errors.extend(the_rest(new, old, &path));
-    errors
-}
-
-fn images(new: &Value, path: &FieldPath) -> ErrorList {
-    let mut errors = ErrorList::new();
-    for list in ["containers", "initContainers"] {
-        for (at, container) in items(new, list).iter().enumerate() {
-            let path = path.child(list).index(at).child("image");
-            errors.extend(check::required(text(container, "image"), path));
-        }
+    if !same(new, old) {
+        errors.extend(the_rest(new, old, &path));
     }
-    errors.extend(image_spaces(new, path));
     errors
 }
 
-fn deadline(new: &Value, old: &Value, path: &FieldPath) -> Option<FieldError> {
-    let path = path.child("activeDeadlineSeconds");
-    let before = int(old, "activeDeadlineSeconds")?;
-    match int(new, "activeDeadlineSeconds") {
-        None => {
+/// The pod as a whole, and what became of its annotations.
+fn meaning(new: &Value, old: &Value, ratchet: &Ratchet) -> ErrorList {
+    let at = FieldPath::new("metadata").child("annotations");
+    let mut errors = whole(new, ratchet);
+    errors.extend(annotations::updated(new, old, ratchet, &at));
+    errors
+}
+
+/// Containers stay, with other images. Whether nothing more is to be said.
+fn images(new: &Value, old: &Value, list: &str, path: &FieldPath) -> (ErrorList, bool) {
+    let (containers, path) = (items(new, list), path.child(list));
+    if containers.len() != items(old, list).len() {
+        let detail = "pod updates may not add or remove containers";
+        return (vec![FieldError::forbidden(path, detail)], true);
+    }
+    let mut errors = ErrorList::new();
+    for (at, container) in containers.iter().enumerate() {
+        let path = path.index(at);
+        errors.extend(check::required(text(container, "image"), path.child("image")));
+        errors.extend(container::spaces(container, &path));
+    }
+    (errors, false)
+}
+
+/// A time to live may be set, and made shorter. Whether nothing more is to be said.
+fn time_to_live(new: &Value, old: &Value, path: &FieldPath) -> (Option<FieldError>, bool) {
+    let at = path.child("activeDeadlineSeconds");
+    let before = int(old, "activeDeadlineSeconds");
+    match (int(new, "activeDeadlineSeconds"), before) {
+        (None, Some(_)) => {
             let detail = "must not update from a positive integer to nil value";
-            Some(FieldError::invalid(path, Value::Null, detail))
+            (Some(FieldError::invalid(at, Value::Null, detail)), false)
         }
-        Some(now) if now > before => {
+        (Some(now), Some(before)) if now > before && i32::try_from(now).is_ok() => {
             let detail = "must be less than or equal to previous value";
-            Some(FieldError::invalid(path, now, detail))
+            (Some(FieldError::invalid(at, now, detail)), true)
         }
-        Some(_) => None,
+        _ => {
+            let error = deadline(new, 0, path);
+            let stop = error.is_some();
+            (error, stop)
+        }
     }
 }
 
 /// Tolerations may be added, and the seconds of one that is there may change.
-fn tolerations(new: &Value, old: &Value, path: &FieldPath) -> Option<FieldError> {
-    let same = |one: &Value, other: &Value| {
+fn tolerations(new: &Value, old: &Value, path: &FieldPath) -> ErrorList {
+    let alike = |one: &Value, other: &Value| {
         ["key", "operator", "value", "effect"].iter().all(|f| text(one, f) == text(other, f))
     };
     let kept = items(old, "tolerations")
         .iter()
-        .all(|old| items(new, "tolerations").iter().any(|new| same(new, old)));
-    let detail = "existing toleration can not be modified except its tolerationSeconds";
-    (!kept).then(|| FieldError::forbidden(path.child("tolerations"), detail))
+        .all(|old| items(new, "tolerations").iter().any(|new| alike(new, old)));
+    if !kept {
+        let detail = "existing toleration can not be modified except its tolerationSeconds";
+        return vec![FieldError::forbidden(path.child("tolerations"), detail)];
+    }
+    placement::tolerations(new, path)
 }
 
 /// Scheduling gates may only go.
@@ -83,43 +112,65 @@ fn gates(new: &Value, old: &Value, path: &FieldPath) -> ErrorList {
     errors
 }
 
-/// Everything else stays as it was, but for a gated pod's node selector and affinity, which
+/// Everything else stays as it was, but for a gated pod's node selector and node affinity, which
 /// may become narrower.
 fn the_rest(new: &Value, old: &Value, path: &FieldPath) -> ErrorList {
     let mut errors = ErrorList::new();
-    let mut expected = old.clone();
+    let mut expected = new.clone();
     for list in ["containers", "initContainers"] {
-        for (at, container) in items(new, list).iter().enumerate() {
-            match container.get("image") {
-                Some(image) => expected[list][at]["image"] = image.clone(),
-                None => {
-                    expected[list][at].as_object_mut().map(|c| c.remove("image"));
-                }
-            }
+        for (at, container) in items(old, list).iter().enumerate() {
+            set(&mut expected[list][at], "image", container.get("image"));
         }
     }
-    let mut free = vec!["activeDeadlineSeconds", "tolerations", "schedulingGates"];
-    let shortened = int(old, "terminationGracePeriodSeconds").is_some_and(|n| n < 0)
-        && int(new, "terminationGracePeriodSeconds") == Some(1);
-    if shortened {
-        free.push("terminationGracePeriodSeconds");
+    for field in ["activeDeadlineSeconds", "tolerations", "schedulingGates"] {
+        set(&mut expected, field, old.get(field));
+    }
+    if int(old, GRACE).is_some_and(|n| n < 0) && int(new, GRACE) == Some(1) {
+        set(&mut expected, GRACE, old.get(GRACE));
     }
     if !items(old, "schedulingGates").is_empty() {
-        free.extend(["nodeSelector", "affinity"]);
         errors.extend(narrower(new, old, path));
+        set(&mut expected, "nodeSelector", old.get("nodeSelector"));
+        keep_node_affinity(&mut expected, old);
     }
-    let fields = new.as_object().into_iter().chain(expected.as_object()).flat_map(|o| o.keys());
-    let mut changed: Vec<&str> = fields
-        .map(String::as_str)
-        .filter(|field| !free.contains(field) && differs(new, &expected, field))
-        .collect();
+    let fields = expected.as_object().into_iter().chain(old.as_object()).flat_map(|o| o.keys());
+    let mut changed: Vec<&str> =
+        fields.map(String::as_str).filter(|field| !same_field(&expected, old, field)).collect();
     changed.sort_unstable();
     changed.dedup();
-    if !changed.is_empty() && errors.is_empty() {
+    if !changed.is_empty() {
         let detail = format!("{ALLOWED}\nchanged: {}", changed.join(", "));
         errors.push(FieldError::forbidden(path.clone(), detail));
     }
     errors
+}
+
+/// Sets a field, or takes it out.
+fn set(object: &mut Value, field: &str, value: Option<&Value>) {
+    let Some(fields) = object.as_object_mut() else { return };
+    match value {
+        Some(value) => {
+            fields.insert(field.to_owned(), value.clone());
+        }
+        None => {
+            fields.shift_remove(field);
+        }
+    }
+}
+
+fn keep_node_affinity(expected: &mut Value, old: &Value) {
+    let before = old["affinity"].get("nodeAffinity").filter(|a| !a.is_null());
+    if expected["affinity"].is_null() {
+        if let Some(before) = before {
+            expected["affinity"] = json!({ "nodeAffinity": before });
+        }
+        return;
+    }
+    set(&mut expected["affinity"], "nodeAffinity", before);
+    let bare = expected["affinity"].as_object().is_some_and(|a| a.values().all(Value::is_null));
+    if bare && !has(old, "affinity") {
+        set(expected, "affinity", None);
+    }
 }
 
 fn narrower(new: &Value, old: &Value, path: &FieldPath) -> ErrorList {
@@ -130,62 +181,63 @@ fn narrower(new: &Value, old: &Value, path: &FieldPath) -> ErrorList {
         let value = new.get("nodeSelector").cloned().unwrap_or_default();
         errors.push(FieldError::invalid(path.child("nodeSelector"), value, detail));
     }
-    let required = |spec: &Value| {
-        spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"].clone()
-    };
+    let required = |spec: &Value| spec["affinity"]["nodeAffinity"][REQUIRED].clone();
     let (now, before) = (required(new), required(old));
-    let terms = |selector: &Value| items(selector, "nodeSelectorTerms").len();
-    if !before.is_null() && terms(&now) != terms(&before) {
+    let path = path.child("affinity").child("nodeAffinity").child(REQUIRED);
+    let path = path.child("nodeSelectorTerms");
+    let (now, before) = (items(&now, "nodeSelectorTerms"), items(&before, "nodeSelectorTerms"));
+    if !before.is_empty() && now.len() != before.len() {
         let detail = "no additions/deletions to non-empty NodeSelectorTerms list are allowed";
-        let path = path
-            .child("affinity")
-            .child("nodeAffinity")
-            .child("requiredDuringSchedulingIgnoredDuringExecution")
-            .child("nodeSelectorTerms");
-        errors.push(FieldError::invalid(path, now["nodeSelectorTerms"].clone(), detail));
+        errors.push(FieldError::invalid(path, shown_list(now), detail));
+        return errors;
+    }
+    for (at, (now, before)) in now.iter().zip(before).enumerate() {
+        if !only_adds(now, before) {
+            let detail = "only additions are allowed (no mutations or deletions)";
+            errors.push(FieldError::invalid(path.index(at), now.clone(), detail));
+        }
     }
     errors
 }
 
-/// Checks an update of a pod's status.
-pub fn status(new: &Value, old: &Value) -> ErrorList {
-    let path = FieldPath::new("status");
-    let (new, old) = (&new["status"], &old["status"]);
-    let mut errors = ErrorList::new();
-    if has(old, "qosClass") && differs(new, old, "qosClass") {
-        errors.extend(check::immutable(new, old, "qosClass", path.child("qosClass")));
-    }
-    for (at, condition) in items(new, "conditions").iter().enumerate() {
-        let at = path.child("conditions").index(at).child("Type");
-        errors.extend(check::named(names::qualified_name, text(condition, "type"), &at));
-    }
-    errors.extend(addresses(new, &path.child("podIPs")));
-    errors
+fn shown_list(list: &[Value]) -> Value {
+    if list.is_empty() { Value::Null } else { list.to_vec().into() }
 }
 
-fn addresses(status: &Value, path: &FieldPath) -> ErrorList {
-    let ips: Vec<&str> = items(status, "podIPs").iter().map(|ip| text(ip, "ip")).collect();
-    let mut errors = ErrorList::new();
-    for (at, ip) in ips.iter().enumerate() {
-        errors.extend(check::ip(ip, &path.index(at)));
+/// Whether a term asks for more than before. A term that asked for nothing matched nothing, and
+/// stays so.
+fn only_adds(new: &Value, old: &Value) -> bool {
+    let lists = ["matchExpressions", "matchFields"];
+    let count = |term: &Value| lists.iter().map(|list| items(term, list).len()).sum::<usize>();
+    if count(old) == 0 {
+        return count(new) == 0;
     }
-    if let Some(bad) = ips.iter().position(|ip| ip.parse::<std::net::IpAddr>().is_err())
-        && ips.len() > 1
-    {
-        let detail =
-            format!("failed to check for dual stack with error:invalid IP[{bad}]: {}", ips[bad]);
-        errors.push(FieldError {
-            kind: crate::validation::ErrorKind::Internal,
-            field: path.clone(),
-            value: None,
-            detail,
-        });
+    lists.iter().all(|list| {
+        let (new, old) = (items(new, list), items(old, list));
+        new.len() >= old.len() && new.iter().zip(old).all(|(new, old)| same(new, old))
+    })
+}
+
+/// Checks an update of a pod that is to change its ephemeral containers only: those that are
+/// there may be neither changed nor removed.
+pub fn ephemeral_containers(new: &Value, old: &Value) -> ErrorList {
+    let whole_object = FieldPath::new("[]");
+    if has(&old["metadata"]["annotations"], annotations::MIRROR) {
+        let detail = "static pods do not support ephemeral containers";
+        return vec![FieldError::forbidden(whole_object, detail)];
     }
-    let sixes = ips.iter().filter(|ip| ip.contains(':')).count();
-    if sixes > 1 || ips.len() - sixes > 1 {
-        let shown: Vec<Value> = ips.iter().map(|ip| json!({"IP": ip})).collect();
-        let detail = "may specify no more than one IP for each IP family";
-        errors.push(FieldError::invalid(path.clone(), shown, detail));
+    let mut errors = meaning(new, old, &Ratchet::of(old));
+    let path = FieldPath::new("spec").child("ephemeralContainers");
+    let now = items(&new["spec"], "ephemeralContainers");
+    for before in items(&old["spec"], "ephemeralContainers") {
+        let name = text(before, "name");
+        let what = match now.iter().rfind(|c| text(c, "name") == name) {
+            Some(container) if same(container, before) => continue,
+            Some(_) => "changed",
+            None => "removed",
+        };
+        let detail = format!("existing ephemeral containers {name:?} may not be {what}\n");
+        errors.push(FieldError::forbidden(path.clone(), detail));
     }
     errors
 }
@@ -225,6 +277,7 @@ mod tests {
                 "spec.activeDeadlineSeconds: Invalid value: null: must not update from a positive integer to nil value"
             ]
         );
+        assert!(shown(json!({GRACE: 1}), json!({GRACE: -1})).is_empty());
     }
 
     #[test]
@@ -238,18 +291,47 @@ mod tests {
             shown(two, json!({})),
             ["spec.containers: Forbidden: pod updates may not add or remove containers"]
         );
-        let gated =
-            |selector: Value| json!({"schedulingGates": [{"name": "g"}], "nodeSelector": selector});
-        assert!(shown(gated(json!({"a": "b"})), gated(json!({}))).is_empty());
-        assert_eq!(shown(gated(json!({})), gated(json!({"a": "b"}))).len(), 1);
     }
 
     #[test]
-    fn an_address_of_each_family() {
-        let new =
-            json!({"status": {"podIPs": [{"ip": "10.0.0.1"}, {"ip": "10.0.0.1"}, {"ip": "zz"}]}});
-        let kinds: Vec<_> =
-            status(&new, &json!({"status": {}})).iter().map(|e| e.kind.reason()).collect();
-        assert_eq!(kinds, ["FieldValueInvalid", "InternalError", "FieldValueInvalid"]);
+    fn a_gated_pod_becomes_narrower() {
+        let gated = |mut extra: Value| {
+            extra["schedulingGates"] = json!([{"name": "g"}]);
+            extra
+        };
+        let selector = |selector: Value| gated(json!({"nodeSelector": selector}));
+        assert!(shown(selector(json!({"a": "b"})), selector(json!({}))).is_empty());
+        assert_eq!(shown(selector(json!({})), selector(json!({"a": "b"}))).len(), 1);
+        let affinity = |keys: &[&str]| {
+            let expressions: Vec<Value> =
+                keys.iter().map(|key| json!({"key": key, "operator": "Exists"})).collect();
+            let terms = json!({"nodeSelectorTerms": [{"matchExpressions": expressions}]});
+            gated(json!({"affinity": {"nodeAffinity": {REQUIRED: terms}}}))
+        };
+        assert!(shown(affinity(&["a"]), gated(json!({}))).is_empty());
+        assert!(shown(affinity(&["a", "b"]), affinity(&["a"])).is_empty());
+        assert_eq!(
+            shown(affinity(&["b"]), affinity(&["a"])).len(),
+            1,
+            "another requirement is no addition"
+        );
+        assert_eq!(shown(gated(json!({})), affinity(&["a"])).len(), 1);
+        let spread =
+            gated(json!({"affinity": {"podAffinity": {REQUIRED: [{"topologyKey": "k"}]}}}));
+        assert_eq!(shown(spread, gated(json!({}))).len(), 1, "pod affinity stays");
+    }
+
+    #[test]
+    fn ephemeral_containers_stay() {
+        let with = |names: &[&str]| {
+            let list: Vec<Value> =
+                names.iter().map(|name| json!({"name": name, "image": "i"})).collect();
+            pod(json!({ "ephemeralContainers": list }))
+        };
+        assert!(ephemeral_containers(&with(&["a", "b"]), &with(&["a"])).is_empty());
+        assert_eq!(ephemeral_containers(&with(&["b"]), &with(&["a"])).len(), 1);
+        let mut mirror = with(&[]);
+        mirror["metadata"] = json!({"annotations": {annotations::MIRROR: "x"}});
+        assert_eq!(ephemeral_containers(&with(&["a"]), &mirror)[0].field.to_string(), "[]");
     }
 }

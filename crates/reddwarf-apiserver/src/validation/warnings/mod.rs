@@ -1,57 +1,30 @@
 //! What is valid, but worth a warning to the client.
 
+mod container;
+mod labels;
+mod pod;
+mod secret;
+mod volume;
+
 use super::read::{entries, has, items, text};
 use super::{FieldPath, address, workload_warning};
 use crate::registry::Kind;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-
-/// Node labels that have been replaced: label, since when, by what.
-const OLD_NODE_LABELS: [(&str, &str, &str); 5] = [
-    ("beta.kubernetes.io/arch", "v1.14", "kubernetes.io/arch"),
-    ("beta.kubernetes.io/os", "v1.14", "kubernetes.io/os"),
-    ("failure-domain.beta.kubernetes.io/region", "v1.17", "topology.kubernetes.io/region"),
-    ("failure-domain.beta.kubernetes.io/zone", "v1.17", "topology.kubernetes.io/zone"),
-    ("beta.kubernetes.io/instance-type", "v1.17", "node.kubernetes.io/instance-type"),
-];
-
-/// Annotations of pods that do nothing any more.
-const OLD_ANNOTATIONS: [(&str, &str); 3] = [
-    (
-        "scheduler.alpha.kubernetes.io/critical-pod",
-        "non-functional in v1.16+; use the \"priorityClassName\" field instead",
-    ),
-    (
-        "security.alpha.kubernetes.io/sysctls",
-        "non-functional in v1.11+; use the \"sysctls\" field instead",
-    ),
-    (
-        "security.alpha.kubernetes.io/unsafe-sysctls",
-        "non-functional in v1.11+; use the \"sysctls\" field instead",
-    ),
-];
-
-/// Volume plugins that are gone or going.
-const OLD_VOLUMES: [(&str, &str); 9] = [
-    ("photonPersistentDisk", "deprecated in v1.11, non-functional in v1.16+"),
-    ("gitRepo", "deprecated in v1.11"),
-    ("scaleIO", "deprecated in v1.16, non-functional in v1.22+"),
-    ("flocker", "deprecated in v1.22, non-functional in v1.25+"),
-    ("storageos", "deprecated in v1.22, non-functional in v1.25+"),
-    ("quobyte", "deprecated in v1.22, non-functional in v1.25+"),
-    ("glusterfs", "deprecated in v1.25, non-functional in v1.26+"),
-    ("cephfs", "deprecated in v1.28, non-functional in v1.31+"),
-    ("rbd", "deprecated in v1.28, non-functional in v1.31+"),
-];
 
 /// The warnings for an object that is created, or that replaces `old`.
 pub fn warnings(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<String> {
     match (kind.group.as_ref(), kind.kind.as_ref()) {
         ("", "Service") => service(new),
-        ("", "Secret") => secret(new).into_iter().collect(),
-        ("", "PersistentVolume") if old.is_none() => volume(new).into_iter().collect(),
-        ("", "Pod") if old.is_none() => pod(new, None),
+        ("", "Secret") => secret::tls(new).into_iter().collect(),
+        ("", "PersistentVolume") => volume::persistent(new),
+        ("", "PersistentVolumeClaim") => volume::claim(new),
+        ("", "Node") => node(new),
+        ("", "Endpoints") => endpoints(new),
+        ("", "Pod") if old.is_none() => {
+            let name = pod::host_name(new, "the Pod's hostname");
+            name.into_iter().chain(pod::all(new, None)).collect()
+        }
+        ("", "Pod") => Vec::new(),
         ("networking.k8s.io", "Ingress") if old.is_none() => ingress(new).into_iter().collect(),
         ("networking.k8s.io", "NetworkPolicy") => network_policy(new),
         ("discovery.k8s.io", "EndpointSlice") => endpoint_slice(new, old.is_none()),
@@ -65,12 +38,32 @@ pub fn warnings(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<String> {
             let of = |object: &Value| object.pointer(pointer).cloned().unwrap_or_default();
             let unchanged = old.is_some_and(|old| of(old) == of(new));
             let mut warnings = workload_warning::before(kind, new, old);
+            if old.is_none() && (group, kind) == ("", "ReplicationController") {
+                warnings.extend(pod::host_name(new, "Pod names and hostnames"));
+            }
             if !unchanged {
-                warnings.extend(pod(&of(new), Some(&path)));
+                warnings.extend(pod::all(&of(new), Some(&path)));
             }
             warnings.extend(workload_warning::after(kind, new, old));
             warnings
         }
+    }
+}
+
+/// The warnings for an object as a client asks to create it, before fields are filled in from
+/// older ways to say the same.
+pub fn early_warnings(kind: &Kind, object: &Value) -> Vec<String> {
+    match (kind.group.as_ref(), kind.kind.as_ref()) {
+        ("", "Pod") => pod::copied_profiles(object),
+        _ => Vec::new(),
+    }
+}
+
+/// The warnings for a status that is written.
+pub fn status_warnings(kind: &Kind, object: &Value) -> Vec<String> {
+    match (kind.group.as_ref(), kind.kind.as_ref()) {
+        ("", "Pod") => pod::status(&object["status"]),
+        _ => Vec::new(),
     }
 }
 
@@ -79,95 +72,16 @@ fn template(group: &str, kind: &str) -> Option<(&'static str, FieldPath)> {
     let spec = || FieldPath::new("spec");
     Some(match (group, kind) {
         ("", "PodTemplate") => ("/template", FieldPath::new("template")),
-        ("apps", "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet")
-        | ("", "ReplicationController")
-        | ("batch", "Job") => ("/spec/template", spec().child("template")),
+        ("", "ReplicationController") => ("/spec/template", FieldPath::new("template")),
+        ("apps", "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet") | ("batch", "Job") => {
+            ("/spec/template", spec().child("template"))
+        }
         ("batch", "CronJob") => (
             "/spec/jobTemplate/spec/template",
             spec().child("jobTemplate").child("spec").child("template"),
         ),
         _ => return None,
     })
-}
-
-fn below(path: Option<&FieldPath>, field: &str) -> FieldPath {
-    path.map_or_else(|| FieldPath::new(field), |path| path.child(field))
-}
-
-/// A pod, or a template at `path`.
-fn pod(pod: &Value, path: Option<&FieldPath>) -> Vec<String> {
-    let (spec, spec_path) = (&pod["spec"], below(path, "spec"));
-    let mut warnings = Vec::new();
-    let selector = spec_path.child("nodeSelector");
-    for (label, since, instead) in OLD_NODE_LABELS {
-        if has(&spec["nodeSelector"], label) {
-            let at = selector.key(label);
-            warnings.push(format!("{at}: deprecated since {since}; use {instead:?} instead"));
-        }
-    }
-    let annotations = below(path, "metadata").child("annotations");
-    for (annotation, text) in OLD_ANNOTATIONS {
-        if has(&pod["metadata"]["annotations"], annotation) {
-            warnings.push(format!("{}: {text}", annotations.key(annotation)));
-        }
-    }
-    for (at, volume) in items(spec, "volumes").iter().enumerate() {
-        for (plugin, text) in OLD_VOLUMES.iter().filter(|(plugin, _)| has(volume, plugin)) {
-            let at = spec_path.child("volumes").index(at).child(plugin);
-            warnings.push(format!("{at}: {text}"));
-        }
-    }
-    let containers = ["initContainers", "containers"].iter().flat_map(|list| {
-        let path = spec_path.child(list);
-        items(spec, list).iter().enumerate().map(move |(at, c)| (c, path.index(at)))
-    });
-    let containers: Vec<(&Value, FieldPath)> = containers.collect();
-    containers.iter().for_each(|(c, path)| hidden_variables(c, path, &mut warnings));
-    duplicate_ports(&containers, &mut warnings);
-    warnings
-}
-
-fn hidden_variables(container: &Value, path: &FieldPath, warnings: &mut Vec<String>) {
-    let mut seen: Vec<&str> = Vec::new();
-    for (at, variable) in items(container, "env").iter().enumerate() {
-        let (name, value) = (text(variable, "name"), text(variable, "value"));
-        if !seen.contains(&name) {
-            seen.push(name);
-            continue;
-        }
-        let reference = format!("$({name})");
-        if has(variable, "valueFrom") || value == reference || !value.contains(&reference) {
-            warnings.push(format!(
-                "{}: hides previous definition of {name:?}, which may be dropped when using apply",
-                path.child("env").index(at)
-            ));
-        }
-    }
-}
-
-fn duplicate_ports(containers: &[(&Value, FieldPath)], warnings: &mut Vec<String>) {
-    let mut seen: Vec<(&Value, FieldPath)> = Vec::new();
-    for (container, path) in containers {
-        for (at, port) in items(container, "ports").iter().enumerate() {
-            let path = path.child("ports").index(at);
-            let same = |other: &Value, field: &str| {
-                port.get(field).filter(|v| !v.is_null())
-                    == other.get(field).filter(|v| !v.is_null())
-            };
-            for (other, place) in &seen {
-                if !same(other, "containerPort") || !same(other, "protocol") {
-                    continue;
-                }
-                let word = match same(other, "hostIP") && same(other, "hostPort") {
-                    true => "duplicate",
-                    false if !has(port, "hostPort") || !has(other, "hostPort") => "overlapping",
-                    false => continue,
-                };
-                warnings.push(format!("{path}: {word} port definition with {place}"));
-            }
-            seen.push((port, path));
-        }
-    }
 }
 
 fn service(service: &Value) -> Vec<String> {
@@ -194,27 +108,40 @@ fn service(service: &Value) -> Vec<String> {
     warnings
 }
 
-/// A TLS secret that holds no PEM; whether the key fits the certificate is not looked at.
-fn secret(secret: &Value) -> Option<String> {
-    if text(secret, "type") != "kubernetes.io/tls" {
-        return None;
+fn node(node: &Value) -> Vec<String> {
+    let (spec, path) = (&node["spec"], FieldPath::new("spec").child("podCIDRs"));
+    let mut warnings = Vec::new();
+    if has(spec, "configSource") {
+        warnings.push("spec.configSource: the feature is no longer available".to_owned());
     }
-    let is_pem = |name: &str| {
-        let bytes = STANDARD.decode(text(&secret["data"], name)).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).contains("-----BEGIN ")
-    };
-    let missing = match (is_pem("tls.crt"), is_pem("tls.key")) {
-        (false, _) => "certificate",
-        (true, false) => "key",
-        (true, true) => return None,
-    };
-    Some(format!("tls: failed to find any PEM data in {missing} input"))
+    if !text(spec, "externalID").is_empty() {
+        let why = "this field is deprecated, and is unused by Kubernetes";
+        warnings.push(format!("spec.externalID: {why}"));
+    }
+    for (i, cidr) in items(spec, "podCIDRs").iter().enumerate() {
+        let cidr = cidr.as_str().unwrap_or_default();
+        warnings.extend(address::cidr_warning(cidr, &path.index(i)));
+    }
+    warnings
 }
 
-fn volume(volume: &Value) -> Option<String> {
-    (text(&volume["spec"], "persistentVolumeReclaimPolicy") == "Recycle").then(|| {
-        "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.".to_owned()
-    })
+/// The controller that makes endpoints of services writes addresses as they should be.
+fn endpoints(endpoints: &Value) -> Vec<String> {
+    let by = &endpoints["metadata"]["labels"]["endpoints.kubernetes.io/managed-by"];
+    if by == "endpoint-controller" {
+        return Vec::new();
+    }
+    let subsets = FieldPath::new("subsets");
+    let mut warnings = Vec::new();
+    for (i, subset) in items(endpoints, "subsets").iter().enumerate() {
+        for list in ["addresses", "notReadyAddresses"] {
+            for (j, address) in items(subset, list).iter().enumerate() {
+                let at = subsets.index(i).child(list).index(j).child("ip");
+                warnings.extend(address::ip_warning(text(address, "ip"), &at));
+            }
+        }
+    }
+    warnings
 }
 
 fn ingress(ingress: &Value) -> Option<String> {
@@ -230,12 +157,6 @@ fn driver(driver: &Value) -> Option<String> {
     unset.then(|| {
         "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes".to_owned()
     })
-}
-
-/// Why a label of nodes should not be used any more.
-fn old_label(label: &str) -> Option<String> {
-    let (_, since, instead) = OLD_NODE_LABELS.iter().find(|(old, _, _)| *old == label)?;
-    Some(format!("deprecated since {since}; use {instead:?} instead"))
 }
 
 fn network_policy(policy: &Value) -> Vec<String> {
@@ -280,7 +201,7 @@ fn storage_class(class: &Value) -> Vec<String> {
     for (i, term) in items(class, "allowedTopologies").iter().enumerate() {
         let list = list.index(i).child("matchLabelExpressions");
         for (j, expression) in items(term, "matchLabelExpressions").iter().enumerate() {
-            let why = old_label(text(expression, "key"));
+            let why = labels::old(text(expression, "key"));
             warnings.extend(why.map(|why| format!("{}: {why}", list.index(j).child("key"))));
         }
     }
@@ -292,12 +213,12 @@ fn storage_capacity(capacity: &Value) -> Vec<String> {
     let path = FieldPath::new("nodeTopology");
     let labels = entries(topology, "matchLabels").filter_map(|(label, _)| {
         let at = path.child("matchLabels").key(label);
-        old_label(label).map(|why| format!("{at}: {why}"))
+        labels::old(label).map(|why| format!("{at}: {why}"))
     });
     let expressions = items(topology, "matchExpressions").iter().enumerate();
     let expressions = expressions.filter_map(|(i, expression)| {
         let at = path.child("matchExpressions").index(i).child("key");
-        old_label(text(expression, "key")).map(|why| format!("{at}: {why}"))
+        labels::old(text(expression, "key")).map(|why| format!("{at}: {why}"))
     });
     labels.chain(expressions).collect()
 }
@@ -305,7 +226,7 @@ fn storage_capacity(capacity: &Value) -> Vec<String> {
 fn runtime_class(class: &Value) -> Vec<String> {
     let path = FieldPath::new("scheduling").child("nodeSelector");
     let labels = entries(&class["scheduling"], "nodeSelector");
-    labels.filter_map(|(label, _)| old_label(label).map(|why| format!("{path}: {why}"))).collect()
+    labels.filter_map(|(label, _)| labels::old(label).map(|why| format!("{path}: {why}"))).collect()
 }
 
 fn resource_slice(slice: &Value) -> Option<String> {
