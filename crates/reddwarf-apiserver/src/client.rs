@@ -1,8 +1,9 @@
 //! The API without a socket, for the leader's own loops.
 
+use crate::caller::Caller;
 use crate::http::ApiBody;
 use crate::request::UserInfo;
-use crate::server::{ApiServer, Caller};
+use crate::server::ApiServer;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
@@ -23,7 +24,7 @@ pub struct LocalClient {
 impl LocalClient {
     /// A client of `server` that acts as `user` and calls itself `user_agent`.
     pub fn new(server: ApiServer, user: UserInfo, user_agent: &'static str) -> Self {
-        let caller = Caller { user: Some(Arc::new(user)), fence: None, refused: false };
+        let caller = Caller { user: Some(Arc::new(user)), ..Caller::default() };
         LocalClient { server, caller, user_agent: HeaderValue::from_static(user_agent) }
     }
 

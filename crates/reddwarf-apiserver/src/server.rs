@@ -1,8 +1,8 @@
 //! The server: one request in, one answer out.
 
 use crate::admission::Chain;
-use crate::authn::{PeerIdentity, anonymous, bearer_token};
 use crate::authz;
+use crate::caller::Caller;
 use crate::errors::no_such_resource;
 use crate::gate::{self, Asked, Gate, Limits};
 use crate::http::accept::{Offer, negotiate};
@@ -15,20 +15,20 @@ use crate::nonresource::{self, Check, Route};
 use crate::registry::{Kind, LiveRegistry, Registry};
 use crate::representation::TableOptions;
 use crate::request::UserInfo;
-use crate::token::{ISSUER, Keyring, TokenError};
+use crate::token::Keyring;
 use crate::verbs::{self, Exchange, NoVerb, Verb};
 use bytes::Bytes;
 use futures::FutureExt;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body::Body;
-use reddwarf_core::{Fence, Status, Store};
+use reddwarf_core::{Status, Store};
 use serde_json::Value;
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -60,17 +60,6 @@ struct Inner {
     gate: Gate,
     tokens: Keyring,
     stopping: watch::Sender<bool>,
-}
-
-/// In whose name a request is served.
-#[derive(Clone, Debug, Default)]
-pub struct Caller {
-    /// `None` when the request brought no credentials.
-    pub user: Option<Arc<UserInfo>>,
-    /// The request brought credentials that nobody has.
-    pub refused: bool,
-    /// Set in process only.
-    pub fence: Option<Fence>,
 }
 
 impl ApiServer {
@@ -157,17 +146,15 @@ impl ApiServer {
         }
     }
 
-    /// Serves a request; who sends it stands in its extensions as [`PeerIdentity`].
+    /// Serves a request; who sends it stands in its extensions as
+    /// [`PeerIdentity`](crate::authn::PeerIdentity) or in its headers.
     pub async fn handle<B>(&self, request: Request<B>) -> Response<ApiBody>
     where
         B: Body<Data = Bytes>,
         B::Error: Display,
     {
         let (parts, body) = request.into_parts();
-        let caller = match parts.extensions.get::<PeerIdentity>() {
-            Some(peer) => Caller { user: Some(peer.0.clone()), ..Caller::default() },
-            None => self.bearer(&parts.headers).await,
-        };
+        let caller = self.caller(&parts).await;
         let (method, uri, headers) = (&parts.method, &parts.uri, &parts.headers);
         let (place, query) = (Place::parse(uri.path()), Query::parse(uri.query()));
         let user = caller.user.as_deref();
@@ -202,31 +189,6 @@ impl ApiServer {
             return Err(refusal);
         }
         self.0.gate.admit(asked, &self.registry(), || self.store().view()).await
-    }
-
-    /// Who sends a request without a client certificate.
-    async fn bearer(&self, headers: &HeaderMap) -> Caller {
-        let Some(token) = bearer_token(headers) else { return Caller::default() };
-        match self.authenticate(token).await {
-            Ok(user) => Caller { user: Some(Arc::new(user)), ..Caller::default() },
-            Err(error) => {
-                tracing::debug!(%error, "a bearer token is not accepted");
-                Caller { refused: true, ..Caller::default() }
-            }
-        }
-    }
-
-    /// The user of a token for this API. What this member does not know yet it asks the group.
-    async fn authenticate(&self, token: &str) -> Result<UserInfo, TokenError> {
-        let audiences = [ISSUER.to_owned()];
-        let attempt = || self.0.tokens.authenticate(token, &audiences, &self.store().view());
-        let outcome = match attempt() {
-            Err(error) if error.is_by_state() && self.store().read_barrier().await.is_ok() => {
-                attempt()
-            }
-            outcome => outcome,
-        };
-        outcome.map(|(user, _)| user)
     }
 
     /// Serves a request whose body was read, or could not be.
@@ -311,9 +273,9 @@ impl Incoming<'_> {
         let metrics = self.server.metrics();
         let _in_flight = metrics.begin();
         let serving = async {
-            if self.caller.refused {
+            if let Some(refusal) = &self.caller.refusal {
                 let verb = Cow::Borrowed("");
-                return (self.fail(authz::unauthorized(), Accept::default()), verb);
+                return (self.fail(refusal.clone(), Accept::default()), verb);
             }
             match place {
                 Place::Other(path) => {
@@ -351,13 +313,13 @@ impl Incoming<'_> {
         render(Answer::from(status), self.form(accept, TableOptions::default()))
     }
 
-    fn user(&self) -> Arc<UserInfo> {
-        static ANONYMOUS: LazyLock<Arc<UserInfo>> = LazyLock::new(|| Arc::new(anonymous()));
-        self.caller.user.clone().unwrap_or_else(|| ANONYMOUS.clone())
-    }
-
     async fn other(&self, path: &str) -> Response<ApiBody> {
-        let user = self.user();
+        let user = self.caller.user();
+        if let Some((sender, verb)) =
+            self.caller.forbidden_verb(&self.method.as_str().to_lowercase())
+        {
+            return self.fail(authz::forbidden_path(sender, &verb, path), Accept::default());
+        }
         if !authz::may_use(&user, self.method.as_str(), path) {
             let status = authz::forbidden_path(&user, self.method.as_str(), path);
             return self.fail(status, Accept::default());
@@ -376,7 +338,7 @@ impl Incoming<'_> {
     }
 
     async fn resource(&self, info: &RequestInfo) -> (Response<ApiBody>, Option<Verb>) {
-        let user = &*self.user();
+        let user = &*self.caller.user();
         let mut registry = self.server.registry();
         let find = |registry: &Registry| {
             registry.resource(&info.group, &info.version, &info.resource).cloned()
@@ -394,11 +356,17 @@ impl Incoming<'_> {
             Err(NoVerb::Nowhere) => return (self.not_found(), None),
             Err(NoVerb::Refused(status)) => return (self.fail(status, Accept::default()), None),
         };
+        let refused = |user: &UserInfo, word: &str| {
+            let (sub, ns) = (info.subresource.as_deref(), info.namespace.as_deref());
+            let status = authz::forbidden(user, word, kind, sub, ns, info.name.as_deref());
+            (self.fail(status, Accept::default()), Some(verb))
+        };
+        if let Some((sender, word)) = self.caller.forbidden_verb(verb.as_str()) {
+            return refused(sender, &word);
+        }
         if !authz::allowed(user) && !authz::may_ask(user, verb.as_str(), &kind.group, &kind.plural)
         {
-            let (sub, ns) = (info.subresource.as_deref(), info.namespace.as_deref());
-            let status = authz::forbidden(user, verb.as_str(), kind, sub, ns, info.name.as_deref());
-            return (self.fail(status, Accept::default()), Some(verb));
+            return refused(user, verb.as_str());
         }
         let offer = match verb {
             Verb::List | Verb::Watch | Verb::DeleteCollection => Offer::List,

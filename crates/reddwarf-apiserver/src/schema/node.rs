@@ -197,7 +197,8 @@ fn visit_struct<'de, 'g, A: MapAccess<'de>>(
         let value = map.next_value_seed(Node { graph, context: &mut *context, ty: field.ty })?;
         context.pop();
         let begins_anew = field.name == MANAGED_FIELDS && context.in_own_metadata();
-        if is_kept(graph, field, &value) || begins_anew && value.is_array() {
+        let may_be_empty = begins_anew || GIVEN_EMPTY.contains(&(s.name, field.name));
+        if is_kept(graph, field, &value) || may_be_empty && value.is_array() {
             kept |= bit;
             out.insert(field.name.to_owned(), value);
         } else if field.omit == Omit::Never && (value.is_array() || value.is_object()) {
@@ -210,6 +211,11 @@ fn visit_struct<'de, 'g, A: MapAccess<'de>>(
 
 /// An empty list of these is not the same as none: it asks for ownership to begin anew.
 const MANAGED_FIELDS: &str = "managedFields";
+
+/// Lists, by struct and field, that are neither filled with a default nor forgotten when they are
+/// given, but empty; validation refuses them.
+const GIVEN_EMPTY: [(&str, &str); 2] =
+    [("HPAScalingRules", "policies"), ("SuccessPolicy", "rules")];
 
 /// Whether the encoder writes `value` as it is; otherwise it writes nothing or the zero value.
 fn is_kept(graph: &Graph, field: &Field, value: &Value) -> bool {

@@ -54,6 +54,21 @@ fn what_was_sent_empty_can_be_seen() {
 }
 
 #[test]
+fn an_empty_list_of_scaling_policies_is_kept_for_validation() {
+    let kind = Kind::new(
+        Scope::Namespaced,
+        "autoscaling",
+        "v2",
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+    );
+    let rules = json!({"behavior": {"scaleUp": {"policies": []}}, "metrics": []});
+    let got = object(&kind, json!({ "spec": rules }));
+    assert_eq!(got["spec"]["behavior"]["scaleUp"], json!({"policies": []}));
+    assert!(got["spec"].get("metrics").is_none());
+}
+
+#[test]
 fn drops_what_is_empty_and_writes_what_is_always_there() {
     let pod = Kind::new(Scope::Namespaced, "", "v1", "Pod", "pods");
     let got = object(

@@ -42,6 +42,9 @@ pub fn review(request: &Post<'_>) -> Option<Result<Effect, Box<Status>>> {
     if OF_THE_CALLER.contains(&request.kind.kind.as_ref()) {
         crate::object::set_meta(&mut reply, "managedFields", None);
     }
+    if request.kind.kind == "SelfSubjectRulesReview" {
+        reply["spec"] = json!({});
+    }
     if request.kind.kind == "SelfSubjectReview" {
         crate::object::set_meta(&mut reply, "creationTimestamp", Some(now().into()));
     }

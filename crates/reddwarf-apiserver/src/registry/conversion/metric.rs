@@ -160,7 +160,7 @@ pub(super) fn to_v2(metric: &Value, part: Part) -> Value {
         let mut to = Map::new();
         let (mut identifier, mut values) = (Map::new(), Map::new());
         for (name, at) in fields {
-            let Some(value) = from.get(&in_v1(name, *at, part)).cloned() else { continue };
+            let Some(value) = from.get(in_v1(name, *at, part)).cloned() else { continue };
             let (map, field) = match at {
                 At::Source(field) => (&mut to, field),
                 At::Metric(field) => (&mut identifier, field),
