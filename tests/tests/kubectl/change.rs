@@ -19,7 +19,7 @@ async fn labels_and_annotations_come_change_and_go() {
         kubectl.prints(&path, "b");
         kubectl.says(&format!("{verb} cm one --list"), "k=b");
         kubectl.says(&format!("{verb} cm one k=c --overwrite --dry-run=server"), "server dry run");
-        kubectl.says(&format!("{verb} cm one k=c --overwrite --local -o yaml"), "k: c");
+        kubectl.says(&format!("{verb} cm one k=c --overwrite --dry-run=client -o yaml"), "k: c");
         kubectl.refused(&format!("{verb} cm one k=c --overwrite --resource-version=1"), "modified");
         kubectl.ok(&format!("{verb} cm one k-"));
         kubectl.prints(&path, "");
@@ -50,7 +50,7 @@ async fn patches_of_all_kinds_reach_objects_and_subresources() {
     );
     kubectl.prints("get deployment web -o jsonpath={.metadata.labels.k}", "v");
     let wrong = json.replace("\"value\":0", "\"value\":5");
-    kubectl.refused(&format!("patch deployment web --type=json -p {wrong}"), "test");
+    kubectl.refused(&format!("patch deployment web --type=json -p {wrong}"), "request is invalid");
     kubectl.says(&format!("patch deployment web -p {side}"), "(no change)");
     let file = cluster.write("patch.yaml", "metadata: {labels: {k: w}}\n");
     kubectl.ok(&format!("patch deployment web --patch-file={file}"));
