@@ -115,12 +115,7 @@ impl MachineParts {
     /// Roots at recent indexes from `since` on, and the one now.
     pub fn roots_since(&self, since: u64) -> Vec<RootAt> {
         let (index, _, root) = self.standing();
-        let mut roots = self.roots.lock().since(since);
-        roots.retain(|(at, _)| *at < index);
-        if index >= since {
-            roots.push((index, root.0));
-        }
-        roots
+        self.roots.lock().since(since, (index, root.0))
     }
 
     /// Waits until all that was applied before is durable in the state.

@@ -49,6 +49,9 @@ impl RecentRoots {
 
     /// Keeps a root.
     pub fn push(&mut self, index: u64, root: StateRoot) {
+        if index == 0 {
+            return;
+        }
         if self.kept.back().is_some_and(|(newest, _)| *newest >= index) {
             return;
         }
@@ -69,9 +72,13 @@ impl RecentRoots {
         self.kept.clear();
     }
 
-    /// What is kept of indexes from `since` on.
-    pub fn since(&self, since: u64) -> Vec<RootAt> {
-        self.kept.iter().filter(|(index, _)| *index >= since).copied().collect()
+    /// What is kept of indexes from `since` on, and the root of the state as it is `now`.
+    ///
+    /// Index 0 is left out: it is that of a state before the group's first entry as well as of
+    /// the one after it.
+    pub fn since(&self, since: u64, now: RootAt) -> Vec<RootAt> {
+        let kept = self.kept.iter().filter(|(index, _)| *index < now.0).copied();
+        kept.chain([now]).filter(|(index, _)| *index >= since.max(1)).collect()
     }
 }
 
@@ -267,7 +274,17 @@ mod tests {
             recent.push(index, StateRoot([index as u8; 32]));
         }
         recent.push(7, StateRoot([0; 32]));
-        assert_eq!(recent.since(0).len(), KEPT);
-        assert_eq!(recent.since(199), vec![(199, [199; 32]), (200, [200; 32])]);
+        let now = (200, [200; 32]);
+        assert_eq!(recent.since(0, now).len(), KEPT);
+        assert_eq!(recent.since(199, now), vec![(199, [199; 32]), now]);
+    }
+
+    #[test]
+    fn nothing_is_told_of_index_0() {
+        let mut recent = RecentRoots::default();
+        assert_eq!(recent.since(0, (0, [1; 32])), vec![], "nothing is applied yet");
+        recent.push(0, StateRoot([2; 32]));
+        assert_eq!(recent.since(0, (0, [2; 32])), vec![], "the first entry is applied");
+        assert_eq!(recent.since(0, (1, [3; 32])), vec![(1, [3; 32])]);
     }
 }
