@@ -90,6 +90,24 @@ pub fn has_bad_value(selector: &Value) -> bool {
         .any(|value| !names::label_value(value.as_str().unwrap_or_default()).is_empty())
 }
 
+/// A selector with its fields in the order of its type, as messages show it; patches mix them up.
+pub fn ordered(selector: &Value) -> Value {
+    fn picked(object: &Value, names: &[&str]) -> Value {
+        let given = names.iter().filter_map(|name| Some((*name, object.get(*name)?)));
+        given.map(|(name, value)| (name.to_owned(), value.clone())).collect()
+    }
+    if !selector.is_object() {
+        return selector.clone();
+    }
+    let mut shown = picked(selector, &["matchLabels", "matchExpressions"]);
+    if let Some(Value::Array(expressions)) = shown.get_mut("matchExpressions") {
+        for expression in expressions {
+            *expression = picked(expression, &["key", "operator", "values"]);
+        }
+    }
+    shown
+}
+
 /// Whether a selector selects everything.
 pub fn selects_all(selector: &Value) -> bool {
     items(selector, "matchExpressions").is_empty() && entries(selector, "matchLabels").count() == 0
@@ -127,6 +145,17 @@ mod tests {
         assert!(!matches(&selector_of, &json!({"a": "b"})));
         assert!(matches(&json!({}), &Value::Null));
         assert!(selector(&selector_of, &FieldPath::new("s")).is_empty());
+    }
+
+    #[test]
+    fn selectors_as_messages_show_them() {
+        let mixed = json!({"matchExpressions": [{"values": ["b"], "operator": "In", "key": "a"}],
+            "matchLabels": {"z": "1", "a": "2"}});
+        assert_eq!(
+            ordered(&mixed).to_string(),
+            "{\"matchLabels\":{\"z\":\"1\",\"a\":\"2\"},\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"In\",\"values\":[\"b\"]}]}"
+        );
+        assert_eq!(ordered(&Value::Null), Value::Null);
     }
 
     #[test]

@@ -44,7 +44,7 @@ fn selected_template(
     }
     let mut errors = labels::selector(&spec["selector"], &at);
     if !errors.is_empty() {
-        errors.push(FieldError::invalid(at, spec["selector"].clone(), unreadable));
+        errors.push(FieldError::invalid(at, labels::ordered(&spec["selector"]), unreadable));
         return errors;
     }
     if labels::selects_all(&spec["selector"]) {
@@ -57,7 +57,9 @@ fn selected_template(
 }
 
 fn kept_selector(new: &Value, old: &Value) -> Option<FieldError> {
-    check::immutable(&new["spec"], &old["spec"], "selector", path().child("selector"))
+    let (new, old) = (&new["spec"], &old["spec"]);
+    let error = check::immutable(new, old, "selector", path().child("selector"))?;
+    Some(FieldError { value: Some(labels::ordered(&new["selector"])), ..error })
 }
 
 #[cfg(test)]
