@@ -13,12 +13,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The areas that are replayed.
-const AREAS: [&str; 12] = [
+const AREAS: [&str; 14] = [
     "apply",
+    "custom",
     "deletion",
     "discovery",
     "dry-run",
     "generation",
+    "kinds",
     "list",
     "patch",
     "subresource",
@@ -29,7 +31,7 @@ const AREAS: [&str; 12] = [
 ];
 
 /// The share of scenarios that must pass, in percent.
-const PASSING_PERCENT_MIN: usize = 80;
+const PASSING_PERCENT_MIN: usize = 90;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("compat")

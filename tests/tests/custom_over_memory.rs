@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use reddwarf_apiserver::authn::PeerIdentity;
 use reddwarf_apiserver::background::{self, Background};
+use reddwarf_apiserver::bootstrap::BootstrapConfig;
 use reddwarf_apiserver::request::UserInfo;
 use reddwarf_apiserver::{ApiServer, LocalClient};
 use reddwarf_controllers::Controllers;
@@ -55,7 +56,7 @@ impl World {
             store: store.clone(),
             registry: server.config().registry.clone(),
             term,
-            ca_pem: "none".into(),
+            bootstrap: BootstrapConfig::default().into(),
             members: receiver,
         };
         tokio::spawn(background::run(background, stop.clone()));

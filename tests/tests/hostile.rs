@@ -14,10 +14,11 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What one of them may take of a processor; without optimization the same code takes many times
-/// as long. Objects that are stored after all may take more: every one of their items is checked.
-const TIME_MAX: Duration = Duration::from_millis(if cfg!(debug_assertions) { 3_000 } else { 100 });
-const STORED_TIME_MAX: Duration = TIME_MAX.saturating_mul(10);
+/// What one of them may take of a processor: a few times what it takes on a slow machine, and far
+/// less than what it took while it was a danger. Without optimization all take many times as long.
+/// Objects that are stored after all may take more: every one of their items is checked.
+const TIME_MAX: Duration = Duration::from_millis(if cfg!(debug_assertions) { 3_000 } else { 250 });
+const STORED_TIME_MAX: Duration = TIME_MAX.saturating_mul(20);
 /// By how much the process may grow for one of them.
 const MEMORY_MIB_MAX: u64 = 256;
 /// Just below what a body may have.
