@@ -31,7 +31,7 @@ const AREAS: [&str; 14] = [
 ];
 
 /// The share of scenarios that must pass, in percent.
-const PASSING_PERCENT_MIN: usize = 90;
+const PASSING_PERCENT_MIN: usize = 95;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("compat")
