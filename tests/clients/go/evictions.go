@@ -72,5 +72,5 @@ func awaitAllowed(ctx context.Context, g *group, generation int64, allowed int32
 
 func evict(ctx context.Context, g *group, name string) error {
 	eviction := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	return g.next().PolicyV1().Evictions(namespace).Evict(ctx, eviction)
+	return g.next().CoreV1().Pods(namespace).EvictV1(ctx, eviction)
 }
