@@ -155,7 +155,7 @@ const EVENT: &str = r"
 apiVersion: v1
 kind: Event
 metadata: {name: told, namespace: default}
-involvedObject: {kind: ConfigMap, name: watched-0, namespace: default}
+involvedObject: {apiVersion: v1, kind: ConfigMap, name: watched-0, namespace: default}
 reason: Told
 message: it was told
 type: Warning

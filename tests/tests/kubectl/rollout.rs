@@ -68,7 +68,7 @@ async fn workloads_are_scaled() {
     let spec = "{.spec.minReplicas}{.spec.maxReplicas}{.spec.scaleTargetRef.name}{.spec.metrics[0].resource.target.averageUtilization}";
     kubectl.prints(&format!("get hpa.v2.autoscaling web -o jsonpath={spec}"), "25web70");
     kubectl.prints(
-        "get hpa.v1.autoscaling web -o jsonpath={.spec.targetCPUUtilizationPercentage}",
+        "get horizontalpodautoscalers.v1.autoscaling web -o jsonpath={.spec.targetCPUUtilizationPercentage}",
         "70",
     );
     kubectl.says("get hpa web", "Deployment/web");
