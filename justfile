@@ -22,17 +22,17 @@ unit:
 # One test with real processes: just cluster faults
 cluster name:
     cargo build --release --workspace
-    cargo test --release -p reddwarf-tests --test {{name}}
+    cargo test --release -p reddwarf-tests --test cluster {{name}}
 
 # Install, upgrade and roll back a chart with Helm, which is built first
 helm:
     cargo build --release --workspace
-    cargo test --release -p reddwarf-tests --test helm -- --ignored
+    cargo test --release -p reddwarf-tests --test cluster helm -- --ignored
 
 # Replay the recorded scenarios and rewrite the list of those that do not pass
 compat-update:
     cargo build --release --workspace
-    REDDWARF_UPDATE=1 cargo test --release -p reddwarf-tests --test compat
+    REDDWARF_UPDATE=1 cargo test --release -p reddwarf-tests --test cluster compat
 
 # Faults against a group: just jepsen --nodes 5 --workload mix --nemesis all --time 600
 jepsen *flags:

@@ -2,7 +2,7 @@
 //! reddwarf-raft --example propose [members] [seconds]`. Clients are spread over the members,
 //! each proposing one object of 1 KiB after the other; the transport is TLS on the loop-back.
 
-#[path = "../tests/group/mod.rs"]
+#[path = "../tests/groups/group.rs"]
 mod group;
 
 use group::{Group, create};

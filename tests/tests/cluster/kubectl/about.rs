@@ -1,6 +1,6 @@
 //! What the server and kubectl tell of themselves.
 
-use crate::turns::Kubectl;
+use super::turns::Kubectl;
 use reddwarf_tests::cluster::{Cluster, kubectl_program};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -1,12 +1,10 @@
 //! How long an hour's history takes. Not run by default:
-//! `cargo test --release -p jepsen --test speed -- --ignored --nocapture`.
+//! `cargo test --release -p jepsen --test checkers speed -- --ignored --nocapture`.
 
-mod simulated;
-
+use crate::simulated::{Plan, Simulation};
 use jepsen::checker::{Parameters, check};
 use jepsen::report;
 use jepsen::trace::Trace;
-use simulated::{Plan, Simulation};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;

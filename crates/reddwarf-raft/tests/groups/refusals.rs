@@ -1,8 +1,6 @@
 //! Who is not let in, and what does not start.
 
-mod group;
-
-use group::{Ca, Group};
+use crate::group::{Ca, Group};
 use reddwarf_raft::peer::{CallError, Identity, Kind, Lane, PeerClient};
 use reddwarf_raft::types::Member;
 use reddwarf_raft::{Limits, Node, NodeConfig, StartError};

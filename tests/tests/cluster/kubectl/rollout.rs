@@ -1,6 +1,6 @@
 //! `rollout`, `scale` and `autoscale`.
 
-use crate::turns::Kubectl;
+use super::turns::Kubectl;
 use reddwarf_tests::cluster::Cluster;
 
 /// What a deployment's first revision has left behind.

@@ -1,12 +1,10 @@
 //! What is right by construction is valid; the same with one answer changed is not.
 
-mod simulated;
-
+use crate::simulated::Plan;
 use jepsen::checker::{Parameters, Valid, Verdict, check_all};
 use jepsen::history::{Edn, History, Kind, Op};
 use jepsen::report;
 use proptest::prelude::*;
-use simulated::Plan;
 
 fn verdict(history: &History) -> Verdict {
     check_all(history, &parameters())

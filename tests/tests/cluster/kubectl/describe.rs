@@ -1,6 +1,6 @@
 //! `describe` of objects of many kinds, and `wait`.
 
-use crate::turns::Kubectl;
+use super::turns::Kubectl;
 use reddwarf_tests::cluster::{Cluster, eventually};
 
 /// One object of each kind, and a line of its description.

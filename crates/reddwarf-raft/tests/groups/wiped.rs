@@ -1,8 +1,6 @@
 //! A member that comes back with another data folder has forgotten its votes.
 
-mod group;
-
-use group::Group;
+use crate::group::Group;
 use reddwarf_raft::{Limits, Node, StartError};
 use std::time::{Duration, Instant};
 

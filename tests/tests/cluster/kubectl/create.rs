@@ -1,6 +1,6 @@
 //! Every generator of `create`, and `run` and `expose`.
 
-use crate::turns::Kubectl;
+use super::turns::Kubectl;
 use reddwarf_tests::cluster::{Cluster, eventually};
 
 /// A command of `create` with an object it makes, a path into it and what stands there.

@@ -1,6 +1,6 @@
 //! Commands that change objects: `label`, `annotate`, `patch`, `set`, `delete`.
 
-use crate::turns::Kubectl;
+use super::turns::Kubectl;
 use reddwarf_tests::cluster::Cluster;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

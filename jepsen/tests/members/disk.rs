@@ -292,7 +292,7 @@ fn what_dead_processes_left_mounted_elsewhere_is_removed() {
     let Some(mut mounted) = Mounted::new() else { return };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let child = std::process::Command::new(std::env::current_exe().expect("known"))
-        .args(["--exact", "mounts_and_dies", "--ignored"])
+        .args(["--exact", "disk::mounts_and_dies", "--ignored"])
         .env(MOUNT_AND_DIE, folder.path())
         .output()
         .expect("it runs");

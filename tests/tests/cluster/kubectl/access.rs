@@ -1,6 +1,6 @@
 //! `auth`, `certificate`, `create token` and `config`.
 
-use crate::turns::Kubectl;
+use super::turns::Kubectl;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reddwarf_tests::cluster::Cluster;

@@ -3,14 +3,12 @@
 //! Short histories of one object, right or with a few answers changed, are put to both. What the
 //! slow one finds an order for, the fast one must not call wrong; what has none must be found.
 
-mod simulated;
-
+use crate::simulated::Plan;
 use jepsen::checker::{Parameters, Valid, check_all};
 use jepsen::history::{Edn, History, Kind};
 use jepsen::report;
 use jepsen::trace::{Call, Input, NEVER, Outcome, Output, State, Trace};
 use proptest::prelude::*;
-use simulated::Plan;
 use std::collections::{HashMap, HashSet};
 
 /// What one operation says of the object, and when.

@@ -1,6 +1,6 @@
 //! Nodes and the pods on them: `cordon`, `drain`, `taint`, `debug`, and what asks a kubelet.
 
-use crate::turns::Kubectl;
+use super::turns::Kubectl;
 use reddwarf_tests::cluster::{Cluster, eventually};
 
 /// Creates a pod and waits until it runs; gives its node.

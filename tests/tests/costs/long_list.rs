@@ -1,5 +1,5 @@
 //! What a list of 100,000 objects costs a member. A measurement: it takes a minute and is run by
-//! hand, `cargo test --release -p reddwarf-tests --test long_list -- --ignored --nocapture`.
+//! hand, `cargo test --release -p reddwarf-tests --test costs long_list -- --ignored --nocapture`.
 //!
 //! Server and client are one process; the client throws away what it reads, slowly, so that a
 //! list that were made in advance would pile up.

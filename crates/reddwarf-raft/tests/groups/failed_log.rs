@@ -1,8 +1,6 @@
 //! A member whose log cannot be written any more ends at once, and says nothing that is not so.
 
-mod group;
-
-use group::{Group, Running, create};
+use crate::group::{Group, Running, create};
 use reddwarf_core::{Committed, ProposeError};
 use reddwarf_raft::Limits;
 use reddwarf_raft::wal::{Disk, FileDisk};

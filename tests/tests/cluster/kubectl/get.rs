@@ -1,6 +1,6 @@
 //! `get` in all forms of output and selection, and watches.
 
-use crate::turns::Kubectl;
+use super::turns::Kubectl;
 use reddwarf_tests::cluster::Cluster;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};

@@ -1,6 +1,6 @@
 //! `apply` in all its ways, `diff`, `replace` and `kustomize`.
 
-use crate::turns::Kubectl;
+use super::turns::Kubectl;
 use reddwarf_tests::cluster::Cluster;
 use std::fs;
 

@@ -1,8 +1,6 @@
 //! Three members over TLS: writes through each, crashes, restarts, hand-over, snapshots.
 
-mod group;
-
-use group::{Group, create};
+use crate::group::{Group, create};
 use reddwarf_core::{ProposeError, Rejection, Store};
 use reddwarf_raft::Limits;
 use std::sync::Arc;

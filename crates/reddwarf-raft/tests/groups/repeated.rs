@@ -1,8 +1,6 @@
 //! A proposal whose answer was lost is sent again, to another leader, and applied once.
 
-mod group;
-
-use group::{Group, create, key};
+use crate::group::{Group, create, key};
 use reddwarf_core::{Outcome, Proposal, ProposalKind, RequestId};
 use reddwarf_raft::Limits;
 use reddwarf_raft::data::LogData;

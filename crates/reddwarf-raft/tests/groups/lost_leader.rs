@@ -2,9 +2,7 @@
 //!
 //! Heartbeats and election timeouts are so long here that nothing can rest on them.
 
-mod group;
-
-use group::{Group, free_addr};
+use crate::group::{Group, free_addr};
 use reddwarf_raft::Limits;
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
 //! The conformance suite over the replicated store, a group of three and a group of one.
 
-#[path = "../../crates/reddwarf-raft/tests/group/mod.rs"]
+#[path = "../../../crates/reddwarf-raft/tests/groups/group.rs"]
 mod group;
 
 use group::Group;

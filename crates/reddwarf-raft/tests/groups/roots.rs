@@ -1,8 +1,6 @@
 //! Members notice when one of them has another state.
 
-mod group;
-
-use group::Group;
+use crate::group::Group;
 use reddwarf_core::ProposeError;
 use reddwarf_raft::Limits;
 use reddwarf_raft::status::MemberStatus;

@@ -1,0 +1,7 @@
+//! The checkers: on histories made by hand, on simulated ones, and their speed.
+
+mod golden;
+mod oracle;
+mod properties;
+mod simulated;
+mod speed;

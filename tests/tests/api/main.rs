@@ -1,0 +1,11 @@
+//! The API over a store in memory: verbs, custom kinds, HTTP, controllers, the scheduler.
+
+mod controllers;
+mod custom;
+mod fuzz_targets;
+mod http;
+mod mutated_bodies;
+mod objects;
+mod scheduler;
+mod store;
+mod tokens;

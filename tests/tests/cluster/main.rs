@@ -1,0 +1,16 @@
+//! Groups of real processes, and the programs that people point at them.
+
+mod by_hand;
+mod client_libraries;
+mod client_programs;
+mod compat;
+mod custom_group;
+mod damage;
+mod deploy;
+mod faults;
+mod full_disk;
+mod helm;
+mod kubectl;
+mod readme;
+mod replicated_store;
+mod up_down;

@@ -1,0 +1,5 @@
+//! What requests may cost, measured at the process itself: nothing else runs in it meanwhile.
+
+mod flood;
+mod hostile;
+mod long_list;
