@@ -1,4 +1,4 @@
-//! The replicated store: one member's [`Store`].
+//! The replicated store: one member's [`Store`], whose past is in [`crate::history`].
 
 use crate::core::Core;
 use crate::proposer::Proposer;
@@ -11,17 +11,20 @@ use reddwarf_core::{
 };
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// One member's [`Store`].
 pub struct ReplicatedStore {
     pub(crate) core: Arc<Core>,
     pub(crate) proposer: Proposer,
     pub(crate) reads: Arc<ReadIndex>,
+    /// See [`crate::history`].
+    pub(crate) history_reads: Arc<Semaphore>,
 }
 
 impl ReplicatedStore {
     /// A member whose state is known to be wrong serves nothing of it.
-    fn check_state(&self) -> Result<(), ReadError> {
+    pub(crate) fn check_state(&self) -> Result<(), ReadError> {
         match self.core.divergence.found_at() {
             None => Ok(()),
             Some(_) => Err(ReadError::Unavailable(DIVERGED.to_owned())),
