@@ -27,6 +27,7 @@ pub mod remove;
 pub mod reset;
 pub mod scale;
 pub mod set;
+pub mod topology;
 pub mod tracker;
 pub mod typed;
 pub mod updater;
@@ -35,6 +36,7 @@ pub mod versions;
 #[cfg(test)]
 mod tests;
 
+pub use topology::KindTopology;
 pub use tracker::{Applied, ApplyError, Tracker};
 pub use updater::{NotApplied, Updater};
 pub use versions::Versions;

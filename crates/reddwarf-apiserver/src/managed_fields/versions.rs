@@ -62,7 +62,7 @@ impl<'r> Versions<'r> {
 }
 
 /// The type of a kind's objects; one without schema is merged by what its values are.
-fn type_of(form: Expected<'_>) -> Type<'_> {
+pub(super) fn type_of(form: Expected<'_>) -> Type<'_> {
     if let Some(kind) = form.custom {
         return match kind.version.schema() {
             Some(schema) => Type::custom(schema),
