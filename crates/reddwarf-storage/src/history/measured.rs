@@ -117,11 +117,13 @@ fn a_million_commits() {
     println!("filled in {:.0?}, {} MB", began.elapsed(), bytes / 1_000_000);
 
     let main = BranchId::MAIN;
-    let reader = open(&path);
-    let ids: Vec<_> = (1..=ROUNDS)
-        .map(|n| CommitRef::Revision(Revision(1 + scattered(n, COMMITS))))
-        .map(|revision| reader.commit(&revision).expect("reads").expect("there").id)
-        .collect();
+    let ids: Vec<_> = {
+        let reader = open(&path);
+        let revisions = (1..=ROUNDS).map(|n| Revision(1 + scattered(n, COMMITS)));
+        let commits = revisions.map(|revision| reader.commit(&CommitRef::Revision(revision)));
+        commits.map(|commit| commit.expect("reads").expect("there").id).collect()
+    };
+    // Opened anew, with an empty cache.
     let nothing = View::default();
     let reader = open(&path);
     println!("{:<34} {:>10} {:>10} {:>10} {:>10}", "", "median", "99 %", "worst", "first");
