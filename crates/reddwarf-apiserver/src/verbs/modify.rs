@@ -8,6 +8,7 @@ use super::removal::remove;
 use super::{Exchange, ownership};
 use crate::admission::Operation;
 use crate::allocation;
+use crate::custom;
 use crate::errors::{
     MODIFIED, bad_request, conflict, invalid_object, invalid_options, not_found,
     unknown_custom_patch, unknown_patch, version_required,
@@ -204,6 +205,7 @@ async fn attempt(
     let old = shown(kind, &stored.bytes);
     let Computed { object: mut new, managed, mut warnings } = computed(x, change, options, &old)?;
     check_identity(x, change, &mut new, &old)?;
+    check_type(x, &new)?;
     keep_server_owned(&mut new, &old);
     set_meta(&mut new, "managedFields", managed);
     let dry_run = options.dry_run;
@@ -401,6 +403,14 @@ fn check_identity(
     }
     set_meta(new, "resourceVersion", Some(stored_version.into()));
     Ok(())
+}
+
+/// Checks that a custom object is still of its kind. One of a built-in kind was decoded as such,
+/// and an update of the status keeps all but the status.
+fn check_type(x: &Exchange<'_>, new: &Value) -> Result<(), Box<Status>> {
+    let custom = x.kind.custom.as_ref().filter(|_| x.subresource().is_empty());
+    let retyped = custom.and_then(|custom| custom::decode::retyped(custom, new));
+    retyped.map_or(Ok(()), Err)
 }
 
 fn uid_mismatch(x: &Exchange<'_>, given: &str, stored: &str) -> String {
