@@ -89,7 +89,7 @@ impl ApiServer {
 
     /// Takes in what this member's state says of custom kinds.
     pub fn refresh_kinds(&self) {
-        self.0.config.registry.refresh(&self.store().view());
+        self.0.config.registry.refresh(&**self.store());
     }
 
     /// The kinds, custom ones as the whole group knows them by now. A client that saw a kind on

@@ -14,6 +14,7 @@ pub mod commit;
 pub mod event;
 pub mod gvk;
 pub mod key;
+pub mod kind_map;
 pub mod kinds;
 pub mod limits;
 pub mod object;
@@ -30,6 +31,7 @@ pub use commit::{Author, CommitChange, CommitHeader, CommitId};
 pub use event::ChangeEvent;
 pub use gvk::{GroupResource, GroupVersionKind, GroupVersionResource};
 pub use key::{Collection, ObjectKey};
+pub use kind_map::KindMap;
 pub use kinds::{Kinds, ServedKind};
 pub use object::{ObjectIndex, StoredObject, content_hash};
 pub use proposal::{

@@ -1,7 +1,8 @@
 //! A custom kind in one served version.
 
 use super::defaulting;
-use super::definition::{Definition, Version};
+use super::definition::{Definition, Served, Version};
+use super::serving::Serving;
 use super::{metadata, prune};
 use crate::registry::kind::{Generation, Hooks};
 use crate::registry::{Kind, Scope, StorageVersion, Subresource, Verbs};
@@ -22,19 +23,39 @@ pub struct CustomKind {
     pub definition: Arc<Definition>,
     /// The version that this kind serves.
     pub version: Arc<Version>,
+    /// Until when it is served like this.
+    pub serving: Serving,
 }
 
-/// The entries of all served versions.
-pub(super) fn kinds(definition: &Arc<Definition>) -> Vec<Arc<Kind>> {
+/// The entries of all served versions, after `old` was served.
+pub(super) fn kinds(definition: &Arc<Definition>, old: Option<&Served>) -> Vec<Arc<Kind>> {
     let served = definition.versions.iter().filter(|version| version.served);
-    served.map(|version| Arc::new(entry(definition, version))).collect()
+    served.map(|version| Arc::new(entry(definition, version, old))).collect()
+}
+
+/// The serving that goes on with `version`, or a new one.
+fn serving(definition: &Definition, version: &Arc<Version>, old: Option<&Served>) -> Serving {
+    let old = old.filter(|old| is_served_as(definition, &old.definition));
+    let mut kinds = old.into_iter().flat_map(|old| &old.kinds).filter_map(|k| k.custom.as_ref());
+    let same = kinds.find(|custom| Arc::ptr_eq(&custom.version, version));
+    same.map(|custom| custom.serving.clone()).unwrap_or_default()
+}
+
+/// Whether what all versions have in common is served as it was.
+fn is_served_as(new: &Definition, old: &Definition) -> bool {
+    let conversion = |of: &Definition| of.conversion.as_ref().map(|c| c.get().to_owned());
+    new.uid == old.uid
+        && new.names == old.names
+        && new.namespaced == old.namespaced
+        && new.preserve_unknown == old.preserve_unknown
+        && conversion(new) == conversion(old)
 }
 
 fn owned(text: &str) -> Cow<'static, str> {
     Cow::Owned(text.to_owned())
 }
 
-fn entry(definition: &Arc<Definition>, version: &Arc<Version>) -> Kind {
+fn entry(definition: &Arc<Definition>, version: &Arc<Version>, old: Option<&Served>) -> Kind {
     let names = &definition.names;
     let scope = if definition.namespaced { Scope::Namespaced } else { Scope::Cluster };
     let mut kind = Kind::new(scope, "", "", "", "");
@@ -73,8 +94,11 @@ fn entry(definition: &Arc<Definition>, version: &Arc<Version>) -> Kind {
             verbs: Verbs::GET_PATCH_UPDATE,
         });
     }
-    kind.custom =
-        Some(Arc::new(CustomKind { definition: definition.clone(), version: version.clone() }));
+    kind.custom = Some(Arc::new(CustomKind {
+        definition: definition.clone(),
+        version: version.clone(),
+        serving: serving(definition, version, old),
+    }));
     kind
 }
 

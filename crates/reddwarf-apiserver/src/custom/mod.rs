@@ -2,7 +2,7 @@
 //!
 //! A [`Definition`] is read from its stored bytes whenever it changes; the registry of kinds
 //! shares all other definitions. A [`Version`] compiles its [`Schema`] on first use, so that a
-//! thousand definitions that nobody uses cost little.
+//! thousand definitions that nobody uses cost little. A watch ends with the [`Serving`] of its kind.
 //!
 //! An object passes through [`prune`] and [`metadata`] when it is decoded, [`defaulting`] after
 //! that, and through [`object`] when it is validated: the schema in [`check`], embedded metadata,
@@ -30,6 +30,7 @@ pub mod review;
 pub mod rules;
 pub mod scale;
 pub mod schema;
+pub mod serving;
 pub mod table;
 pub mod version_order;
 pub mod warnings;
@@ -38,6 +39,7 @@ pub use definition::{Definition, Served, Version};
 pub use follow::follow;
 pub use kind::CustomKind;
 pub use schema::Schema;
+pub use serving::Serving;
 
 /// Group and plural of the definitions themselves.
 pub const DEFINITIONS: (&str, &str) = ("apiextensions.k8s.io", "customresourcedefinitions");

@@ -43,6 +43,8 @@ pub struct Kind {
     pub hooks: Hooks,
     /// What a definition says of a custom kind; `None` for a built-in one.
     pub custom: Option<Arc<CustomKind>>,
+    /// Its item in aggregated discovery, as it is written.
+    pub(crate) discovered: OnceLock<String>,
     empty: OnceLock<Value>,
 }
 
@@ -333,6 +335,7 @@ impl Kind {
             strategy: Strategy::default(),
             hooks: Hooks::NONE,
             custom: None,
+            discovered: OnceLock::new(),
             empty: OnceLock::new(),
         }
     }

@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::task::{JoinError, JoinSet};
 
+/// Definitions that are looked at before other tasks get their turn; a new leader looks at all.
+const LOOKS_AT_ONCE: usize = 16;
 /// Definitions that are written at once.
 const WRITES_MAX: usize = 16;
 
@@ -141,7 +143,10 @@ impl Session {
     /// Decides on all that is due, then writes it; many definitions often come at once.
     async fn work(&mut self, background: &Background) {
         let mut decided = Vec::new();
-        for name in std::mem::take(&mut self.due) {
+        for (at, name) in std::mem::take(&mut self.due).into_iter().enumerate() {
+            if at % LOOKS_AT_ONCE == LOOKS_AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
             let Some(definition) = stored(background, &name) else { continue };
             let Some(changed) = self.changed(&definition) else { continue };
             // The next definition of the group must know these names already.
