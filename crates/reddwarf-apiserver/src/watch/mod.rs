@@ -3,11 +3,16 @@
 //! The body pulls: nothing is taken from the window of recent changes before the connection can
 //! send it, so a watcher that does not read holds only its cursor, and is told to list again
 //! once the window has moved past it.
+//!
+//! A watch of a custom kind ends with its [`Serving`]: what it would tell after that is of another
+//! schema, or of no kind any more. What was told of before comes first, such as that the objects
+//! of a definition went with it.
 
 mod framing;
 
 pub use framing::Framing;
 
+use crate::custom::Serving;
 use crate::list::ReadOptions;
 use crate::metrics::GaugeGuard;
 use crate::selection::Selection;
@@ -30,6 +35,9 @@ const COALESCED_BYTES: usize = 64 * 1024;
 const BOOKMARK_SECONDS: u64 = 60;
 /// A last bookmark goes out so long before a watch times out.
 const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
+
+/// How long a watch goes on telling what is ready when its kind is served no more.
+const LAST_CHUNKS: Duration = Duration::from_secs(5);
 
 /// What a watch begins with.
 pub enum Start {
@@ -68,6 +76,8 @@ pub struct Watcher {
     next_bookmark: Instant,
     deadline: Instant,
     stopping: watch::Receiver<bool>,
+    /// Until when the kind is what it was; `None` for a built-in one, which stays so.
+    serving: Option<Serving>,
     _counted: GaugeGuard,
 }
 
@@ -92,6 +102,7 @@ impl Watcher {
             next_bookmark: next_bookmark(deadline),
             deadline,
             stopping: x.server.stopping(),
+            serving: x.kind.custom.as_ref().map(|custom| custom.serving.clone()),
             _counted: x.server.metrics().watcher(&x.kind.group, &x.kind.plural),
         };
         watcher.begin(x, start);
@@ -131,6 +142,9 @@ impl Watcher {
             return Some(chunk);
         }
         loop {
+            if self.serving.as_ref().is_some_and(Serving::has_ended) {
+                return self.last_chunk();
+            }
             let stream = self.stream.as_mut()?;
             let alarm = match self.bookmarks {
                 true => self.next_bookmark.min(self.deadline),
@@ -140,6 +154,7 @@ impl Watcher {
                 biased;
                 batch = stream.next() => Some(batch),
                 _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+                () = ended(self.serving.as_ref()) => continue,
                 () = tokio::time::sleep_until(alarm) => None,
             };
             let chunk = match batch {
@@ -155,6 +170,21 @@ impl Watcher {
                 return None;
             }
         }
+    }
+
+    /// What is ready to be told of a kind that is not served like this any more; its objects may
+    /// go on changing, so only for a while.
+    fn last_chunk(&mut self) -> Option<Bytes> {
+        self.deadline = self.deadline.min(Instant::now() + LAST_CHUNKS);
+        while Instant::now() < self.deadline
+            && let Some(Ok(batch)) = self.stream.as_mut()?.next().now_or_never()
+        {
+            if let Some(chunk) = self.frames(batch) {
+                return Some(chunk);
+            }
+        }
+        self.stream = None;
+        None
     }
 
     fn first_chunk(&mut self) -> Option<Bytes> {
@@ -216,6 +246,14 @@ impl Watcher {
                 Some(framing::error(&crate::errors::watch_too_old(reached.0, reached)))
             }
         }
+    }
+}
+
+/// Returns when a kind is served no more as it was.
+async fn ended(serving: Option<&Serving>) {
+    match serving {
+        Some(serving) => serving.ended().await,
+        None => std::future::pending().await,
     }
 }
 
