@@ -1,6 +1,8 @@
 //! Test support.
 pub mod cluster;
+pub mod definitions;
 pub mod fuzz;
+pub mod leader;
 pub mod meddled_store;
 pub mod memory_api;
 pub mod memory_store;

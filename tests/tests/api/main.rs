@@ -4,6 +4,7 @@ mod controllers;
 mod custom;
 mod fuzz_targets;
 mod http;
+mod many_definitions;
 mod mutated_bodies;
 mod objects;
 mod scheduler;
