@@ -147,24 +147,28 @@ impl Session {
             if at % LOOKS_AT_ONCE == LOOKS_AT_ONCE - 1 {
                 tokio::task::yield_now().await;
             }
-            let Some(definition) = stored(background, &name) else { continue };
+            let Some(found) = found(background, &name) else { continue };
+            let definition: Value = serde_json::from_slice(&found.bytes).unwrap_or_default();
             let Some(changed) = self.changed(&definition) else { continue };
             // The next definition of the group must know these names already.
             self.due.extend(self.groups.put(&changed));
-            decided.push((name, changed));
+            decided.push((name, found.revision, changed));
         }
-        let writes = decided.into_iter().map(|(name, changed)| async move {
+        let writes = decided.into_iter().map(|(name, revision, changed)| async move {
             let written = write(background, &changed).await;
-            (name, written)
+            (name, revision, written)
         });
         let writes: Vec<_> = writes.collect();
         let mut writes = stream::iter(writes).buffer_unordered(WRITES_MAX);
-        while let Some((name, written)) = writes.next().await {
-            if let Err(status) = written {
-                tracing::warn!(%status, name, "the conditions of a definition were not written");
-            }
+        while let Some((name, revision, written)) = writes.next().await {
             // Written or not, from now on it has what is stored.
             self.look_again(background, &name);
+            if let Err(status) = written {
+                tracing::warn!(%status, name, "the conditions of a definition were not written");
+            } else if self.seen.get(&name).is_some_and(|(now, _)| *now == revision) {
+                // What changes nothing would be written again and again.
+                self.due.remove(&name);
+            }
         }
     }
 
