@@ -404,6 +404,11 @@ impl Kind {
         }
     }
 
+    /// Whether objects are stored in another version of a custom kind.
+    pub fn is_converted(&self) -> bool {
+        self.custom.as_ref().is_some_and(|custom| !custom.version.storage)
+    }
+
     /// Group and plural, as messages name the resource.
     pub fn group_resource(&self) -> GroupResource {
         GroupResource { group: self.group.to_string(), resource: self.plural.to_string() }

@@ -119,7 +119,10 @@ impl Known {
 impl Kinds for LiveRegistry {
     fn served(&self) -> Vec<ServedKind> {
         let current = self.current();
-        current.kinds().filter(|kind| kind.stored()).map(|kind| served(kind)).collect()
+        let mut kinds: Vec<_> = current.kinds().filter(|kind| kind.stored()).collect();
+        // In the storage version no webhook stands between a controller and an object.
+        kinds.sort_by_key(|kind| kind.is_converted());
+        kinds.into_iter().map(|kind| served(kind)).collect()
     }
 
     fn generation(&self) -> u64 {
