@@ -17,6 +17,7 @@ use crate::representation::TableOptions;
 use crate::request::UserInfo;
 use crate::token::Keyring;
 use crate::verbs::{self, Exchange, NoVerb, Verb};
+use crate::webhook::Webhooks;
 use bytes::Bytes;
 use futures::FutureExt;
 use http::header::{HeaderName, HeaderValue};
@@ -59,6 +60,7 @@ struct Inner {
     metrics: Metrics,
     gate: Gate,
     tokens: Keyring,
+    webhooks: Webhooks,
     stopping: watch::Sender<bool>,
 }
 
@@ -74,7 +76,8 @@ impl ApiServer {
         let gate = Gate::new(limits, &config.store.view(), metrics.flow.clone());
         let stopping = watch::Sender::new(false);
         let tokens = Keyring::default();
-        ApiServer(Arc::new(Inner { config, metrics, gate, tokens, stopping }))
+        let webhooks = Webhooks::new(config.store.clone());
+        ApiServer(Arc::new(Inner { config, metrics, gate, tokens, webhooks, stopping }))
     }
 
     /// The state.
@@ -120,6 +123,11 @@ impl ApiServer {
     /// What issues and checks the tokens of service accounts.
     pub fn tokens(&self) -> &Keyring {
         &self.0.tokens
+    }
+
+    /// What calls webhooks.
+    pub fn webhooks(&self) -> &Webhooks {
+        &self.0.webhooks
     }
 
     /// Ends all watches cleanly, and every one that is opened from now on; other requests from
@@ -401,9 +409,6 @@ impl Incoming<'_> {
         user: &UserInfo,
     ) -> Result<(Answer, TableOptions), Box<Status>> {
         let body = self.body.as_ref().map_err(Clone::clone)?;
-        if let Some(custom) = &kind.custom {
-            crate::custom::conversion::check(custom)?;
-        }
         let table = match accept.representation {
             crate::http::Representation::Table(_) => {
                 TableOptions::read(self.query.first("includeObject"))?
@@ -423,7 +428,8 @@ impl Incoming<'_> {
             user,
             fence: self.caller.fence,
         };
-        Ok((verbs::serve(&exchange).await?, table))
+        let answer = verbs::serve(&exchange).await?;
+        Ok((exchange.converted(answer).await?, table))
     }
 
     /// A resource that is not served: 404, as text where even the group is unknown.

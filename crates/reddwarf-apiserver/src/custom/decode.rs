@@ -119,7 +119,7 @@ pub fn without_kind(object: &Value, body: &[u8], format: BodyFormat) -> Option<S
 }
 
 /// As Go's `%T` names it.
-fn go_type(value: &Value) -> &'static str {
+pub(super) fn go_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "<nil>",
         Value::Bool(_) => "bool",

@@ -1,5 +1,6 @@
 //! A definition as it is stored, as far as serving its kind needs it.
 
+use super::conversion::{self, Webhook};
 use super::json_path::JsonPath;
 use super::kind;
 use super::schema::Schema;
@@ -31,8 +32,8 @@ pub struct Definition {
     pub preserve_unknown: bool,
     /// All versions, the preferred one first.
     pub versions: Vec<Arc<Version>>,
-    /// `spec.conversion`.
-    pub conversion: Option<Box<RawValue>>,
+    /// What converts objects between versions that differ in more than their names.
+    pub webhook: Option<Webhook>,
 }
 
 /// A definition whose names were accepted, and the kinds that it adds to the API.
@@ -140,8 +141,8 @@ struct Spec<'a> {
     scope: String,
     #[serde(borrow)]
     versions: Vec<&'a RawValue>,
-    #[serde(default)]
-    conversion: Option<Box<RawValue>>,
+    #[serde(borrow, default)]
+    conversion: Option<&'a RawValue>,
     #[serde(default)]
     preserve_unknown_fields: bool,
 }
@@ -258,7 +259,7 @@ impl Definition {
             terminating: metadata.deletion_timestamp.is_some() || holds("Terminating"),
             preserve_unknown: spec.preserve_unknown_fields,
             versions,
-            conversion: spec.conversion,
+            webhook: conversion::webhook(spec.conversion),
         })
     }
 
@@ -271,6 +272,12 @@ impl Definition {
     /// The version of that name, served or not.
     pub fn version(&self, name: &str) -> Option<&Arc<Version>> {
         self.versions.iter().find(|version| &*version.name == name)
+    }
+
+    /// The version that an `apiVersion` names.
+    pub fn version_of(&self, api_version: &str) -> Option<&Arc<Version>> {
+        let (group, version) = reddwarf_core::gvk::parse_api_version(api_version)?;
+        if group == &*self.group { self.version(version) } else { None }
     }
 
     /// `apiVersion` of stored objects.

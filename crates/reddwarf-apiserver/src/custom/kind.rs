@@ -3,6 +3,7 @@
 use super::defaulting;
 use super::definition::{Definition, Version};
 use super::{metadata, prune};
+use crate::object::stored_version;
 use crate::registry::kind::{Generation, Hooks};
 use crate::registry::{Kind, Scope, StorageVersion, Subresource, Verbs};
 use reddwarf_core::Collection;
@@ -91,12 +92,18 @@ impl CustomKind {
         }
     }
 
-    /// Turns a stored object into what this version shows: pruned, and with the defaults of a
-    /// schema that may be newer than the object.
+    /// Turns a stored object into what this version shows, where no webhook is needed for that.
     pub fn show(&self, object: &mut Value) {
-        set_version(object, &self.api_version());
-        self.shape(object);
-        self.fill_defaults(object);
+        let (revived, own) = (self.revive(object), self.api_version());
+        if revived && object["apiVersion"] == *own {
+            return;
+        }
+        debug_assert!(self.definition.webhook.is_none(), "a webhook converts these objects");
+        set_version(object, &own);
+        self.shape(&self.version, object);
+        if !revived {
+            self.fill_defaults(object);
+        }
     }
 
     /// The way back.
@@ -104,9 +111,33 @@ impl CustomKind {
         set_version(object, &self.definition.storage_version());
     }
 
-    /// Takes out what the schema does not know, and nulls that it does not allow.
-    fn shape(&self, object: &mut Value) {
-        let schema = self.version.schema();
+    /// The object in this version, of which nothing but the name is another one.
+    pub fn rename(&self, object: &mut Value) {
+        set_version(object, &self.api_version());
+        self.shape(&self.version, object);
+        self.fill_defaults(object);
+    }
+
+    /// Brings a stored object into the form of its own version, whose schema may be newer than
+    /// it: pruned, and with defaults. Answers whether the definition still has that version.
+    pub fn revive(&self, object: &mut Value) -> bool {
+        let given = object["apiVersion"].as_str().unwrap_or_default();
+        let Some(version) = self.definition.version_of(given) else { return false };
+        self.shape(version, object);
+        if let Some(schema) = version.schema() {
+            defaulting::fill(object, schema);
+        }
+        true
+    }
+
+    /// Whether stored bytes are in a version in which objects are not stored any more.
+    pub fn is_outdated(&self, stored: &[u8]) -> bool {
+        stored_version(stored) != Some(&*self.definition.storage_version())
+    }
+
+    /// Takes out what the schema of `version` does not know, and nulls that it does not allow.
+    pub fn shape(&self, version: &Version, object: &mut Value) {
+        let schema = version.schema();
         if !self.definition.preserve_unknown {
             prune::prune(object, schema, &mut prune::Trail::default());
             defaulting::drop_nulls(object, schema);
@@ -125,13 +156,18 @@ impl CustomKind {
 
     /// The text of a selectable field of a stored object, `""` where it has none.
     pub fn selectable_value(&self, label: &str, bytes: &[u8]) -> String {
+        let mut object: Value = serde_json::from_slice(bytes).unwrap_or_default();
+        self.show(&mut object);
+        self.selected_value(label, &object)
+    }
+
+    /// The same for an object of this version.
+    pub fn selected_value(&self, label: &str, object: &Value) -> String {
         let mut fields = self.version.selectable.iter();
         let Some((_, path)) = fields.find(|(name, _)| &**name == label) else {
             return String::new();
         };
-        let mut object: Value = serde_json::from_slice(bytes).unwrap_or_default();
-        self.show(&mut object);
-        match path.first(&object) {
+        match path.first(object) {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(text)) => text.clone(),
             Some(other) => crate::patch::go_print::value(other),

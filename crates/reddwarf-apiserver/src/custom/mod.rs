@@ -7,7 +7,8 @@
 //! An object passes through [`prune`] and [`metadata`] when it is decoded, [`defaulting`] after
 //! that, and through [`object`] when it is validated: the schema in [`check`], embedded metadata,
 //! [`list_type`], then the definition's own rules in [`rules`]. What a stored object shows goes
-//! the same way again, for its schema may be newer than it is.
+//! the same way again, for its schema may be newer than it is. Between its versions [`conversion`]
+//! stands.
 //!
 //! The definitions themselves are validated in [`definition`]'s sibling [`review`], and their
 //! conditions and deletion are the leader's work in [`lifecycle`].

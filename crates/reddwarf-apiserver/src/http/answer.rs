@@ -27,6 +27,8 @@ use tokio::task::JoinError;
 pub enum Content {
     /// An object in its storage version, with its revision.
     Object(Arc<Kind>, Bytes),
+    /// An object in the version of its kind, where a webhook had to say how it looks there.
+    Shown(Arc<Kind>, Value),
     /// An object of another kind (a `Scale`, a review), or a discovery document.
     Value(Value),
     /// A JSON document that is written as it is.
@@ -258,15 +260,14 @@ fn body_of(content: Content, form: Form) -> (ApiBody, &'static str) {
             let found = aggregated && value["kind"] == "APIGroupDiscoveryList";
             (body, if found { AGGREGATED } else { media })
         }
+        Content::Object(kind, bytes) if form.is_stored(&kind) => (ApiBody::full(bytes), JSON),
         Content::Object(kind, bytes) => {
-            if form.is_stored(&kind) {
-                return (ApiBody::full(bytes), JSON);
-            }
             let object = representation::shown(&kind, &bytes);
-            document(
-                &representation::one(&kind, object, form.accept.representation, &form.table),
-                form,
-            )
+            body_of(Content::Shown(kind, object), form)
+        }
+        Content::Shown(kind, object) => {
+            let form_of = form.accept.representation;
+            document(&representation::one(&kind, object, form_of, &form.table), form)
         }
         Content::List(list) => {
             if form.is_stored(&list.kind) {

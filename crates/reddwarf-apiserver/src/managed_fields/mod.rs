@@ -14,6 +14,7 @@ pub mod check;
 pub mod compare;
 pub mod conflict;
 pub mod contents;
+pub mod conversions;
 pub mod element;
 pub mod entries;
 pub mod entry;
@@ -35,6 +36,7 @@ pub mod versions;
 #[cfg(test)]
 mod tests;
 
+pub use conversions::{Conversions, Wanted};
 pub use tracker::{Applied, ApplyError, Tracker};
 pub use updater::{NotApplied, Updater};
 pub use versions::Versions;

@@ -4,13 +4,16 @@
 //! send it, so a watcher that does not read holds only its cursor, and is told to list again
 //! once the window has moved past it.
 
+mod converting;
 mod framing;
 
 pub use framing::Framing;
 
 use crate::list::ReadOptions;
 use crate::metrics::GaugeGuard;
+use crate::registry::Kind;
 use crate::selection::Selection;
+use crate::server::ApiServer;
 use crate::verbs::Exchange;
 use bytes::{Bytes, BytesMut};
 use futures::stream::BoxStream;
@@ -55,6 +58,8 @@ pub enum Start {
 
 /// One open watch.
 pub struct Watcher {
+    server: ApiServer,
+    kind: Arc<Kind>,
     selection: Selection,
     framing: Framing,
     stream: Option<Box<dyn WatchStream>>,
@@ -82,6 +87,8 @@ impl Watcher {
         deadline: Instant,
     ) -> Self {
         let mut watcher = Watcher {
+            server: x.server.clone(),
+            kind: x.kind.clone(),
             selection,
             framing,
             stream: None,
@@ -106,8 +113,12 @@ impl Watcher {
             Start::State { view, stream, marked } => {
                 let namespace = self.selection.namespace.clone();
                 let objects = view.list(&x.kind.storage.collection, namespace.as_deref(), None);
-                let objects: Vec<_> =
-                    objects.filter(|o| self.selection.matches(o)).cloned().collect();
+                let converts = self.may_convert();
+                let meant = |o: &&Arc<StoredObject>| match converts {
+                    true => self.selection.matches_key(&o.key),
+                    false => self.selection.matches(o),
+                };
+                let objects: Vec<_> = objects.filter(meant).cloned().collect();
                 self.existing = objects.into_iter();
                 if marked && self.bookmarks {
                     self.complete_at = Some(view.revision);
@@ -127,10 +138,10 @@ impl Watcher {
     }
 
     async fn next_chunk(&mut self) -> Option<Bytes> {
-        if let Some(chunk) = self.first_chunk() {
-            return Some(chunk);
-        }
         loop {
+            if let Some(chunk) = self.first_chunk().await {
+                return Some(chunk);
+            }
             let stream = self.stream.as_mut()?;
             let alarm = match self.bookmarks {
                 true => self.next_bookmark.min(self.deadline),
@@ -143,7 +154,7 @@ impl Watcher {
                 () = tokio::time::sleep_until(alarm) => None,
             };
             let chunk = match batch {
-                Some(Ok(batch)) => self.frames(batch),
+                Some(Ok(batch)) => self.frames(batch).await,
                 Some(Err(closed)) => return self.closed(closed),
                 None if Instant::now() >= self.deadline => return None,
                 None => Some(self.timely_bookmark()?),
@@ -157,10 +168,13 @@ impl Watcher {
         }
     }
 
-    fn first_chunk(&mut self) -> Option<Bytes> {
+    /// What comes before all changes, and what a watch ends with that failed.
+    async fn first_chunk(&mut self) -> Option<Bytes> {
         let mut out = Joined::default();
         while out.bytes < COALESCED_BYTES {
-            if let Some(object) = self.existing.next() {
+            if self.existing.len() > 0 && self.may_convert() {
+                self.push_existing(&mut out).await;
+            } else if let Some(object) = self.existing.next() {
                 out.push(self.framing.existing(&object));
             } else if let Some(revision) = self.complete_at.take() {
                 out.push(self.framing.bookmark(revision, true));
@@ -174,23 +188,41 @@ impl Watcher {
     }
 
     /// The frames of a batch and of those that are ready behind it.
-    fn frames(&mut self, batch: WatchBatch) -> Option<Bytes> {
+    async fn frames(&mut self, batch: WatchBatch) -> Option<Bytes> {
+        self.follow_definition();
         let mut out = Joined::default();
         let mut batch = batch;
         loop {
-            for event in &batch.events {
-                if let Some(frame) = self.frame(event) {
-                    out.push(frame);
-                }
+            match self.may_convert() {
+                true => self.push_converted(&batch, &mut out).await,
+                false => batch.events.iter().for_each(|event| out.extend(self.frame(event))),
             }
             if out.bytes == 0 || out.bytes >= COALESCED_BYTES {
                 return out.finish();
             }
-            match self.stream.as_mut()?.next().now_or_never() {
+            // Converting what is ready may have ended the watch.
+            let Some(stream) = self.stream.as_mut() else { return out.finish() };
+            match stream.next().now_or_never() {
                 Some(Ok(next)) => batch = next,
                 // A closed stream says so again when it is next asked.
                 Some(Err(_)) | None => return out.finish(),
             }
+        }
+    }
+
+    /// Goes on with what the definition of a custom kind says by now: another webhook may convert
+    /// its objects, or one where there was none.
+    fn follow_definition(&mut self) {
+        if self.kind.custom.is_none() {
+            return;
+        }
+        let (registry, kind) = (self.server.registry(), &self.kind);
+        match registry.resource(&kind.group, &kind.version, &kind.plural) {
+            Some(now) if !Arc::ptr_eq(now, kind) => {
+                self.framing.follow(now.clone());
+                self.kind = now.clone();
+            }
+            _ => {}
         }
     }
 
@@ -238,6 +270,12 @@ impl Joined {
     fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
         self.frames.push(frame);
+    }
+
+    fn extend(&mut self, frame: Option<Bytes>) {
+        if let Some(frame) = frame {
+            self.push(frame);
+        }
     }
 
     fn finish(mut self) -> Option<Bytes> {
