@@ -18,16 +18,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+pub(super) const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const WIDGETS: &str = "/apis/example.com/v1/namespaces/default/widgets";
-const MERGE: &str = "application/merge-patch+json";
-const APPLY: &str = "application/apply-patch+yaml";
+pub(super) const MERGE: &str = "application/merge-patch+json";
+pub(super) const APPLY: &str = "application/apply-patch+yaml";
 /// Longest time that background work may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-struct World {
-    server: ApiServer,
-    client: LocalClient,
+pub(super) struct World {
+    pub server: ApiServer,
+    pub client: LocalClient,
     stop: CancellationToken,
     /// Ends the background work when it is dropped.
     _members: watch::Sender<Vec<std::net::SocketAddr>>,
@@ -41,7 +41,7 @@ impl Drop for World {
 
 impl World {
     /// A server with all of a leader's loops that matter here.
-    async fn new() -> World {
+    pub async fn new() -> World {
         // What the loops complain of is shown with a test that fails.
         let log = tracing_subscriber::fmt().with_env_filter("warn").with_test_writer();
         let _ = log.try_init();
@@ -77,12 +77,12 @@ impl World {
         world
     }
 
-    async fn send(&self, method: &str, path: &str, body: Value) -> Result<Value, Box<Status>> {
+    pub async fn send(&self, method: &str, path: &str, body: Value) -> Result<Value, Box<Status>> {
         let kind = (method == "PATCH").then_some(MERGE);
         self.send_as(method, path, kind, body).await
     }
 
-    async fn send_as(
+    pub async fn send_as(
         &self,
         method: &str,
         path: &str,
@@ -94,22 +94,22 @@ impl World {
         Ok(serde_json::from_slice(&answer).expect("JSON"))
     }
 
-    async fn make(&self, path: &str, object: Value) -> Value {
+    pub async fn make(&self, path: &str, object: Value) -> Value {
         self.send("POST", path, object).await.expect("made")
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub async fn get(&self, path: &str) -> Value {
         self.send("GET", path, Value::Null).await.unwrap_or_else(|e| panic!("{path}: {e}"))
     }
 
     /// What is refused, and how.
-    async fn refused(&self, method: &str, path: &str, body: Value) -> (u16, String) {
+    pub async fn refused(&self, method: &str, path: &str, body: Value) -> (u16, String) {
         let status = self.send(method, path, body).await.expect_err("refused");
         (status.code, status.message.to_string())
     }
 
     /// A GET with an `Accept` header.
-    async fn accept(&self, path: &str, accept: &str) -> Value {
+    pub async fn accept(&self, path: &str, accept: &str) -> Value {
         let groups = vec!["system:masters".to_owned(), "system:authenticated".to_owned()];
         let user = PeerIdentity(Arc::new(UserInfo::named("admin", groups)));
         let request = http::Request::get(path).header("accept", accept).extension(user);
@@ -120,7 +120,7 @@ impl World {
     }
 
     /// Makes a definition and waits until its kind is served.
-    async fn define(&self, definition: Value) {
+    pub async fn define(&self, definition: Value) {
         let made = self.make(DEFINITIONS, definition).await;
         let name = made["metadata"]["name"].as_str().expect("a name");
         self.until(&format!("{DEFINITIONS}/{name}"), |found| holds(found, "Established")).await;
@@ -155,7 +155,7 @@ impl World {
         }
     }
 
-    async fn gone(&self, path: &str) {
+    pub async fn gone(&self, path: &str) {
         self.until(path, |found| found.is_none()).await;
     }
 }
@@ -316,7 +316,7 @@ async fn lists_tables_selectors_and_watches() {
     );
 }
 
-async fn next(watch: &mut dyn ApiWatch) -> Value {
+pub(super) async fn next(watch: &mut dyn ApiWatch) -> Value {
     let event = watch.next().await.expect("an event");
     serde_json::from_slice(&event).expect("JSON")
 }

@@ -1,8 +1,10 @@
 //! The API over a store in memory: verbs, custom kinds, HTTP, controllers, the scheduler.
 
 mod controllers;
+mod conversion;
 mod custom;
 mod fuzz_targets;
+mod hook;
 mod http;
 mod mutated_bodies;
 mod objects;
