@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// Objects of the beginning that are converted at a time.
-const EXISTING: usize = 64;
+const EXISTING: usize = 256;
 
 /// One change, with the bytes of what is to be shown of it.
 struct Sides<'e> {

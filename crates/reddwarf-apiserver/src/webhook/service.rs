@@ -131,7 +131,80 @@ fn of_endpoints(view: &View, reference: &ServiceReference, port: &str) -> Vec<So
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
+    use reddwarf_core::{ObjectIndex, Revision};
     use serde_json::json;
+
+    fn store(view: &mut View, key: ObjectKey, labels: &[(&str, &str)], object: &Value) {
+        let labels = labels.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        let stored = StoredObject {
+            key: key.clone(),
+            revision: Revision(1),
+            created: Revision(1),
+            bytes: Bytes::from(object.to_string()),
+            version_at: (0, 0),
+            index: ObjectIndex { labels, ..ObjectIndex::default() },
+            salt: None,
+            content: Default::default(),
+        };
+        view.objects.insert(key, Arc::new(stored));
+    }
+
+    /// A state with the service `s` in the namespace `n`.
+    fn with_service(spec: Value) -> View {
+        let mut view = View::default();
+        let key = ObjectKey::new("", "services", "n", "s");
+        store(&mut view, key, &[], &json!({"spec": spec}));
+        view
+    }
+
+    fn found(view: &View, port: u16) -> Result<Vec<String>, String> {
+        let reference = ServiceReference {
+            namespace: "n".into(),
+            name: "s".into(),
+            path: None,
+            port: Some(port),
+        };
+        match place(view, &reference) {
+            Ok(Place::Addresses(addresses)) => {
+                Ok(addresses.iter().map(ToString::to_string).collect())
+            }
+            Ok(Place::Name(host, port)) => Ok(vec![format!("{host}:{port}")]),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn endpoints_come_before_the_service_itself() {
+        let ports = json!([{"name": "hook", "port": 443}]);
+        let spec = json!({"type": "ClusterIP", "clusterIP": "10.96.0.7", "ports": ports});
+        let mut view = with_service(spec);
+        assert_eq!(found(&view, 443), Ok(vec!["10.96.0.7:443".into()]));
+        assert_eq!(found(&view, 444), Err("no service port 444 found for service \"s\"".into()));
+        let subsets = json!([{"addresses": [{"ip": "10.0.0.1"}],
+            "notReadyAddresses": [{"ip": "10.0.0.2"}], "ports": [{"name": "hook", "port": 9443}]}]);
+        let key = ObjectKey::new("", "endpoints", "n", "s");
+        store(&mut view, key, &[], &json!({"subsets": subsets}));
+        let both = |endpoint: &str| Ok(vec![endpoint.to_owned(), "10.96.0.7:443".to_owned()]);
+        assert_eq!(found(&view, 443), both("10.0.0.1:9443"));
+        let slice = json!({"ports": [{"name": "hook", "port": 9444}],
+            "endpoints": [{"addresses": ["10.0.0.3"], "conditions": {"ready": true}}]});
+        for (name, service) in [("s-1", "s"), ("t-1", "t")] {
+            let key = ObjectKey::new("discovery.k8s.io", "endpointslices", "n", name);
+            store(&mut view, key, &[(SERVICE_NAME, service)], &slice);
+        }
+        assert_eq!(found(&view, 443), both("10.0.0.3:9444"));
+    }
+
+    #[test]
+    fn services_without_addresses() {
+        assert_eq!(found(&View::default(), 443), Err("service \"s\" not found".into()));
+        let ports = json!([{"port": 443}]);
+        let headless = with_service(json!({"clusterIP": "None", "ports": ports}));
+        assert_eq!(found(&headless, 443), Err("no endpoints available for service \"s\"".into()));
+        let elsewhere = json!({"type": "ExternalName", "externalName": "hooks.test"});
+        assert_eq!(found(&with_service(elsewhere), 9443), Ok(vec!["hooks.test:9443".into()]));
+    }
 
     #[test]
     fn a_slice_gives_what_is_ready_at_the_port_of_that_name() {
