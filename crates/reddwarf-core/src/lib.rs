@@ -1,5 +1,6 @@
 //! The vocabulary that every crate of Reddwarf shares: keys, revisions, proposals, selectors,
-//! `Status` and the [`Store`] seam between the Kubernetes API and the replicated state.
+//! `Status`, and the seams between the Kubernetes API and the replicated state: [`Store`] and
+//! [`History`].
 //!
 //! Nothing here performs I/O, reads a clock or draws a random number; whoever needs a time or
 //! an id takes it as an argument, so that the state machine built on these types stays
@@ -11,9 +12,13 @@
 pub mod api;
 pub mod codec;
 pub mod commit;
+pub mod commit_ref;
 pub mod event;
+pub mod field_path;
 pub mod gvk;
+pub mod history;
 pub mod key;
+pub mod kind_map;
 pub mod kinds;
 pub mod limits;
 pub mod object;
@@ -24,12 +29,17 @@ pub mod revision;
 pub mod selector;
 pub mod status;
 pub mod store;
+pub mod topology;
 pub mod view;
 
-pub use commit::{Author, CommitChange, CommitHeader, CommitId};
+pub use commit::{Author, Commit, CommitChange, CommitHeader, CommitId};
+pub use commit_ref::{CommitPrefix, CommitRef, NoCommitRef};
 pub use event::ChangeEvent;
+pub use field_path::{FieldPath, PathSegment};
 pub use gvk::{GroupResource, GroupVersionKind, GroupVersionResource};
+pub use history::{ChangedObject, CommitPage, History, HistoryError, ObjectLogEntry};
 pub use key::{Collection, ObjectKey};
+pub use kind_map::KindMap;
 pub use kinds::{Kinds, ServedKind};
 pub use object::{ObjectIndex, StoredObject, content_hash};
 pub use proposal::{
@@ -41,4 +51,5 @@ pub use revision::Revision;
 pub use selector::{FieldSelector, LabelSelector};
 pub use status::{Reason, Status, StatusCause};
 pub use store::{ProposeError, ReadError, Store, WatchBatch, WatchClosed, WatchStream};
+pub use topology::{Relation, Schemaless, Topology};
 pub use view::View;

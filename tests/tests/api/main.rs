@@ -1,9 +1,13 @@
 //! The API over a store in memory: verbs, custom kinds, HTTP, controllers, the scheduler.
 
 mod controllers;
+mod conversion;
 mod custom;
 mod fuzz_targets;
+mod history;
+mod hook;
 mod http;
+mod many_definitions;
 mod mutated_bodies;
 mod objects;
 mod scheduler;

@@ -1,8 +1,7 @@
 //! `reddwarf status`: the members of a group.
 
 use super::GroupFlags;
-use crate::client::GroupClient;
-use crate::kubeconfig::Kubeconfig;
+use super::table::aligned;
 use clap::{Args, ValueEnum};
 use miette::{IntoDiagnostic, Result};
 use serde_json::Value;
@@ -26,7 +25,7 @@ enum Output {
 }
 
 pub(super) fn run(flags: &StatusFlags) -> Result<()> {
-    let client = GroupClient::new(&Kubeconfig::find(flags.group.kubeconfig.as_deref())?)?;
+    let client = flags.group.client()?;
     let status = super::client_runtime()?.block_on(client.get_json("/reddwarf/status"))?;
     match flags.output {
         Output::Json => println!("{}", serde_json::to_string(&status).into_diagnostic()?),
@@ -61,13 +60,7 @@ fn table(status: &Value) -> String {
             _ => cell(&member[field]),
         }));
     }
-    let width = |at: usize| rows.iter().map(|row| row[at].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
-    let line = |row: &[String; COLUMNS.len()]| {
-        let cells = row.iter().zip(&widths).map(|(text, width)| format!("{text:<width$}"));
-        format!("{}\n", cells.collect::<Vec<_>>().join("   ").trim_end())
-    };
-    rows.iter().map(line).collect()
+    aligned(&rows)
 }
 
 /// What an operator must see about members.

@@ -7,6 +7,7 @@
 pub mod cleanup;
 pub mod condition;
 mod driver;
+mod groups;
 pub mod names;
 
 pub(crate) use driver::run;
