@@ -90,12 +90,46 @@ impl MemoryHistory {
         Ok(kept.moments.get(at).cloned())
     }
 
-    fn state(&self, branch: BranchId, revision: Revision) -> Result<View, HistoryError> {
-        check(branch)?;
-        match self.covering(revision)? {
-            Some(moment) => Ok(moment.view.clone()),
-            None => Ok(self.kept.read().floor.clone()),
+    /// Main as of a revision, or what a branch had changed by then.
+    fn state(&self, branch: BranchId, asked: Revision) -> Result<View, HistoryError> {
+        let (view, revision) = match self.covering(asked)? {
+            None => (self.kept.read().floor.clone(), asked),
+            Some(moment) => {
+                let header = &moment.commit.header;
+                let inside = header.branch == branch && header.first <= asked;
+                (moment.view.clone(), if inside { header.last } else { asked })
+            }
+        };
+        let objects = match branch {
+            BranchId::MAIN => view.objects,
+            _ => {
+                let found = view.branches.values().find(|one| one.at.id == branch);
+                let changes = found.iter().flat_map(|one| one.changes.iter());
+                let objects = changes.filter_map(|(k, c)| Some((k.clone(), c.object.clone()?)));
+                objects.collect()
+            }
+        };
+        Ok(View { revision, objects, clock_ms: view.clock_ms, ..View::default() })
+    }
+
+    /// What main or a branch shows as of a revision.
+    fn shown(&self, branch: BranchId, revision: Revision) -> Result<View, HistoryError> {
+        let at = self.covering(revision)?;
+        let of = |moment: &Arc<Moment>| {
+            let branches = moment.view.branches.values();
+            branches.filter(|one| one.at.id == branch).cloned().next()
+        };
+        let Some(of_branch) = at.as_ref().and_then(of) else {
+            return self.state(branch, revision);
+        };
+        let mut view = self.state(BranchId::MAIN, of_branch.at.base.revision)?;
+        for (key, change) in &of_branch.changes {
+            match &change.object {
+                Some(object) => view.objects.insert(key.clone(), object.clone()),
+                None => view.objects.remove(key),
+            };
         }
+        Ok(view)
     }
 
     fn by_prefix(&self, prefix: &CommitPrefix) -> Result<Option<Commit>, HistoryError> {
@@ -109,8 +143,12 @@ impl MemoryHistory {
     }
 }
 
-fn check(branch: BranchId) -> Result<(), HistoryError> {
-    (branch == BranchId::MAIN).then_some(()).ok_or(HistoryError::NoBranch(branch))
+impl MemoryStore {
+    fn check(&self, branch: BranchId) -> Result<(), HistoryError> {
+        let known = branch == BranchId::MAIN
+            || self.view().branches.values().any(|known| known.at.id == branch);
+        known.then_some(()).ok_or(HistoryError::NoBranch(branch))
+    }
 }
 
 #[async_trait]
@@ -138,9 +176,11 @@ impl History for MemoryStore {
         through: Revision,
         limit: usize,
     ) -> Result<CommitPage, HistoryError> {
-        check(branch)?;
+        self.check(branch)?;
         let within = |last| after < last && last <= through;
-        let mut commits = self.history.find(|commit| within(commit.header.last));
+        let mut commits = self
+            .history
+            .find(|commit| commit.header.branch == branch && within(commit.header.last));
         commits.reverse();
         let limit = limit.clamp(1, COMMITS_PAGE_MAX);
         let next = commits.get(limit).map(|commit| commit.header.last);
@@ -149,7 +189,8 @@ impl History for MemoryStore {
     }
 
     async fn resolve_time(&self, time_ms: u64) -> Result<Revision, HistoryError> {
-        let moments = self.history.moments();
+        let mut moments = self.history.moments();
+        moments.retain(|moment| moment.commit.header.branch == BranchId::MAIN);
         let header = |at: usize| moments.get(at).map(|moment| &moment.commit.header);
         let until = moments.partition_point(|moment| moment.commit.header.time_ms <= time_ms);
         match (until.checked_sub(1).and_then(header), header(0)) {
@@ -169,9 +210,10 @@ impl History for MemoryStore {
         before: Option<Revision>,
         limit: usize,
     ) -> Result<Vec<ObjectLogEntry>, HistoryError> {
-        check(branch)?;
+        self.check(branch)?;
         let moments = self.history.moments();
-        let changes = moments.iter().rev().flat_map(|moment| &moment.commit.header.changes);
+        let headers = moments.iter().rev().map(|moment| &moment.commit.header);
+        let changes = headers.filter(|h| h.branch == branch).flat_map(|header| &header.changes);
         let wanted = changes
             .filter(|change| change.key == *key)
             .filter(|change| before.is_none_or(|before| change.after < before))
@@ -180,11 +222,17 @@ impl History for MemoryStore {
     }
 
     async fn version(&self, revision: Revision) -> Result<Option<Arc<StoredObject>>, HistoryError> {
-        let find = |view: &View| view.objects.values().find(|o| o.revision == revision).cloned();
+        let find = |view: &View| {
+            let changes = view.branches.values().flat_map(|branch| branch.changes.values());
+            let on_branches = changes.filter_map(|change| change.object.as_ref());
+            let mut all = view.objects.values().chain(on_branches);
+            all.find(|object| object.revision == revision).cloned()
+        };
         let oldest = find(&self.history.kept.read().floor);
-        match oldest {
-            Some(current_at_the_floor) => Ok(Some(current_at_the_floor)),
-            None => Ok(find(&self.history.state(BranchId::MAIN, revision)?)),
+        match (oldest, self.history.covering(revision)?) {
+            (Some(current_at_the_floor), _) => Ok(Some(current_at_the_floor)),
+            (None, Some(moment)) => Ok(find(&moment.view)),
+            (None, None) => Ok(None),
         }
     }
 
@@ -194,6 +242,7 @@ impl History for MemoryStore {
         key: &ObjectKey,
         revision: Revision,
     ) -> Result<Option<Arc<StoredObject>>, HistoryError> {
+        self.check(branch)?;
         Ok(self.history.state(branch, revision)?.get(key).cloned())
     }
 
@@ -204,10 +253,17 @@ impl History for MemoryStore {
         namespace: Option<&str>,
         revision: Revision,
     ) -> Result<View, HistoryError> {
+        self.check(branch)?;
         let state = self.history.state(branch, revision)?;
         let objects = state.list(collection, namespace, None);
         let objects = objects.map(|object| (object.key.clone(), object.clone())).collect();
-        Ok(View { revision: state.revision, clock_ms: self.view().clock_ms, objects })
+        let clock_ms = self.view().clock_ms;
+        Ok(View { revision: state.revision, clock_ms, objects, ..View::default() })
+    }
+
+    async fn state_at(&self, revision: Revision) -> Result<View, HistoryError> {
+        let clock_ms = self.view().clock_ms;
+        Ok(View { clock_ms, ..self.history.state(BranchId::MAIN, revision)? })
     }
 
     async fn changed_between(
@@ -216,8 +272,9 @@ impl History for MemoryStore {
         from: Revision,
         to: Revision,
     ) -> Result<Vec<ChangedObject>, HistoryError> {
-        let newer = self.history.state(branch, from.max(to))?;
-        let older = self.history.state(branch, from.min(to))?;
+        self.check(branch)?;
+        let newer = self.history.shown(branch, from.max(to))?;
+        let older = self.history.shown(branch, from.min(to))?;
         let (before, after) = if from <= to { (older, newer) } else { (newer, older) };
         let keys: BTreeSet<_> = before.objects.keys().chain(after.objects.keys()).collect();
         let revision = |view: &View, key| view.get(key).map(|object| object.revision);

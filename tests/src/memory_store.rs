@@ -5,8 +5,8 @@ use crate::memory_history::{COMMITS_KEPT, MemoryHistory};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use reddwarf_core::{
-    Collection, Committed, History, Outcome, Proposal, ProposalKind, ProposeError, ReadError,
-    RequestId, Revision, Store, View, WatchStream, Write,
+    BranchId, Collection, Committed, History, Outcome, Proposal, ProposalKind, ProposeError,
+    ReadError, RequestId, Revision, Store, View, WatchStream, Write,
 };
 use reddwarf_raft::fanout::Fanout;
 use reddwarf_versioning::{Applied, EntryContext, State, StateRoot, WindowLimits};
@@ -120,7 +120,7 @@ impl Store for MemoryStore {
     }
 
     async fn propose(&self, write: Write) -> Result<Committed, ProposeError> {
-        let proposal = self.proposal(ProposalKind::Write(write));
+        let proposal = self.proposal(ProposalKind::from(write));
         match self.apply(proposal).outcome {
             Outcome::Committed(committed) => Ok(committed),
             Outcome::Rejected(rejection) => Err(rejection.into()),
@@ -133,7 +133,27 @@ impl Store for MemoryStore {
         collection: &Collection,
         from: Revision,
     ) -> Result<Box<dyn WatchStream>, ReadError> {
-        self.fanout.watch(collection, from)
+        self.watch_branch(BranchId::MAIN, collection, from)
+    }
+
+    fn watch_branch(
+        &self,
+        branch: BranchId,
+        collection: &Collection,
+        from: Revision,
+    ) -> Result<Box<dyn WatchStream>, ReadError> {
+        self.fanout.watch(branch, collection, from)
+    }
+
+    fn branch_view_at(
+        &self,
+        branch: BranchId,
+        collection: &Collection,
+        revision: Revision,
+        newest: View,
+        base: &View,
+    ) -> Result<View, ReadError> {
+        self.fanout.branch_view_at(branch, collection, revision, newest, base)
     }
 
     fn leading_term(&self) -> Option<u64> {

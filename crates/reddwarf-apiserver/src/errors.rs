@@ -6,7 +6,9 @@ use crate::registry::Kind;
 use crate::validation::field_error::{FieldError, invalid};
 use reddwarf_core::limits::BODY_BYTES_MAX;
 use reddwarf_core::status::{StatusCause, StatusDetails};
-use reddwarf_core::{HistoryError, ProposeError, ReadError, Reason, Rejection, Revision, Status};
+use reddwarf_core::{
+    BranchProblem, HistoryError, ProposeError, ReadError, Reason, Rejection, Revision, Status,
+};
 
 /// 400 with a message.
 pub fn bad_request(message: impl Into<String>) -> Box<Status> {
@@ -239,6 +241,12 @@ fn rejected(rejection: Rejection) -> Box<Status> {
             Box::new(Status::failure(Reason::Conflict, rejection.to_string()))
         }
         Rejection::Malformed(why) => internal(why),
+        Rejection::Branch(BranchProblem::Gone) => {
+            Box::new(Status::failure(Reason::NotFound, rejection.to_string()))
+        }
+        Rejection::Branch(BranchProblem::Moved(_)) => {
+            Box::new(Status::failure(Reason::Conflict, rejection.to_string()))
+        }
     }
 }
 

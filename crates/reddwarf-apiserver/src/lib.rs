@@ -10,6 +10,7 @@ pub mod authn;
 pub mod authz;
 pub mod background;
 pub mod bootstrap;
+pub mod branches;
 pub mod caller;
 pub mod client;
 pub mod commits;

@@ -2,12 +2,14 @@
 
 use crate::admission::Chain;
 use crate::authz;
+use crate::branches::{self, Branches};
 use crate::caller::Caller;
 use crate::errors::no_such_resource;
 use crate::gate::{self, Asked, Gate, Limits};
 use crate::http::accept::{Offer, negotiate};
 use crate::http::answer::{Answer, Content, Form, render, render_aside, wants_pretty};
 use crate::http::gzip::takes_gzip;
+use crate::http::prefix::{self, Prefix};
 use crate::http::warning::warn;
 use crate::http::{Accept, ApiBody, Place, Query, RequestInfo, body};
 use crate::metrics::{Counted, Metrics};
@@ -70,6 +72,7 @@ struct Shared {
     webhooks: Webhooks,
     stopping: watch::Sender<bool>,
     past: Past,
+    branches: Branches,
 }
 
 impl ApiServer {
@@ -83,9 +86,9 @@ impl ApiServer {
         let metrics = Metrics::default();
         let gate = Gate::new(limits, &config.store.view(), metrics.flow.clone());
         let stopping = watch::Sender::new(false);
-        let (tokens, past) = (Keyring::default(), Past::default());
+        let (tokens, past, branches) = Default::default();
         let webhooks = Webhooks::new(config.store.clone());
-        let shared = Arc::new(Shared { metrics, gate, tokens, webhooks, stopping, past });
+        let shared = Arc::new(Shared { metrics, gate, tokens, webhooks, stopping, past, branches });
         ApiServer(Arc::new(Inner { config, shared }))
     }
 
@@ -140,6 +143,11 @@ impl ApiServer {
         &self.0.shared.past
     }
 
+    /// The branches that were read lately.
+    pub(crate) fn branches(&self) -> &Branches {
+        &self.0.shared.branches
+    }
+
     /// What issues and checks the tokens of service accounts.
     pub fn tokens(&self) -> &Keyring {
         &self.0.shared.tokens
@@ -183,10 +191,10 @@ impl ApiServer {
     {
         let (parts, body) = request.into_parts();
         let caller = self.caller(&parts).await;
-        let past = past::split(&parts.uri);
-        let (moment, uri) = match &past {
-            Some((moment, uri)) => (Some(moment.as_str()), uri),
-            None => (None, &parts.uri),
+        let split = prefix::split(&parts.uri);
+        let (prefixes, uri) = match &split {
+            Some((prefixes, uri)) => (&prefixes[..], uri),
+            None => (&[][..], &parts.uri),
         };
         let (method, headers) = (&parts.method, &parts.headers);
         let (place, query) = (Place::parse(uri.path()), Query::parse(uri.query()));
@@ -201,7 +209,7 @@ impl ApiServer {
                 };
                 let (caller, query) = (&caller, &query);
                 let incoming =
-                    Incoming { server: self, moment, method, uri, headers, body, caller, query };
+                    Incoming { server: self, prefixes, method, uri, headers, body, caller, query };
                 incoming.answer(&place).await
             };
             Ok::<_, Answer>(admitted.serve(work).await?)
@@ -238,13 +246,14 @@ impl ApiServer {
         body: Result<Bytes, Box<Status>>,
         caller: &Caller,
     ) -> Response<ApiBody> {
-        let past = past::split(uri);
-        let (moment, uri) = match &past {
-            Some((moment, uri)) => (Some(moment.as_str()), uri),
-            None => (None, uri),
+        let split = prefix::split(uri);
+        let (prefixes, uri) = match &split {
+            Some((prefixes, uri)) => (&prefixes[..], uri),
+            None => (&[][..], uri),
         };
         let query = &Query::parse(uri.query());
-        let incoming = Incoming { server: self, moment, method, uri, headers, body, caller, query };
+        let incoming =
+            Incoming { server: self, prefixes, method, uri, headers, body, caller, query };
         incoming.answer(&Place::parse(uri.path())).await
     }
 }
@@ -301,8 +310,8 @@ fn deprecation(kind: &Kind) -> Option<&str> {
 /// A request before it is known what it asks for.
 struct Incoming<'a> {
     server: &'a ApiServer,
-    /// The moment of the past that is asked about.
-    moment: Option<&'a str>,
+    /// Which other state is meant than the live one.
+    prefixes: &'a [Prefix],
     method: &'a Method,
     uri: &'a Uri,
     headers: &'a HeaderMap,
@@ -322,10 +331,7 @@ impl Incoming<'_> {
                 let verb = Cow::Borrowed("");
                 return (self.fail(refusal.clone(), Accept::default()), verb);
             }
-            match self.moment {
-                Some(moment) => self.past(moment, place).await,
-                None => self.present(place).await,
-            }
+            self.below(place).await
         };
         // One request's defect must cost neither its connection nor the others on it. Nothing
         // is half-written by then: what is stored changes in the store's own tasks only.
@@ -356,21 +362,30 @@ impl Incoming<'_> {
         }
     }
 
-    /// Answers from the state as it was.
-    async fn past(&self, moment: &str, place: &Place) -> (Response<ApiBody>, Cow<'static, str>) {
+    /// Answers from the state that is meant.
+    async fn below(&self, place: &Place) -> (Response<ApiBody>, Cow<'static, str>) {
+        let Some((prefix, rest)) = self.prefixes.split_first() else {
+            return self.present(place).await;
+        };
         let nothing = Cow::Borrowed("");
         let user = self.caller.user();
         if !authz::allowed(&user) || self.caller.forbidden_verb("get").is_some() {
-            let path = format!("/at/{moment}{}", self.uri.path());
+            let path = format!("{}{}", prefix.path(), self.uri.path());
             let status = authz::forbidden_path(&user, self.method.as_str(), &path);
             return (self.fail(status, Accept::default()), nothing);
         }
-        match past::open(self.server, moment, self.method, place, self.query).await {
+        let opened = match prefix {
+            Prefix::Past(moment) => {
+                past::open(self.server, moment, self.method, place, self.query).await
+            }
+            Prefix::Branch(name) => branches::open(self.server, name).await,
+        };
+        match opened {
             Err(status) => (self.fail(status, Accept::default()), nothing),
             Ok(server) => {
                 let body = self.body.clone();
-                let then = Incoming { server: &server, moment: None, body, ..*self };
-                then.present(place).await
+                let then = Incoming { server: &server, prefixes: rest, body, ..*self };
+                Box::pin(then.below(place)).await
             }
         }
     }

@@ -19,6 +19,9 @@ pub struct ChangeEvent {
     pub before: Option<Arc<StoredObject>>,
     /// The object after. For a deletion this is `None`.
     pub after: Option<Arc<StoredObject>>,
+    /// On a branch, when this is its first change of an object of its base: the object before is
+    /// the base's, and is not held here.
+    pub changes_base: bool,
     /// Watch frames in the storage version, encoded on first use and shared:
     /// `ADDED`, `MODIFIED`, `DELETED`.
     frames: [OnceLock<Bytes>; 3],
@@ -55,7 +58,15 @@ impl ChangeEvent {
         before: Option<Arc<StoredObject>>,
         after: Option<Arc<StoredObject>>,
     ) -> Self {
-        ChangeEvent { key, revision, commit_end, before, after, frames: Default::default() }
+        ChangeEvent {
+            key,
+            revision,
+            commit_end,
+            before,
+            after,
+            changes_base: false,
+            frames: Default::default(),
+        }
     }
 
     /// What a watcher sees whose filter matches the object before (`was_in`) and after

@@ -123,6 +123,15 @@ pub trait History: Send + Sync + 'static {
         revision: Revision,
     ) -> Result<View, HistoryError>;
 
+    /// All objects of main as of `revision`: a view whose revision is the one asked for, rounded up
+    /// to its commit's end, whose clock is the present one, and which has no branches. In time
+    /// proportional to the changes since; what did not change is shared with the present view.
+    ///
+    /// # Errors
+    /// [`HistoryError::Gone`], [`HistoryError::Future`], and [`HistoryError::TooMany`] beyond
+    /// [`CHANGED_KEYS_MAX`] changed keys.
+    async fn state_at(&self, revision: Revision) -> Result<View, HistoryError>;
+
     /// The objects that differ between the states at `from` and `to`, sorted by key, in time
     /// proportional to the changes between them. `from` may be the later one.
     ///

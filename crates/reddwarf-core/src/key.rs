@@ -1,5 +1,6 @@
 //! Keys of stored objects.
 
+use crate::BranchId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Borrow;
 use std::fmt;
@@ -19,6 +20,15 @@ impl Collection {
     /// `group/resource`.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name under which the changes of this collection on a branch are told from those on
+    /// main and on other branches: `7@apps/deployments`. No keys begin with it.
+    pub fn on(self, branch: BranchId) -> Collection {
+        match branch {
+            BranchId::MAIN => self,
+            BranchId(number) => Collection(format!("{number}@{}", self.0).into()),
+        }
     }
 
     /// The prefix shared by the keys of all objects of this collection.

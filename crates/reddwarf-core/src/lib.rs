@@ -10,6 +10,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::iter_over_hash_type)]
 
 pub mod api;
+pub mod branch;
 pub mod codec;
 pub mod commit;
 pub mod commit_ref;
@@ -32,6 +33,7 @@ pub mod store;
 pub mod topology;
 pub mod view;
 
+pub use branch::{BaseObject, Branch, BranchChange, BranchId, BranchRef, CommitPoint, Links};
 pub use commit::{Author, Commit, CommitChange, CommitHeader, CommitId};
 pub use commit_ref::{CommitPrefix, CommitRef, NoCommitRef};
 pub use event::ChangeEvent;
@@ -43,8 +45,8 @@ pub use kind_map::KindMap;
 pub use kinds::{Kinds, ServedKind};
 pub use object::{ObjectIndex, StoredObject, content_hash};
 pub use proposal::{
-    BranchId, Change, Committed, Expectation, Fence, Outcome, Precondition, Proposal, ProposalKind,
-    Rejection, RequestId, Write,
+    BranchProblem, Change, Committed, Expectation, Fence, Outcome, Precondition, Proposal,
+    ProposalKind, Rejection, RequestId, Write,
 };
 pub use quantity::Quantity;
 pub use revision::Revision;

@@ -1,6 +1,6 @@
 //! Proposals: what a member asks the group to write, and what it is answered.
 
-use crate::{Author, CommitId, ObjectIndex, ObjectKey, Revision};
+use crate::{Author, BranchId, CommitId, Links, ObjectIndex, ObjectKey, Revision};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -9,17 +9,6 @@ use serde::{Deserialize, Serialize};
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct RequestId(pub [u8; 16]);
-
-/// A line of commits. Zero is `main`.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct BranchId(pub u32);
-
-impl BranchId {
-    /// The live line.
-    pub const MAIN: BranchId = BranchId(0);
-}
 
 /// The Raft term for which a leader's own scheduler or controller writes (invariant 7).
 ///
@@ -49,6 +38,9 @@ pub struct Write {
     pub preconditions: Vec<Precondition>,
     /// The changes, in the order in which they take revisions. A key may stand here once.
     pub changes: Vec<Change>,
+    /// What few writes say; it travels in [`ProposalKind::LinkedWrite`].
+    #[serde(skip)]
+    pub links: Option<Box<Links>>,
 }
 
 /// A condition on one key of the write's branch.
@@ -130,6 +122,17 @@ pub enum ProposalKind {
         /// Milliseconds since the leader's last tick.
         elapsed_ms: u64,
     },
+    /// A commit that has to do with branches.
+    LinkedWrite(Write, Links),
+}
+
+impl From<Write> for ProposalKind {
+    fn from(mut write: Write) -> Self {
+        match write.links.take() {
+            Some(links) => ProposalKind::LinkedWrite(write, *links),
+            None => ProposalKind::Write(write),
+        }
+    }
 }
 
 /// The answer of `apply`, the same on every replica.
@@ -182,4 +185,18 @@ pub enum Rejection {
     /// stands twice, a delete names an absent object, or a limit is passed.
     #[error("malformed proposal: {0}")]
     Malformed(String),
+    /// The branch to be written or merged is gone, or has moved meanwhile.
+    #[error("{0}")]
+    Branch(BranchProblem),
+}
+
+/// Why a write that has to do with a branch changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum BranchProblem {
+    /// There is no such branch, or none any more.
+    #[error("the branch is gone")]
+    Gone,
+    /// The branch has another newest commit than the one to be merged.
+    #[error("the branch has moved to revision {0}")]
+    Moved(Revision),
 }

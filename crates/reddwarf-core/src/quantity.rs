@@ -340,9 +340,12 @@ impl<'a> Scanned<'a> {
     }
 
     fn digits(&self) -> Result<i128, QuantityError> {
-        if self.whole.len() + self.fraction.trim_end_matches('0').len() > DIGITS_MAX
-            || self.fraction.len() > DIGITS_MAX
-        {
+        // Zeros at the end do not count: the canonical form adds some, up to a suffix.
+        let significant = match self.fraction.trim_end_matches('0').len() {
+            0 => self.whole.trim_end_matches('0').len(),
+            fraction => self.whole.len() + fraction,
+        };
+        if significant > DIGITS_MAX || self.fraction.len() > DIGITS_MAX {
             return Err(QuantityError::Numeric);
         }
         let mut digits = self.whole.bytes().chain(self.fraction.bytes());
@@ -421,6 +424,16 @@ mod tests {
 
     fn canonical(text: &str) -> String {
         Quantity::parse(text).unwrap_or_else(|e| panic!("{text}: {e}")).to_string()
+    }
+
+    /// Zeros that a suffix of thousandths adds are no digits more.
+    #[test]
+    fn the_longest_number_reads_what_it_prints() {
+        let text = "9999999999999999999999900099999999.59";
+        let printed = canonical(text);
+        assert_eq!(printed, "9999999999999999999999900099999999590m");
+        assert_eq!(canonical(&printed), printed);
+        assert_eq!(Quantity::parse(&format!("{text}1")).err(), Some(QuantityError::Numeric));
     }
 
     #[test]

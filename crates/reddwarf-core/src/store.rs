@@ -1,6 +1,8 @@
 //! The seam between the Kubernetes API and the replicated state.
 
-use crate::{ChangeEvent, Collection, Committed, History, Rejection, Revision, View, Write};
+use crate::{
+    BranchId, ChangeEvent, Collection, Committed, History, Rejection, Revision, View, Write,
+};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +53,34 @@ pub trait Store: Send + Sync + 'static {
         collection: &Collection,
         from: Revision,
     ) -> Result<Box<dyn WatchStream>, ReadError>;
+
+    /// [`Store::watch`] of a branch, whose changes are kept from the member's start on.
+    ///
+    /// # Errors
+    /// See [`Store::watch`]; [`ReadError::Gone`] from a store that has no branches.
+    fn watch_branch(
+        &self,
+        _branch: BranchId,
+        _collection: &Collection,
+        from: Revision,
+    ) -> Result<Box<dyn WatchStream>, ReadError> {
+        Err(ReadError::Gone { asked: from, floor: self.view().revision })
+    }
+
+    /// [`Store::view_at`] of a branch: `newest` shows it as it is, `base` main at its base.
+    ///
+    /// # Errors
+    /// See [`Store::view_at`]; [`ReadError::Gone`] from a store that has no branches.
+    fn branch_view_at(
+        &self,
+        _branch: BranchId,
+        _collection: &Collection,
+        revision: Revision,
+        newest: View,
+        _base: &View,
+    ) -> Result<View, ReadError> {
+        Err(ReadError::Gone { asked: revision, floor: newest.revision })
+    }
 
     /// The term of which this member is the leader and has applied an entry, for fencing.
     fn leading_term(&self) -> Option<u64>;

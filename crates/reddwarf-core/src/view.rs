@@ -1,6 +1,6 @@
 //! Immutable views of the stored objects.
 
-use crate::{Collection, ObjectKey, Revision, StoredObject};
+use crate::{Branch, Collection, CommitPoint, ObjectKey, Revision, StoredObject};
 use imbl::OrdMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -14,6 +14,10 @@ pub struct View {
     pub clock_ms: u64,
     /// All objects by key.
     pub objects: OrdMap<ObjectKey, Arc<StoredObject>>,
+    /// The newest commit of main; a state of the past does not say.
+    pub head: CommitPoint,
+    /// The branches by name; a state of the past has none.
+    pub branches: OrdMap<Arc<str>, Arc<Branch>>,
 }
 
 impl View {

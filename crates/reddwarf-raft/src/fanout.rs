@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{
-    ChangeEvent, Collection, ReadError, Revision, View, WatchBatch, WatchClosed, WatchStream,
+    BranchId, ChangeEvent, Collection, ReadError, Revision, View, WatchBatch, WatchClosed,
+    WatchStream,
 };
 use reddwarf_versioning::{ChangeWindow, LandedCommit, WindowLimits};
 use std::collections::HashMap;
@@ -27,6 +28,9 @@ pub const WATCH_BATCH_EVENTS: usize = 1_024;
 pub struct Fanout {
     view: ArcSwap<View>,
     window: RwLock<ChangeWindow>,
+    /// The changes of all branches, so that none of them shortens what watches of main can resume
+    /// from. It begins anew with each start.
+    branches: RwLock<ChangeWindow>,
     /// One flag for each collection that is or was watched; it counts publications.
     flags: Mutex<HashMap<Collection, watch::Sender<u64>>>,
     revision: watch::Sender<Revision>,
@@ -39,6 +43,7 @@ impl Fanout {
     pub fn new(view: View, window: ChangeWindow) -> Arc<Self> {
         let (revision, _) = watch::channel(view.revision);
         Arc::new(Fanout {
+            branches: RwLock::new(branch_window(view.revision)),
             view: ArcSwap::from_pointee(view),
             window: RwLock::new(window),
             flags: Mutex::default(),
@@ -66,7 +71,7 @@ impl Fanout {
 
     /// Bytes held by the window of recent changes.
     pub fn window_bytes(&self) -> usize {
-        self.window.read().bytes()
+        self.window.read().bytes() + self.branches.read().bytes()
     }
 
     /// Publishes commits applied one after the other, and the state after the last of them.
@@ -78,11 +83,15 @@ impl Fanout {
         let moved = {
             let mut window = self.window.write();
             for commit in commits {
-                window.push(&commit.events, |collection| {
+                let touch = |collection: &Collection| {
                     if !touched.contains(collection) {
                         touched.push(collection.clone());
                     }
-                });
+                };
+                match commit.branch {
+                    BranchId::MAIN => window.push(commit.branch, &commit.events, touch),
+                    branch => self.branches.write().push(branch, &commit.events, touch),
+                }
             }
             let before = self.view.swap(Arc::new(view));
             before.revision != revision
@@ -100,6 +109,7 @@ impl Fanout {
         {
             let mut current = self.window.write();
             *current = window;
+            *self.branches.write() = branch_window(revision);
             self.view.store(Arc::new(view));
         }
         self.revision.send_replace(revision);
@@ -147,16 +157,36 @@ impl Fanout {
         Ok(undo.view())
     }
 
-    /// The changes of `collection` after `from`, as a stream.
+    /// One collection of a branch as it was at `revision`, where `newest` is the branch as it is
+    /// and `base` its base.
+    ///
+    /// # Errors
+    /// See [`ChangeWindow::undo`].
+    pub fn branch_view_at(
+        &self,
+        branch: BranchId,
+        collection: &Collection,
+        revision: Revision,
+        newest: View,
+        base: &View,
+    ) -> Result<View, ReadError> {
+        let collection = collection.clone().on(branch);
+        let undo = self.branches.read().undo(newest, &collection, revision)?;
+        Ok(undo.view_over(base))
+    }
+
+    /// The changes of `collection` after `from` on a branch, as a stream.
     ///
     /// # Errors
     /// [`ReadError::Gone`] below the collection's floor.
     pub fn watch(
         self: &Arc<Self>,
+        branch: BranchId,
         collection: &Collection,
         from: Revision,
     ) -> Result<Box<dyn WatchStream>, ReadError> {
-        let floor = self.window.read().floor(collection);
+        let collection = collection.clone().on(branch);
+        let floor = self.window_of(branch).read().floor(&collection);
         if from < floor {
             return Err(ReadError::Gone { asked: from, floor });
         }
@@ -167,18 +197,25 @@ impl Fanout {
             .or_insert_with(|| watch::channel(0).0)
             .subscribe();
         self.watchers.fetch_add(1, Ordering::Relaxed);
-        Ok(Box::new(Cursor {
-            fanout: self.clone(),
-            collection: collection.clone(),
-            reached: from,
-            flag,
-        }))
+        Ok(Box::new(Cursor { fanout: self.clone(), branch, collection, reached: from, flag }))
     }
+
+    fn window_of(&self, branch: BranchId) -> &RwLock<ChangeWindow> {
+        if branch == BranchId::MAIN { &self.window } else { &self.branches }
+    }
+}
+
+/// How much is held of the changes of all branches together.
+fn branch_window(base: Revision) -> ChangeWindow {
+    const LIMITS: WindowLimits =
+        WindowLimits { collection_events_max: 4_096, bytes_max: 16 * 1024 * 1024 };
+    ChangeWindow::new(base, LIMITS)
 }
 
 /// One watch: everything up to `reached` was delivered.
 struct Cursor {
     fanout: Arc<Fanout>,
+    branch: BranchId,
     collection: Collection,
     reached: Revision,
     flag: watch::Receiver<u64>,
@@ -196,7 +233,7 @@ impl Cursor {
         if self.fanout.stopping.load(Ordering::SeqCst) {
             return Err(WatchClosed::Stopping);
         }
-        let window = self.fanout.window.read();
+        let window = self.fanout.window_of(self.branch).read();
         let (events, reached) = window
             .changes(&self.collection, self.reached, WATCH_BATCH_EVENTS)
             .map_err(|_| WatchClosed::TooSlow)?;
@@ -241,7 +278,7 @@ impl WatchStream for Cursor {
     }
 
     fn progress(&mut self) -> Revision {
-        let window = self.fanout.window.read();
+        let window = self.fanout.window_of(self.branch).read();
         let floor = window.floor(&self.collection);
         if self.reached >= floor && !window.changed_after(&self.collection, self.reached) {
             self.reached = self.reached.max(window.end());

@@ -202,6 +202,15 @@ impl History for ReplicatedStore {
         self.read_at(revision, read).await
     }
 
+    async fn state_at(&self, revision: Revision) -> Result<View, HistoryError> {
+        let present = self.core.machine.fanout.view();
+        if revision > present.revision {
+            return Err(HistoryError::Future { asked: revision, current: present.revision });
+        }
+        let through = present.revision;
+        self.read_through(through, move |past| past.state_at(revision, &present)).await
+    }
+
     async fn changed_between(
         &self,
         branch: BranchId,

@@ -6,8 +6,8 @@ use crate::read_index::{DIVERGED, ReadIndex};
 use async_trait::async_trait;
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{
-    Collection, Committed, History, Outcome, ProposalKind, ProposeError, ReadError, Revision,
-    Store, View, WatchStream, Write,
+    BranchId, Collection, Committed, History, Outcome, ProposalKind, ProposeError, ReadError,
+    Revision, Store, View, WatchStream, Write,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,7 @@ impl Store for ReplicatedStore {
     }
 
     async fn propose(&self, write: Write) -> Result<Committed, ProposeError> {
-        match self.proposer.propose(ProposalKind::Write(write)).await? {
+        match self.proposer.propose(ProposalKind::from(write)).await? {
             Outcome::Committed(committed) => Ok(committed),
             Outcome::Rejected(rejection) => Err(ProposeError::Rejected(rejection)),
             Outcome::Done => Err(ProposeError::Unknown("a write without a commit".to_owned())),
@@ -67,8 +67,29 @@ impl Store for ReplicatedStore {
         collection: &Collection,
         from: Revision,
     ) -> Result<Box<dyn WatchStream>, ReadError> {
+        self.watch_branch(BranchId::MAIN, collection, from)
+    }
+
+    fn watch_branch(
+        &self,
+        branch: BranchId,
+        collection: &Collection,
+        from: Revision,
+    ) -> Result<Box<dyn WatchStream>, ReadError> {
         self.check_state()?;
-        self.core.machine.fanout.watch(collection, from)
+        self.core.machine.fanout.watch(branch, collection, from)
+    }
+
+    fn branch_view_at(
+        &self,
+        branch: BranchId,
+        collection: &Collection,
+        revision: Revision,
+        newest: View,
+        base: &View,
+    ) -> Result<View, ReadError> {
+        self.check_state()?;
+        self.core.machine.fanout.branch_view_at(branch, collection, revision, newest, base)
     }
 
     fn leading_term(&self) -> Option<u64> {

@@ -87,7 +87,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             index = i;
         }
         for commit in applied.iter().filter_map(|applied| applied.commit.as_ref()) {
-            window.push(&commit.events, |_| ());
+            window.push(commit.branch, &commit.events, |_| ());
         }
         published = state.view();
         let batch = PersistBatch { applied, checkpoint: state.checkpoint() };

@@ -3,7 +3,7 @@
 use crate::rows;
 use crate::{KvError, KvRead, KvStore, Table};
 use reddwarf_core::{
-    BranchId, ChangeEvent, CommitChange, CommitHeader, Revision, StoredObject, View,
+    BranchId, ChangeEvent, CommitChange, CommitHeader, ObjectKey, Revision, StoredObject, View,
 };
 use reddwarf_versioning::{
     ChangeWindow, Checkpoint, RestoreError, State, StateBuilder, WindowLimits, decode_header,
@@ -85,12 +85,41 @@ fn load_checked(store: &dyn KvStore, limits: WindowLimits) -> Result<Loaded, Loa
 
 fn load_objects(read: &dyn KvRead, builder: &mut StateBuilder) -> Result<(), LoadError> {
     let mut failure = None;
-    read.scan_prefix(Table::Current, &BranchId::MAIN.0.to_be_bytes(), &mut |key, value| {
-        let revision = rows::read_current(key, value)?;
-        let added = version(read, revision).and_then(|object| Ok(builder.object(object)?));
-        Ok(keep_going(added, &mut failure))
+    read.scan(Table::Current, (Bound::Unbounded, Bound::Unbounded), &mut |key, value| {
+        Ok(keep_going(load_object(read, builder, key, value), &mut failure))
     })?;
     failure.map_or(Ok(()), Err)
+}
+
+fn load_object(
+    read: &dyn KvRead,
+    builder: &mut StateBuilder,
+    row: &[u8],
+    value: &[u8],
+) -> Result<(), LoadError> {
+    let revision = rows::read_current(row, value)?;
+    let (branch, key) = rows::read_current_key(row)?;
+    let missing = match version(read, revision) {
+        Ok(object) => return Ok(builder.object(branch, object)?),
+        Err(error) => error,
+    };
+    let removed = matches!(missing, LoadError::Missing(_))
+        && branch != BranchId::MAIN
+        && is_removal(read, branch, &key, revision)?;
+    if removed { Ok(builder.removal(branch, key, revision)?) } else { Err(missing) }
+}
+
+fn is_removal(
+    read: &dyn KvRead,
+    branch: BranchId,
+    key: &ObjectKey,
+    revision: Revision,
+) -> Result<bool, KvError> {
+    let row = rows::history_key(branch, key, revision);
+    match read.get(Table::History, &row)? {
+        Some(value) => rows::read_history(&row, &value).map(|(_, deleted)| deleted),
+        None => Ok(false),
+    }
 }
 
 fn load_requests(read: &dyn KvRead, builder: &mut StateBuilder) -> Result<(), LoadError> {
@@ -152,7 +181,7 @@ fn load_window(
             .iter()
             .map(|change| versions.event(change, commit.last))
             .collect::<Result<Vec<_>, _>>()?;
-        window.push(&events, |_| ());
+        window.push(BranchId::MAIN, &events, |_| ());
     }
     Ok(window)
 }

@@ -6,7 +6,7 @@ use crate::{KvError, Table};
 use bytes::Bytes;
 use reddwarf_core::codec;
 use reddwarf_core::{BranchId, Commit, CommitId, ObjectIndex, ObjectKey, Revision, StoredObject};
-use reddwarf_versioning::{Checkpoint, commit_id, decode_header};
+use reddwarf_versioning::{Checkpoint, CheckpointV1, commit_id, decode_header};
 use serde::{Deserialize, Serialize};
 
 /// The version of the whole layout; a file of a newer one is refused.
@@ -19,7 +19,7 @@ pub const META_CLUSTER: &[u8] = b"cluster";
 pub const META_CHECKPOINT: &[u8] = b"checkpoint";
 
 /// Record version of a [`Checkpoint`].
-const CHECKPOINT_VERSION: u8 = 1;
+const CHECKPOINT_VERSION: u8 = 2;
 /// Record version of an object's version.
 const OBJECT_VERSION: u8 = 1;
 /// Bytes of the branch in a key.
@@ -68,7 +68,18 @@ pub fn current_key(branch: BranchId, key: &ObjectKey) -> Vec<u8> {
     row
 }
 
-/// Value of [`Table::Current`]: the revision, then the CRC-32C of key and revision.
+/// Reads a key of [`Table::Current`].
+///
+/// # Errors
+/// [`KvError::Row`].
+pub fn read_current_key(row: &[u8]) -> Result<(BranchId, ObjectKey), KvError> {
+    let wrong = || KvError::row(Table::Current, row, "names no object of a branch");
+    let (branch, key) = row.split_first_chunk::<BRANCH_BYTES>().ok_or_else(wrong)?;
+    let key = std::str::from_utf8(key).ok().and_then(ObjectKey::parse).ok_or_else(wrong)?;
+    Ok((BranchId(u32::from_be_bytes(*branch)), key))
+}
+
+/// Value of [`Table::Current`]: the revision of the object, or of its removal on a branch, then the CRC-32C of key and revision.
 pub fn current_value(key: &[u8], revision: Revision) -> Bytes {
     let mut row = revision.0.to_be_bytes().to_vec();
     let crc = crc32c::crc32c_append(crc32c::crc32c(key), &row);
@@ -175,8 +186,11 @@ pub fn checkpoint_value(checkpoint: &Checkpoint) -> Result<Bytes, KvError> {
 /// # Errors
 /// [`KvError::Row`].
 pub fn read_checkpoint_value(value: &[u8]) -> Result<Checkpoint, KvError> {
-    codec::decode(CHECKPOINT_VERSION, value)
-        .map_err(|error| KvError::row(Table::Meta, META_CHECKPOINT, error))
+    let checkpoint = match value.first() {
+        Some(1) => codec::decode(1, value).map(|CheckpointV1(checkpoint)| checkpoint),
+        _ => codec::decode(CHECKPOINT_VERSION, value),
+    };
+    checkpoint.map_err(|error| KvError::row(Table::Meta, META_CHECKPOINT, error))
 }
 
 #[derive(Serialize)]

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// About how many bytes of rows one chunk carries.
 pub const CHUNK_BYTES: usize = 512 * 1024;
 /// Record version of a chunk.
-pub(crate) const CHUNK_VERSION: u8 = 1;
+pub(crate) const CHUNK_VERSION: u8 = 2;
 
 /// A row as it travels.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use crate::rows;
 use crate::{KvError, PersistBatch, Table, WriteBatch};
-use reddwarf_core::ChangeEvent;
+use reddwarf_core::{BranchId, ChangeEvent};
 use reddwarf_versioning::{Applied, LandedCommit, REQUEST_BLOCK_ENTRIES, oldest_kept};
 
 /// The rows of batches that follow each other; the last one's checkpoint holds for all.
@@ -37,6 +37,9 @@ fn entry(out: &mut WriteBatch, applied: &Applied) -> Result<(), KvError> {
         let key = rows::number_key(remembered.index);
         out.put(Table::Requests, key, remembered.record.clone());
     }
+    for (branch, key) in &applied.collected {
+        out.delete(Table::Current, rows::current_key(*branch, key));
+    }
     match &applied.commit {
         Some(commit) => commit_rows(out, commit),
         None => Ok(()),
@@ -66,6 +69,11 @@ fn change_rows(
                 rows::number_key(event.revision.0),
                 rows::version_value(object)?,
             );
+            let value = rows::current_value(&current, event.revision);
+            out.put(Table::Current, current, value);
+        }
+        // A branch goes on hiding what its base has there.
+        None if commit.branch != BranchId::MAIN => {
             let value = rows::current_value(&current, event.revision);
             out.put(Table::Current, current, value);
         }

@@ -5,26 +5,30 @@
 //! the changes take their revisions one after the other and become a commit.
 
 use crate::commit::{commit_id, encode_header};
+use crate::lines::{self, Moves};
 use crate::request_memory::{RequestMemory, RequestRow};
 use crate::root::element;
 use crate::{
-    Applied, EntryContext, Halt, Head, LandedCommit, RememberedRequest, State,
-    splice_offset_is_valid,
+    Applied, EntryContext, Halt, LandedCommit, RememberedRequest, State, splice_offset_is_valid,
 };
 use bytes::Bytes;
 use reddwarf_core::limits::{PROPOSAL_BYTES_MAX, PROPOSAL_OBJECTS_MAX};
 use reddwarf_core::object::splice_revision;
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{
-    Change, ChangeEvent, CommitChange, CommitHeader, Committed, Expectation, ObjectKey, Outcome,
-    Precondition, Proposal, ProposalKind, Rejection, RequestId, Revision, StoredObject, Write,
-    content_hash,
+    BaseObject, Branch, BranchChange, BranchId, BranchProblem, Change, ChangeEvent, CommitChange,
+    CommitHeader, CommitPoint, Committed, Expectation, Links, ObjectKey, Outcome, Precondition,
+    Proposal, ProposalKind, Rejection, RequestId, Revision, StoredObject, Write, content_hash,
 };
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Preconditions that one proposal may carry: one for every object and as many again for what
 /// the objects depend on.
 const PRECONDITIONS_MAX: usize = 4 * PROPOSAL_OBJECTS_MAX;
+
+/// Objects of a base that one proposal may tell of: each that it changes or depends on.
+const BASE_OBJECTS_MAX: usize = PRECONDITIONS_MAX + PROPOSAL_OBJECTS_MAX;
 
 impl State {
     /// Applies one proposal.
@@ -38,24 +42,33 @@ impl State {
         self.advance(entry)?;
         if let Some(outcome) = self.requests.answer(&proposal.request_id) {
             let outcome = outcome.clone();
-            return Ok(Applied { entry, outcome, commit: None, remembered: None });
+            return Ok(Applied::nothing(entry, outcome));
         }
         if RequestMemory::is_expired(proposal.made_at, entry.index) {
             let outcome = Outcome::Rejected(Rejection::Expired);
-            return Ok(Applied { entry, outcome, commit: None, remembered: None });
+            return Ok(Applied::nothing(entry, outcome));
         }
-        let (outcome, commit) = match proposal.kind {
+        let mut collected = Vec::new();
+        let written = match proposal.kind {
             ProposalKind::Tick { elapsed_ms } => {
                 self.view.clock_ms = self.view.clock_ms.saturating_add(elapsed_ms);
-                (Outcome::Done, None)
+                collected = self.collect_branches();
+                None
             }
-            ProposalKind::Write(write) => match self.write(entry, proposal.request_id, write) {
-                Ok(commit) => (Outcome::Committed(commit.committed), Some(commit)),
-                Err(rejection) => (Outcome::Rejected(rejection), None),
-            },
+            ProposalKind::Write(write) => {
+                Some(self.write(entry, proposal.request_id, write, &Links::default()))
+            }
+            ProposalKind::LinkedWrite(write, links) => {
+                Some(self.write(entry, proposal.request_id, write, &links))
+            }
         };
-        let remembered = self.remember(entry.index, proposal.request_id, &outcome);
-        Ok(Applied { entry, outcome, commit, remembered: Some(remembered) })
+        let (outcome, commit) = match written {
+            None => (Outcome::Done, None),
+            Some(Ok(commit)) => (Outcome::Committed(commit.committed), Some(commit)),
+            Some(Err(rejection)) => (Outcome::Rejected(rejection), None),
+        };
+        let remembered = Some(self.remember(entry.index, proposal.request_id, &outcome));
+        Ok(Applied { entry, outcome, commit, remembered, collected })
     }
 
     fn remember(&mut self, index: u64, id: RequestId, outcome: &Outcome) -> RememberedRequest {
@@ -70,47 +83,83 @@ impl State {
         entry: EntryContext,
         request_id: RequestId,
         mut write: Write,
+        links: &Links,
     ) -> Result<LandedCommit, Rejection> {
-        let head = self.check(entry, &write)?;
-        let Write { branch, changes, .. } = &mut write;
-        let (branch, changes) = (*branch, std::mem::take(changes));
-        let changes = self.plan(changes);
-        let header = header_of(head, request_id, write, &changes);
+        let line = self.line(write.branch, links)?;
+        self.check(entry, &write, links, &line)?;
+        let moves = match line {
+            Line::Main => self.moves(&write.changes, links)?,
+            Line::Branch { .. } if links.begins.is_none() && links.merges.is_none() => {
+                Moves::default()
+            }
+            Line::Branch { .. } => {
+                let text = "branches begin at main, and are merged into it, only".to_owned();
+                return Err(Rejection::Malformed(text));
+            }
+        };
+        let changes = self.plan(std::mem::take(&mut write.changes), &line);
+        let branch = match line {
+            Line::Main => None,
+            Line::Branch { branch, .. } => Some(branch),
+        };
+        let head = branch.as_ref().map_or(self.view.head, |branch| branch.at.head);
+        let header = header_of(head, request_id, write, links, &changes);
         let record = encode_header(&header)
             .map_err(|error| Rejection::Malformed(format!("commit header: {error}")))?;
         let committed =
             Committed { id: commit_id(&record), first: header.first, last: header.last };
-        let events = changes.into_iter().map(|change| self.land(&header, change)).collect();
+        let moved =
+            CommitPoint { commit: committed.id, revision: header.last, time_ms: header.time_ms };
         self.view.revision = header.last;
-        let moved = Head {
-            commit: committed.id,
-            revision: header.last,
-            time_ms: header.time_ms,
-            base: head.base,
+        let events = match branch {
+            None => {
+                self.view.head = moved;
+                changes.into_iter().map(|change| self.land(&header, change)).collect()
+            }
+            Some(branch) => self.land_on(branch, moved, changes),
         };
-        self.heads.insert(branch, moved);
-        Ok(LandedCommit { committed, branch, header: record.into(), events })
+        self.make(moves);
+        let (branch, header) = (header.branch, record.into());
+        Ok(LandedCommit { committed, branch, header, events })
     }
 
-    /// Everything that can reject a write; returns the head of its branch.
-    fn check(&self, entry: EntryContext, write: &Write) -> Result<Head, Rejection> {
+    /// The line that a write is to move.
+    fn line<'l>(&self, branch: BranchId, links: &'l Links) -> Result<Line<'l>, Rejection> {
+        if branch == BranchId::MAIN {
+            return Ok(Line::Main);
+        }
+        let found = self.lines.find(&self.view, branch);
+        let branch = found.ok_or(Rejection::Branch(BranchProblem::Gone))?;
+        let base = links.base.iter().map(|object| (&object.key, object)).collect();
+        Ok(Line::Branch { branch: branch.clone(), base })
+    }
+
+    /// Everything that can reject a write, but for what it does to branches.
+    fn check(
+        &self,
+        entry: EntryContext,
+        write: &Write,
+        links: &Links,
+        line: &Line<'_>,
+    ) -> Result<(), Rejection> {
         if let Some(fence) = write.fence.filter(|fence| fence.term != entry.term) {
             return Err(Rejection::Fenced { written: fence.term, current: entry.term });
         }
-        let Some(head) = self.heads.get(&write.branch) else {
-            return Err(Rejection::Malformed(format!("no branch {}", write.branch.0)));
-        };
-        check_limits(write)?;
+        check_limits(write, links)?;
         check_keys(&write.changes)?;
         for (at, precondition) in write.preconditions.iter().enumerate() {
-            self.check_precondition(at as u32, precondition)?;
+            self.check_precondition(at as u32, precondition, line)?;
         }
-        write.changes.iter().try_for_each(|change| self.check_change(change))?;
-        Ok(*head)
+        write.changes.iter().try_for_each(|change| self.check_change(change, line))
     }
 
-    fn check_precondition(&self, at: u32, condition: &Precondition) -> Result<(), Rejection> {
-        let found = self.view.get(&condition.key).map(|object| object.revision);
+    fn check_precondition(
+        &self,
+        at: u32,
+        condition: &Precondition,
+        line: &Line<'_>,
+    ) -> Result<(), Rejection> {
+        let found = self.found(&condition.key, line);
         let holds = match condition.expect {
             Expectation::Absent => found.is_none(),
             Expectation::Present => found.is_some(),
@@ -123,7 +172,18 @@ impl State {
         Err(Rejection::Precondition { at, key: condition.key.clone(), found })
     }
 
-    fn check_change(&self, change: &Change) -> Result<(), Rejection> {
+    /// The revision of the object that a line shows at a key.
+    fn found(&self, key: &ObjectKey, line: &Line<'_>) -> Option<Revision> {
+        match line {
+            Line::Main => self.view.get(key).map(|object| object.revision),
+            Line::Branch { branch, base } => match branch.changes.get(key) {
+                Some(change) => change.object.as_ref().map(|object| object.revision),
+                None => base.get(key).map(|object| object.revision),
+            },
+        }
+    }
+
+    fn check_change(&self, change: &Change, line: &Line<'_>) -> Result<(), Rejection> {
         match change {
             Change::Put { key, body, version_offset, .. } => {
                 if splice_offset_is_valid(body, *version_offset) {
@@ -134,7 +194,7 @@ impl State {
                     "offset {offset} in {key} is not within an empty resourceVersion"
                 )))
             }
-            Change::Delete { key } => match self.view.get(key) {
+            Change::Delete { key } => match self.found(key, line) {
                 Some(_) => Ok(()),
                 None => Err(Rejection::Malformed(format!("delete of {key}, which is absent"))),
             },
@@ -142,25 +202,34 @@ impl State {
     }
 
     /// Gives every change its revision and its final bytes. Changes nothing.
-    fn plan(&self, changes: Vec<Change>) -> Vec<Planned> {
+    fn plan(&self, changes: Vec<Change>, line: &Line<'_>) -> Vec<Planned> {
         let mut revision = self.view.revision;
         changes
             .into_iter()
             .map(|change| {
                 revision = revision.next();
-                let before = self.view.get(change.key()).cloned();
+                let (before, base) = match line {
+                    Line::Main => (self.view.get(change.key()).cloned(), None),
+                    Line::Branch { branch, base } => match branch.changes.get(change.key()) {
+                        Some(changed) => (changed.object.clone(), None),
+                        None => (None, base.get(change.key()).copied()),
+                    },
+                };
                 // The stored key is shared, so that a proposal's own copy is freed.
                 let key = before.as_ref().map_or_else(|| change.key(), |before| &before.key);
                 let key = key.clone();
-                let after = store(change, &key, revision, before.as_deref());
-                Planned { key, revision, before, after }
+                let created = before.as_ref().map(|before| before.created);
+                let created = created.or(base.map(|base| base.created)).unwrap_or(revision);
+                let after = store(change, &key, revision, created);
+                let base = base.map(|base| base.revision);
+                Planned { key, revision, before, base, after }
             })
             .collect()
     }
 
-    /// Puts one planned change into the state.
+    /// Puts one planned change into main.
     fn land(&mut self, header: &CommitHeader, change: Planned) -> Arc<ChangeEvent> {
-        let Planned { key, revision, before, after } = change;
+        let Planned { key, revision, before, after, .. } = change;
         if let Some(before) = &before {
             self.objects_hash.remove(&element(header.branch, before));
         }
@@ -175,6 +244,38 @@ impl State {
         }
         Arc::new(ChangeEvent::new(key, revision, header.last, before, after))
     }
+
+    /// Puts planned changes into a branch.
+    fn land_on(
+        &mut self,
+        branch: Arc<Branch>,
+        head: CommitPoint,
+        changes: Vec<Planned>,
+    ) -> Vec<Arc<ChangeEvent>> {
+        let mut branch = Arc::unwrap_or_clone(branch);
+        branch.at.head = head;
+        let id = branch.at.id;
+        let land = |change: Planned| {
+            let Planned { key, revision, before, base, after } = change;
+            let change = BranchChange { revision, object: after.clone() };
+            lines::add(&mut self.objects_hash, id, &key, &change);
+            if let Some(earlier) = branch.changes.insert(key.clone(), change) {
+                lines::remove(&mut self.objects_hash, id, &key, &earlier);
+            }
+            let mut event = ChangeEvent::new(key, revision, head.revision, before, after);
+            event.changes_base = base.is_some();
+            Arc::new(event)
+        };
+        let events = changes.into_iter().map(land).collect();
+        self.lines.replace(&mut self.view, branch);
+        events
+    }
+}
+
+/// The line that a write moves, with what is known of its base.
+enum Line<'l> {
+    Main,
+    Branch { branch: Arc<Branch>, base: BTreeMap<&'l ObjectKey, &'l BaseObject> },
 }
 
 /// One change with everything decided.
@@ -182,6 +283,8 @@ struct Planned {
     key: ObjectKey,
     revision: Revision,
     before: Option<Arc<StoredObject>>,
+    /// On a branch that had not changed the key yet: the revision of its base's object.
+    base: Option<Revision>,
     after: Option<Arc<StoredObject>>,
 }
 
@@ -189,7 +292,7 @@ fn store(
     change: Change,
     key: &ObjectKey,
     revision: Revision,
-    before: Option<&StoredObject>,
+    created: Revision,
 ) -> Option<Arc<StoredObject>> {
     let Change::Put { body, version_offset, index, salt, .. } = change else { return None };
     let bytes: Bytes = splice_revision(&body, version_offset as usize, 0, revision);
@@ -198,7 +301,7 @@ fn store(
     Some(Arc::new(StoredObject {
         key: key.clone(),
         revision,
-        created: before.map_or(revision, |before| before.created),
+        created,
         bytes,
         version_at: (version_offset, digits),
         index,
@@ -207,8 +310,15 @@ fn store(
     }))
 }
 
-fn header_of(head: Head, request_id: RequestId, write: Write, changes: &[Planned]) -> CommitHeader {
-    let parents = if head.revision == Revision::ZERO { vec![] } else { vec![head.commit] };
+fn header_of(
+    head: CommitPoint,
+    request_id: RequestId,
+    write: Write,
+    links: &Links,
+    changes: &[Planned],
+) -> CommitHeader {
+    let mut parents = if head.revision == Revision::ZERO { vec![] } else { vec![head.commit] };
+    parents.extend(links.merges.map(|(_, merged)| merged.commit));
     let revision = |change: Option<&Planned>| change.map_or(head.revision, |c| c.revision);
     CommitHeader {
         parents,
@@ -227,14 +337,14 @@ fn header_of(head: Head, request_id: RequestId, write: Write, changes: &[Planned
 fn commit_change(change: &Planned) -> CommitChange {
     CommitChange {
         key: change.key.clone(),
-        before: change.before.as_ref().map(|before| before.revision),
+        before: change.before.as_ref().map(|before| before.revision).or(change.base),
         after: change.revision,
         deleted: change.after.is_none(),
         content: change.after.as_ref().map_or([0; 32], |after| after.content),
     }
 }
 
-fn check_limits(write: &Write) -> Result<(), Rejection> {
+fn check_limits(write: &Write, links: &Links) -> Result<(), Rejection> {
     let malformed = |text: String| Err(Rejection::Malformed(text));
     let (changes, conditions) = (write.changes.len(), write.preconditions.len());
     if changes == 0 {
@@ -245,6 +355,10 @@ fn check_limits(write: &Write) -> Result<(), Rejection> {
     }
     if conditions > PRECONDITIONS_MAX {
         return malformed(format!("{conditions} preconditions, at most {PRECONDITIONS_MAX}"));
+    }
+    let base = links.base.len();
+    if base > BASE_OBJECTS_MAX {
+        return malformed(format!("{base} objects of a base, at most {BASE_OBJECTS_MAX}"));
     }
     let bytes: usize = write.changes.iter().map(body_bytes).sum();
     if bytes > PROPOSAL_BYTES_MAX {

@@ -2,7 +2,7 @@
 
 use crate::LandedCommit;
 use bytes::Bytes;
-use reddwarf_core::Outcome;
+use reddwarf_core::{BranchId, ObjectKey, Outcome};
 use serde::{Deserialize, Serialize};
 
 /// Where an entry stands in the replicated log.
@@ -30,6 +30,15 @@ pub struct Applied {
     pub commit: Option<LandedCommit>,
     /// The answer as it is now remembered; `None` for a repeated or an expired proposal.
     pub remembered: Option<RememberedRequest>,
+    /// Keys of removed branches that are held no longer.
+    pub collected: Vec<(BranchId, ObjectKey)>,
+}
+
+impl Applied {
+    /// An entry that changed nothing but the applied index.
+    pub(crate) fn nothing(entry: EntryContext, outcome: Outcome) -> Self {
+        Applied { entry, outcome, commit: None, remembered: None, collected: Vec::new() }
+    }
 }
 
 /// One row of the request memory, encoded once for the hash and for the disk.

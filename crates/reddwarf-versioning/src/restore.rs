@@ -1,11 +1,11 @@
 //! Rebuilding the state from stored rows.
 
+use crate::lines::{self, Lines};
 use crate::request_memory::{RequestRow, oldest_kept};
 use crate::root::element;
 use crate::{Checkpoint, LtHash, State};
 use reddwarf_core::codec::CodecError;
-use reddwarf_core::{BranchId, ObjectKey, StoredObject, content_hash};
-use std::collections::BTreeMap;
+use reddwarf_core::{BranchChange, BranchId, ObjectKey, Revision, StoredObject, content_hash};
 use std::sync::Arc;
 
 /// Why stored rows are not a state.
@@ -14,6 +14,14 @@ pub enum RestoreError {
     /// An object's bytes are not the ones that were hashed when it was written.
     #[error("the stored bytes of {0} do not have their recorded hash")]
     Content(ObjectKey),
+    /// A row belongs to a branch that there is not.
+    #[error("{key} is stored for branch {}, which there is not", branch.0)]
+    Branch {
+        /// The branch.
+        branch: BranchId,
+        /// The row's object.
+        key: ObjectKey,
+    },
     /// The rows do not add up to the recorded sum.
     #[error("the stored objects do not add up to the recorded state root")]
     Root,
@@ -44,22 +52,54 @@ impl StateBuilder {
         state.view.clock_ms = checkpoint.clock_ms;
         state.anchor = checkpoint.anchor;
         state.membership = checkpoint.membership;
-        state.heads = BTreeMap::from_iter(checkpoint.heads);
-        state.heads.entry(BranchId::MAIN).or_default();
+        state.view.head = checkpoint.head;
+        state.lines = Lines::restore(&checkpoint.branches, &mut state.view);
         StateBuilder { state, recorded: checkpoint.objects_hash }
     }
 
-    /// Adds one current object of main; in key order this is fastest.
+    /// Adds one current object of a branch; in key order this is fastest.
     ///
     /// # Errors
-    /// [`RestoreError::Content`] when the bytes are not those that were hashed.
-    pub fn object(&mut self, object: StoredObject) -> Result<(), RestoreError> {
+    /// [`RestoreError::Content`] when the bytes are not those that were hashed,
+    /// [`RestoreError::Branch`].
+    pub fn object(&mut self, branch: BranchId, object: StoredObject) -> Result<(), RestoreError> {
         if content_hash(&object.bytes, object.salt.as_ref()) != object.content {
             return Err(RestoreError::Content(object.key));
         }
-        self.state.objects_hash.add(&element(BranchId::MAIN, &object));
+        if branch != BranchId::MAIN {
+            let (key, revision) = (object.key.clone(), object.revision);
+            return self.change(branch, key, revision, Some(object));
+        }
+        self.state.objects_hash.add(&element(branch, &object));
         self.state.view.objects.insert(object.key.clone(), Arc::new(object));
         Ok(())
+    }
+
+    /// Adds one key that a branch has removed.
+    ///
+    /// # Errors
+    /// [`RestoreError::Branch`].
+    pub fn removal(
+        &mut self,
+        branch: BranchId,
+        key: ObjectKey,
+        revision: Revision,
+    ) -> Result<(), RestoreError> {
+        self.change(branch, key, revision, None)
+    }
+
+    fn change(
+        &mut self,
+        branch: BranchId,
+        key: ObjectKey,
+        revision: Revision,
+        object: Option<StoredObject>,
+    ) -> Result<(), RestoreError> {
+        let State { lines, view, objects_hash, .. } = &mut self.state;
+        let change = BranchChange { revision, object: object.map(Arc::new) };
+        lines::add(objects_hash, branch, &key, &change);
+        let missing = || RestoreError::Branch { branch, key: key.clone() };
+        lines.restore_change(view, branch, key.clone(), change).ok_or_else(missing)
     }
 
     /// Adds one remembered request; call in the order of the indexes.

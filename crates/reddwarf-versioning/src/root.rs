@@ -5,7 +5,7 @@
 //! ids), and is absorbed when a root is asked for.
 
 use crate::{LtHash, State};
-use reddwarf_core::{BranchId, StoredObject};
+use reddwarf_core::{BranchId, ObjectKey, Revision, StoredObject};
 use std::fmt;
 
 /// BLAKE3 of the replicated state.
@@ -26,31 +26,52 @@ impl fmt::Debug for StateRoot {
 
 /// The element of the LtHash that stands for one current object of a branch.
 pub(crate) fn element(branch: BranchId, object: &StoredObject) -> blake3::Hasher {
+    hashed(branch, &object.key, [object.revision, object.created], &object.content)
+}
+
+/// The element that stands for a key that a branch has removed; no object was created at zero.
+pub(crate) fn removal_element(
+    branch: BranchId,
+    key: &ObjectKey,
+    revision: Revision,
+) -> blake3::Hasher {
+    hashed(branch, key, [revision, Revision::ZERO], &[0; 32])
+}
+
+fn hashed(
+    branch: BranchId,
+    key: &ObjectKey,
+    [revision, created]: [Revision; 2],
+    content: &[u8; 32],
+) -> blake3::Hasher {
     let mut hasher = blake3::Hasher::new();
     let mut fixed = [0; 52];
     fixed[..4].copy_from_slice(&branch.0.to_le_bytes());
-    fixed[4..12].copy_from_slice(&object.revision.0.to_le_bytes());
-    fixed[12..20].copy_from_slice(&object.created.0.to_le_bytes());
-    fixed[20..].copy_from_slice(&object.content);
+    fixed[4..12].copy_from_slice(&revision.0.to_le_bytes());
+    fixed[12..20].copy_from_slice(&created.0.to_le_bytes());
+    fixed[20..].copy_from_slice(content);
     hasher.update(&fixed);
-    hasher.update(object.key.as_str().as_bytes());
+    hasher.update(key.as_str().as_bytes());
     hasher
 }
 
-/// Hashes the whole state; O(refs + blocks of the request memory).
+/// Hashes the whole state; O(blocks of the request memory).
 pub(crate) fn root_of(state: &State) -> StateRoot {
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"reddwarf state root v1\n");
     hash_objects(&mut hasher, &state.objects_hash);
     hasher.update(&state.view.revision.0.to_le_bytes());
     hasher.update(&state.view.clock_ms.to_le_bytes());
-    hasher.update(&(state.heads.len() as u64).to_le_bytes());
-    for (branch, head) in &state.heads {
-        hasher.update(&branch.0.to_le_bytes());
-        hasher.update(&head.commit.0);
-        for number in [head.revision.0, head.time_ms, head.base.0] {
-            hasher.update(&number.to_le_bytes());
-        }
+    // Two more numbers than are needed: how many heads follow, and where main began.
+    hasher.update(&1_u64.to_le_bytes());
+    hasher.update(&BranchId::MAIN.0.to_le_bytes());
+    hasher.update(&state.view.head.commit.0);
+    for number in [state.view.head.revision.0, state.view.head.time_ms, 0] {
+        hasher.update(&number.to_le_bytes());
+    }
+    if let Some(branches) = state.lines.hash() {
+        hasher.update(b"branches");
+        hasher.update(&branches);
     }
     match &state.anchor {
         None => hasher.update(&[0]),

@@ -1,11 +1,12 @@
 //! The replicated state of one member.
 
+use crate::lines::Lines;
 use crate::request_memory::RequestMemory;
-use crate::{Anchor, EntryContext, Halt, Head, LtHash, StateRoot, root};
+use crate::{Anchor, BranchTable, EntryContext, Halt, LtHash, StateRoot, root};
 use bytes::Bytes;
-use reddwarf_core::{BranchId, Revision, View};
+use reddwarf_core::{BranchId, CommitId, CommitPoint, Revision, View};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Everything that `apply` reads and writes.
 ///
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 pub struct State {
     pub(crate) applied: EntryContext,
     pub(crate) view: View,
-    pub(crate) heads: BTreeMap<BranchId, Head>,
+    pub(crate) lines: Lines,
     pub(crate) requests: RequestMemory,
     pub(crate) objects_hash: LtHash,
     pub(crate) membership: Bytes,
@@ -37,8 +38,10 @@ pub struct Checkpoint {
     pub membership: Bytes,
     /// The sum over the current objects.
     pub objects_hash: LtHash,
-    /// The branches' heads.
-    pub heads: Vec<(BranchId, Head)>,
+    /// The newest commit of main.
+    pub head: CommitPoint,
+    /// The branches.
+    pub branches: Arc<BranchTable>,
 }
 
 /// [`Checkpoint`] as the codec writes it.
@@ -52,7 +55,74 @@ struct CheckpointRecord {
     membership: Vec<u8>,
     #[serde(with = "serde_bytes")]
     objects_hash: Vec<u8>,
-    heads: Vec<(BranchId, Head)>,
+    head: CommitPoint,
+    branches: Arc<BranchTable>,
+}
+
+/// [`CheckpointRecord`] as it was before there were branches.
+#[derive(Deserialize)]
+struct CheckpointRecordV1 {
+    applied: EntryContext,
+    revision: Revision,
+    clock_ms: u64,
+    anchor: Option<Anchor>,
+    #[serde(with = "serde_bytes")]
+    membership: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    objects_hash: Vec<u8>,
+    heads: Vec<(BranchId, HeadV1)>,
+}
+
+#[derive(Deserialize)]
+struct HeadV1 {
+    commit: CommitId,
+    revision: Revision,
+    time_ms: u64,
+    _base: Revision,
+}
+
+/// A [`Checkpoint`] that was written before there were branches.
+#[derive(Debug)]
+pub struct CheckpointV1(pub Checkpoint);
+
+impl<'de> Deserialize<'de> for CheckpointV1 {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let record = CheckpointRecordV1::deserialize(d)?;
+        let head = record.heads.into_iter().find(|(branch, _)| *branch == BranchId::MAIN);
+        let head = head.map(|(_, HeadV1 { commit, revision, time_ms, .. })| CommitPoint {
+            commit,
+            revision,
+            time_ms,
+        });
+        let record = CheckpointRecord {
+            applied: record.applied,
+            revision: record.revision,
+            clock_ms: record.clock_ms,
+            anchor: record.anchor,
+            membership: record.membership,
+            objects_hash: record.objects_hash,
+            head: head.unwrap_or_default(),
+            branches: Arc::default(),
+        };
+        record.checkpoint().map(CheckpointV1)
+    }
+}
+
+impl CheckpointRecord {
+    fn checkpoint<E: serde::de::Error>(self) -> Result<Checkpoint, E> {
+        let objects_hash = LtHash::from_bytes(&self.objects_hash)
+            .ok_or_else(|| E::custom("an LtHash of another length"))?;
+        Ok(Checkpoint {
+            applied: self.applied,
+            revision: self.revision,
+            clock_ms: self.clock_ms,
+            anchor: self.anchor,
+            membership: self.membership.into(),
+            objects_hash,
+            head: self.head,
+            branches: self.branches,
+        })
+    }
 }
 
 impl Serialize for Checkpoint {
@@ -64,7 +134,8 @@ impl Serialize for Checkpoint {
             anchor: self.anchor,
             membership: self.membership.to_vec(),
             objects_hash: self.objects_hash.to_bytes(),
-            heads: self.heads.clone(),
+            head: self.head,
+            branches: self.branches.clone(),
         }
         .serialize(s)
     }
@@ -72,18 +143,7 @@ impl Serialize for Checkpoint {
 
 impl<'de> Deserialize<'de> for Checkpoint {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let record = CheckpointRecord::deserialize(d)?;
-        let objects_hash = LtHash::from_bytes(&record.objects_hash)
-            .ok_or_else(|| serde::de::Error::custom("an LtHash of another length"))?;
-        Ok(Checkpoint {
-            applied: record.applied,
-            revision: record.revision,
-            clock_ms: record.clock_ms,
-            anchor: record.anchor,
-            membership: record.membership.into(),
-            objects_hash,
-            heads: record.heads,
-        })
+        CheckpointRecord::deserialize(d)?.checkpoint()
     }
 }
 
@@ -99,7 +159,7 @@ impl State {
         State {
             applied: EntryContext::default(),
             view: View::default(),
-            heads: BTreeMap::from([(BranchId::MAIN, Head::default())]),
+            lines: Lines::default(),
             requests: RequestMemory::default(),
             objects_hash: LtHash::new(),
             membership: Bytes::new(),
@@ -107,7 +167,7 @@ impl State {
         }
     }
 
-    /// The objects of main as they are now; O(1).
+    /// The objects of main and the branches as they are now; O(1).
     pub fn view(&self) -> View {
         self.view.clone()
     }
@@ -127,9 +187,12 @@ impl State {
         &self.membership
     }
 
-    /// Where a branch stands.
-    pub fn head(&self, branch: BranchId) -> Option<&Head> {
-        self.heads.get(&branch)
+    /// The newest commit of a branch.
+    pub fn head(&self, branch: BranchId) -> Option<CommitPoint> {
+        match branch {
+            BranchId::MAIN => Some(self.view.head),
+            _ => self.lines.find(&self.view, branch).map(|branch| branch.at.head),
+        }
     }
 
     /// How many answers to proposals are remembered.
@@ -151,7 +214,8 @@ impl State {
             anchor: self.anchor,
             membership: self.membership.clone(),
             objects_hash: self.objects_hash.clone(),
-            heads: self.heads.iter().map(|(branch, head)| (*branch, *head)).collect(),
+            head: self.view.head,
+            branches: self.lines.table(),
         }
     }
 

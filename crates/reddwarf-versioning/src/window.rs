@@ -4,7 +4,8 @@
 //! ago while a busy one turns over. Each collection has a *floor*: every change of it after
 //! that revision is here. A floor is a commit's end: a commit is dropped whole or not at all.
 
-use reddwarf_core::{ChangeEvent, Collection, ReadError, Revision, View};
+use reddwarf_core::{BranchId, ChangeEvent, Collection, ReadError, Revision, View};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
@@ -133,13 +134,19 @@ impl ChangeWindow {
 
     /// Takes the changes of one whole commit, and drops the oldest ones beyond the limits.
     ///
-    /// Calls `touched` once for each collection that the commit changed.
-    pub fn push(&mut self, events: &[Arc<ChangeEvent>], mut touched: impl FnMut(&Collection)) {
+    /// Calls `touched` once for each collection that the commit changed. The collections of a
+    /// branch are kept under the names that [`Collection::on`] gives them.
+    pub fn push(
+        &mut self,
+        branch: BranchId,
+        events: &[Arc<ChangeEvent>],
+        mut touched: impl FnMut(&Collection),
+    ) {
         let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
         let (first, end) = (first.revision, last.commit_end);
         let mut fresh: Vec<Collection> = Vec::new();
         for event in events {
-            let collection = self.keep(event, first);
+            let collection = self.keep(branch, event, first);
             if let Some(collection) = collection.filter(|one| !fresh.contains(one)) {
                 touched(&collection);
                 fresh.push(collection);
@@ -151,18 +158,27 @@ impl ChangeWindow {
     }
 
     /// Keeps one change; names its collection when the change is the first of its commit there.
-    fn keep(&mut self, event: &Arc<ChangeEvent>, commit_first: Revision) -> Option<Collection> {
+    fn keep(
+        &mut self,
+        branch: BranchId,
+        event: &Arc<ChangeEvent>,
+        commit_first: Revision,
+    ) -> Option<Collection> {
         self.bytes += cost(event);
         let kept = Kept { event: event.clone(), commit_first };
-        if let Some(changes) = self.collections.get_mut(event.key.collection()) {
+        let name = match branch {
+            BranchId::MAIN => Cow::Borrowed(event.key.collection()),
+            _ => Cow::Owned(collection_of(branch, event).as_str().to_owned()),
+        };
+        if let Some(changes) = self.collections.get_mut(name.as_ref()) {
             let newest = changes.events.back().map(|kept| kept.event.commit_end);
             changes.events.push_back(kept);
             if newest.is_none() {
-                self.oldest.insert(event.revision, collection_of(event));
+                self.oldest.insert(event.revision, collection_of(branch, event));
             }
-            return (newest != Some(event.commit_end)).then(|| collection_of(event));
+            return (newest != Some(event.commit_end)).then(|| collection_of(branch, event));
         }
-        let collection = collection_of(event);
+        let collection = collection_of(branch, event);
         self.oldest.insert(event.revision, collection.clone());
         let changes = Changes { floor: self.base, events: VecDeque::from([kept]) };
         self.collections.insert(collection.clone(), changes);
@@ -276,10 +292,20 @@ impl Undo {
     /// The collection as it was. Its revision is the one asked for, rounded up to the end of
     /// its commit; other collections are as they are now and may not be read.
     pub fn view(self) -> View {
+        self.view_over(&View::default())
+    }
+
+    /// [`Undo::view`] on a branch, whose first changes of the objects of its `base` are taken back
+    /// to what stands there.
+    pub fn view_over(self, base: &View) -> View {
         let mut view = self.newest;
         view.revision = self.revision;
         for event in self.events.iter().rev() {
-            match &event.before {
+            let before = match event.changes_base {
+                true => base.get(&event.key),
+                false => event.before.as_ref(),
+            };
+            match before {
                 Some(before) => view.objects.insert(event.key.clone(), before.clone()),
                 None => view.objects.remove(&event.key),
             };
@@ -288,8 +314,8 @@ impl Undo {
     }
 }
 
-fn collection_of(event: &ChangeEvent) -> Collection {
-    Collection::new(event.key.group(), event.key.resource())
+fn collection_of(branch: BranchId, event: &ChangeEvent) -> Collection {
+    Collection::new(event.key.group(), event.key.resource()).on(branch)
 }
 
 /// The end of the shortest run of whole commits in `places` with `at_least` changes, or of all.

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use reddwarf_core::{
-    Change, Expectation, ObjectIndex, ObjectKey, Outcome, Precondition, Proposal, ProposalKind,
-    RequestId, Revision, Write,
+    BranchId, Change, Expectation, ObjectIndex, ObjectKey, Outcome, Precondition, Proposal,
+    ProposalKind, RequestId, Revision, Write,
 };
 use reddwarf_versioning::{EntryContext, State, StateBuilder, commit_id, decode_header};
 use std::collections::BTreeMap;
@@ -154,7 +154,7 @@ proptest! {
         // The root follows from the rows alone, in whatever order they come.
         let mut builder = StateBuilder::new(state.checkpoint());
         for object in view.objects.values().rev() {
-            builder.object(object.as_ref().clone()).expect("content hash");
+            builder.object(BranchId::MAIN, object.as_ref().clone()).expect("content hash");
         }
         for (index, (_, _, record)) in &requests {
             builder.request(*index, record).expect("a row");

@@ -95,7 +95,7 @@ impl Machine {
     fn restore(&mut self) -> String {
         let mut builder = StateBuilder::new(self.state.checkpoint());
         for object in self.state.view().objects.values() {
-            builder.object(object.as_ref().clone()).expect("content hash");
+            builder.object(BranchId::MAIN, object.as_ref().clone()).expect("content hash");
         }
         for (index, record) in &self.requests {
             builder.request(*index, record).expect("a row");

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use reddwarf_core::{
-    Change, ChangeEvent, Collection, ObjectIndex, Proposal, ProposalKind, ReadError, RequestId,
-    Revision, View, Write,
+    BranchId, Change, ChangeEvent, Collection, ObjectIndex, Proposal, ProposalKind, ReadError,
+    RequestId, Revision, View, Write,
 };
 use reddwarf_versioning::{ChangeWindow, EntryContext, State, WindowLimits};
 use std::sync::Arc;
@@ -64,7 +64,7 @@ proptest! {
         for commit in &commits {
             let events = apply(&mut state, commit);
             let mut touched = Vec::new();
-            window.push(&events, |collection| touched.push(collection.clone()));
+            window.push(BranchId::MAIN, &events, |collection| touched.push(collection.clone()));
             let mut expected: Vec<_> = commit.iter().map(|(which, _)| collection(*which)).collect();
             expected.dedup();
             prop_assert_eq!(touched, expected);

@@ -188,6 +188,7 @@ fn encoded_proposal() -> Vec<u8> {
             index: ObjectIndex::default(),
             salt: None,
         }],
+        links: None,
     };
     let kind = ProposalKind::Write(write);
     let proposal = Proposal { request_id: RequestId([1; 16]), made_at: 0, kind };

@@ -53,6 +53,7 @@ async fn fill(store: &MemoryStore) {
             fence: None,
             preconditions: Vec::new(),
             changes: changes.collect(),
+            links: None,
         };
         store.propose(write).await.expect("written");
     }

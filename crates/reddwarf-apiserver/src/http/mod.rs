@@ -6,6 +6,7 @@ pub mod body;
 pub mod duration;
 pub mod gzip;
 pub mod path;
+pub mod prefix;
 pub mod query;
 pub mod warning;
 pub mod yaml;

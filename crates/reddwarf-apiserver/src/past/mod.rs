@@ -7,7 +7,7 @@
 mod moment;
 mod store;
 
-pub use moment::{Moment, split};
+pub use moment::Moment;
 
 use crate::custom::DEFINITIONS;
 use crate::errors::{bad_request, history_error, read_error, unavailable, version_too_large};
@@ -89,7 +89,10 @@ fn revision_of_page(query: &Query) -> Option<Revision> {
 }
 
 /// The end of the commit that a moment names.
-async fn resolve(server: &ApiServer, moment: &Moment) -> Result<Revision, Box<Status>> {
+///
+/// # Errors
+/// The failure to be answered.
+pub(crate) async fn resolve(server: &ApiServer, moment: &Moment) -> Result<Revision, Box<Status>> {
     let store = server.store();
     store.read_barrier().await.map_err(read_error)?;
     let time_ms = match moment {

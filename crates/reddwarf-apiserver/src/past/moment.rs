@@ -1,10 +1,7 @@
-//! How a moment of the past is named in a path.
+//! How a moment of the past is named.
 
 use crate::http::duration;
-use http::Uri;
-use http::uri::PathAndQuery;
 use jiff::Timestamp;
-use percent_encoding::percent_decode_str;
 use reddwarf_core::CommitRef;
 use std::time::Duration;
 
@@ -19,20 +16,6 @@ pub enum Moment {
     Time(u64),
     /// So long ago: `-10m`, `-1d12h`.
     Ago(Duration),
-}
-
-/// Takes `/at/<moment>` off a path; gives the moment's text and what is left.
-///
-/// `None` for a path that does not begin so.
-pub fn split(uri: &Uri) -> Option<(String, Uri)> {
-    let below = uri.path().strip_prefix("/at/")?;
-    let (moment, rest) = below.find('/').map_or((below, "/"), |at| below.split_at(at));
-    let moment = percent_decode_str(moment).decode_utf8_lossy().into_owned();
-    let rest = match uri.query() {
-        Some(query) => PathAndQuery::try_from(format!("{rest}?{query}")),
-        None => PathAndQuery::try_from(rest),
-    };
-    Some((moment, Uri::from(rest.ok()?)))
 }
 
 impl Moment {
@@ -101,23 +84,5 @@ mod tests {
             assert!(Moment::parse(text).is_err(), "{text}");
         }
         assert!(Moment::parse("1969-12-31T23:59:59Z").is_err());
-    }
-
-    #[test]
-    fn the_moment_is_taken_off_the_path() {
-        let taken = |uri: &str| {
-            let (moment, rest) = split(&uri.parse().expect("a URI"))?;
-            Some((moment, rest.to_string()))
-        };
-        let some = |moment: &str, rest: &str| Some((moment.to_owned(), rest.to_owned()));
-        assert_eq!(taken("/at/12/api/v1/pods?limit=5"), some("12", "/api/v1/pods?limit=5"));
-        assert_eq!(taken("/at/12"), some("12", "/"));
-        assert_eq!(taken("/at/-10m/"), some("-10m", "/"));
-        assert_eq!(
-            taken("/at/2026-01-01T00%3A00%3A00Z/apis"),
-            some("2026-01-01T00:00:00Z", "/apis")
-        );
-        assert_eq!(taken("/api/v1/at/5"), None);
-        assert_eq!(taken("/at"), None);
     }
 }

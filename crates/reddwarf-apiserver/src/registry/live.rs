@@ -1,8 +1,8 @@
 //! The registry as it follows the definitions of custom kinds.
 
 use super::Registry;
-use crate::commits;
 use crate::custom::{DEFINITIONS, Definition};
+use crate::{branches, commits};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -57,6 +57,7 @@ impl LiveRegistry {
     pub fn builtin() -> Self {
         let mut registry = Registry::builtin();
         commits::add(&mut registry);
+        branches::add(&mut registry);
         LiveRegistry::new(registry)
     }
 

@@ -5,6 +5,7 @@ use super::exchange::{still_absent, time_after};
 use super::{Exchange, ownership};
 use crate::admission::Operation;
 use crate::allocation;
+use crate::branches;
 use crate::errors::{already_exists, bad_request, invalid_object, unclassified};
 use crate::http::Answer;
 use crate::http::answer::Content;
@@ -129,6 +130,10 @@ async fn attempt(
     };
     warnings.extend(validation::early_warnings(kind, &object));
     prepare(x, &mut object);
+    let links = match branches::is_branch(kind) {
+        true => Some(branches::begin(x, &mut object, view).await?),
+        false => None,
+    };
     let extra = allocation::on_create(kind, &mut object, view)?;
     let errors = validation::create(kind, &object);
     warnings.extend(validation::warnings(kind, &object, None));
@@ -154,7 +159,7 @@ async fn attempt(
     let (change, encoded) = x.to_change(key, &object).await?;
     let mut changes = vec![change];
     x.extend(extra, &mut preconditions, &mut changes);
-    let first = x.propose(preconditions, changes).await?.first;
+    let first = x.propose_linked(preconditions, changes, links).await?.first;
     let bytes = splice_revision(&encoded.bytes, encoded.version_offset as usize, 0, first);
     let answer = Answer::ok(Content::Object(kind.clone(), bytes));
     Ok(answer.code(StatusCode::CREATED).warn(warnings))

@@ -16,8 +16,8 @@ use http::header::{CONTENT_TYPE, USER_AGENT};
 use reddwarf_core::gvk::parse_api_version;
 use reddwarf_core::limits::PROPOSAL_BYTES_MAX;
 use reddwarf_core::{
-    Author, BranchId, Change, Committed, Expectation, Fence, ObjectKey, Precondition, ProposeError,
-    Revision, Status, View, Write,
+    Author, BranchId, Change, Committed, Expectation, Fence, Links, ObjectKey, Precondition,
+    ProposeError, Revision, Status, View, Write,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -160,6 +160,19 @@ impl Exchange<'_> {
         preconditions: Vec<Precondition>,
         changes: Vec<Change>,
     ) -> Result<Committed, ProposeError> {
+        self.propose_linked(preconditions, changes, None).await
+    }
+
+    /// Proposes a write that has to do with branches, when `links` are given.
+    ///
+    /// # Errors
+    /// See [`ProposeError`].
+    pub async fn propose_linked(
+        &self,
+        preconditions: Vec<Precondition>,
+        changes: Vec<Change>,
+        links: Option<Links>,
+    ) -> Result<Committed, ProposeError> {
         let bytes: usize = changes.iter().map(bytes_of).sum();
         if bytes > PROPOSAL_BYTES_MAX {
             let why = format!("limit is {PROPOSAL_BYTES_MAX}, the stored form has {bytes}");
@@ -174,6 +187,7 @@ impl Exchange<'_> {
             fence: self.fence,
             preconditions,
             changes,
+            links: links.map(Box::new),
         };
         let committed = self.server.store().propose(write).await?;
         if super::removal::is_definition(self.kind) {

@@ -29,7 +29,7 @@ impl FieldSelector {
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
         let mut parts = split_terms(text);
         parts.sort_unstable();
-        let terms = parts
+        let mut terms: Vec<FieldTerm> = parts
             .into_iter()
             .filter(|part| !part.is_empty())
             .map(|part| {
@@ -40,6 +40,8 @@ impl FieldSelector {
                 Ok(FieldTerm { field: field.into(), value, equal })
             })
             .collect::<Result<_, _>>()?;
+        // Once more, since `==` is printed as `=`, which can be another place among equal fields.
+        terms.sort_by_cached_key(FieldTerm::to_string);
         Ok(FieldSelector { terms })
     }
 
@@ -65,13 +67,19 @@ impl FieldSelector {
     }
 }
 
+impl fmt::Display for FieldTerm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let operator = if self.equal { "=" } else { "!=" };
+        write!(f, "{}{operator}{}", self.field, escape(&self.value))
+    }
+}
+
 impl fmt::Display for FieldSelector {
     /// The text that [`FieldSelector::parse`] reads.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, term) in self.terms.iter().enumerate() {
             let comma = if i > 0 { "," } else { "" };
-            let operator = if term.equal { "=" } else { "!=" };
-            write!(f, "{comma}{}{operator}{}", term.field, escape(&term.value))?;
+            write!(f, "{comma}{term}")?;
         }
         Ok(())
     }
@@ -177,6 +185,12 @@ mod tests {
         let selector = FieldSelector::parse(r"metadata.name=a\,b").expect("valid");
         assert_eq!(selector.exact("metadata.name"), Some("a,b"));
         assert_eq!(selector.exact("other"), None);
+    }
+
+    #[test]
+    fn the_order_does_not_depend_on_how_equality_is_written() {
+        let selector = |text| FieldSelector::parse(text).expect("valid");
+        assert_eq!(selector("a== 4,a= "), selector("a= ,a= 4"));
     }
 
     #[test]

@@ -251,6 +251,7 @@ pub fn create(name: &str, bytes: usize) -> Write {
             index: ObjectIndex::default(),
             salt: None,
         }],
+        links: None,
         ..Write::default()
     }
 }

@@ -16,8 +16,8 @@ mod tests;
 
 use crate::load::checkpoint_of;
 use crate::{KvError, KvRead, KvStore};
-use reddwarf_core::{BranchId, HistoryError, Revision};
-use reddwarf_versioning::{Checkpoint, Head};
+use reddwarf_core::{BranchId, CommitPoint, HistoryError, Revision};
+use reddwarf_versioning::Checkpoint;
 use std::sync::Arc;
 
 /// Rows that one read transaction covers.
@@ -64,12 +64,14 @@ impl Reading {
         self.checkpoint.anchor.map_or(Revision::ZERO, |anchor| anchor.revision)
     }
 
-    fn head(&self, branch: BranchId) -> Result<Head, HistoryError> {
-        let heads = &self.checkpoint.heads;
-        let found = heads.iter().find(|(known, _)| *known == branch);
-        // A file without a checkpoint holds the state before the first entry.
-        let pristine = || (branch == BranchId::MAIN).then(Head::default);
-        found.map(|(_, head)| *head).or_else(pristine).ok_or(HistoryError::NoBranch(branch))
+    fn head(&self, branch: BranchId) -> Result<CommitPoint, HistoryError> {
+        match branch {
+            BranchId::MAIN => Ok(self.checkpoint.head),
+            _ => {
+                let found = self.checkpoint.branches.find(branch);
+                found.map(|at| at.head).ok_or(HistoryError::NoBranch(branch))
+            }
+        }
     }
 
     fn check_kept(&self, asked: Revision) -> Result<(), HistoryError> {

@@ -98,6 +98,38 @@ impl HistoryReader {
     }
 }
 
+impl HistoryReader {
+    /// See [`reddwarf_core::History::state_at`]. `present` is the state at some commit's end that
+    /// the file holds, whose versions are shared.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn state_at(&self, revision: Revision, present: &View) -> Result<View, HistoryError> {
+        let revision = self.begin()?.resolve(BranchId::MAIN, revision)?;
+        let changed = self.changed_between(BranchId::MAIN, revision, present.revision)?;
+        let mut view = View {
+            revision,
+            objects: present.objects.clone(),
+            clock_ms: present.clock_ms,
+            ..View::default()
+        };
+        for some in changed.chunks(READ_ROWS_MAX) {
+            let reading = self.begin()?;
+            reading.check_kept(revision)?;
+            for object in some {
+                match object.before {
+                    Some(before) => {
+                        let (before, _) = reading.named(before)?;
+                        view.objects.insert(before.key.clone(), before);
+                    }
+                    None => drop(view.objects.remove(&object.key)),
+                }
+            }
+        }
+        Ok(view)
+    }
+}
+
 impl Reading {
     /// Tells the changes of an object up to `newest`, the last one first, while `visit` wants more.
     fn log_back(

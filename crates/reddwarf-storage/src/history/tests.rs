@@ -4,8 +4,8 @@ use super::{HistoryReader, READ_ROWS_MAX};
 use crate::transaction::transaction_of;
 use crate::{KvStore, PersistBatch, RedbStore, StoreOptions, Table, WriteBatch, rows};
 use reddwarf_core::{
-    BranchId, Change, Collection, Commit, CommitId, CommitRef, HistoryError, ObjectIndex,
-    ObjectKey, Proposal, ProposalKind, RequestId, Revision, View, Write,
+    BranchId, BranchRef, Change, Collection, Commit, CommitId, CommitPoint, CommitRef,
+    HistoryError, ObjectIndex, ObjectKey, Proposal, ProposalKind, RequestId, Revision, View, Write,
 };
 use reddwarf_versioning::{Anchor, Checkpoint, EntryContext, State};
 use std::sync::Arc;
@@ -171,7 +171,11 @@ fn other_branches_are_passed_over() {
     let mut past = Past::new();
     past.commit((0..9).map(|n| vec![put(pod(n))]).collect());
     let other = BranchId(1);
-    past.checkpoint(|checkpoint| checkpoint.heads.push((other, Default::default())));
+    let (base, merged) = (CommitPoint::default(), None);
+    let at = BranchRef { id: other, base, head: base, merged };
+    past.checkpoint(|checkpoint| {
+        Arc::make_mut(&mut checkpoint.branches).refs.push(("b".into(), at))
+    });
     let reader = &past.reader;
     let page = reader.commits(other, Revision::ZERO, Revision::MAX, 10).expect("reads");
     assert_eq!((page.commits.len(), page.next), (0, None));

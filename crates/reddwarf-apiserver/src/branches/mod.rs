@@ -1,0 +1,134 @@
+//! Branches: `branches` of `history.reddwarf.dev`, and the whole API on one of them below
+//! `/branches/<name>`.
+//!
+//! A request for a branch is answered by a server of its own, the same verbs over a store that
+//! shows the branch's base with its changes and that writes to the branch. The object that stands
+//! for a branch is stored on main as any other is; `apply` sees to it that there is one as long as
+//! the branch exists.
+
+mod begin;
+mod history;
+mod store;
+
+pub(crate) use begin::{begin, is_branch};
+
+use crate::commits::GROUP;
+use crate::custom::Definition;
+use crate::errors::{history_error, read_error, unavailable};
+use crate::registry::{LiveRegistry, Registry};
+use crate::server::ApiServer;
+use parking_lot::Mutex;
+use reddwarf_core::status::StatusDetails;
+use reddwarf_core::{Branch, Reason, Revision, Status};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use store::BranchStore;
+
+const PLURAL: &str = "branches";
+const DEFINITION: &[u8] = include_bytes!("definition.json");
+/// Branches whose base a member keeps at hand, those that were read last: each holds what has
+/// changed on main since.
+const OPEN_MAX: usize = 16;
+
+/// Adds the kind.
+pub(crate) fn add(registry: &mut Registry) {
+    let definition = Definition::read(DEFINITION, Revision::ZERO, None)
+        .expect("invariant: the built-in definition is read by a test");
+    let served = Arc::new(definition).served_now(None);
+    let served = served.and_then(Arc::into_inner);
+    registry.serve(served.expect("invariant: it says that it is established, and is new"));
+}
+
+/// The branches that were read lately.
+#[derive(Default)]
+pub(crate) struct Branches {
+    open: Mutex<VecDeque<Arc<Open>>>,
+}
+
+/// A branch at hand.
+struct Open {
+    store: Arc<BranchStore>,
+    registry: Arc<LiveRegistry>,
+    /// The head with which the kinds were read.
+    kinds_of: Mutex<Revision>,
+}
+
+/// The server that answers requests for a branch.
+///
+/// # Errors
+/// 404 for a branch that there is not, 503 when that is not confirmed or its base cannot be read.
+pub(crate) async fn open(server: &ApiServer, name: &str) -> Result<ApiServer, Box<Status>> {
+    let mut found = find(server, name);
+    if found.is_none() {
+        // It may have been made on another member just now.
+        server.store().read_barrier().await.map_err(read_error)?;
+        found = find(server, name);
+    }
+    let branch = found.ok_or_else(|| no_branch(name))?;
+    let open = match known(server, &branch) {
+        Some(open) => open,
+        None => first(server, name, &branch).await?,
+    };
+    let mut kinds_of = open.kinds_of.lock();
+    if *kinds_of < branch.at.head.revision {
+        open.registry.refresh(&*open.store);
+        *kinds_of = branch.at.head.revision;
+    }
+    Ok(server.over(open.store.clone(), open.registry.clone()))
+}
+
+/// 404 for a branch that there is not.
+pub(crate) fn no_branch(name: &str) -> Box<Status> {
+    let message = format!("{PLURAL}.{GROUP} {name:?} not found");
+    let details = StatusDetails {
+        name: name.to_owned(),
+        group: GROUP.to_owned(),
+        kind: PLURAL.to_owned(),
+        ..StatusDetails::default()
+    };
+    Box::new(Status::failure(Reason::NotFound, message).with_details(details))
+}
+
+/// The branch as this member's state has it.
+pub(crate) fn find(server: &ApiServer, name: &str) -> Option<Arc<Branch>> {
+    server.store().view().branches.get(name).cloned()
+}
+
+fn known(server: &ApiServer, branch: &Branch) -> Option<Arc<Open>> {
+    let mut all = server.branches().open.lock();
+    let at = all.iter().position(|open| open.store.id() == branch.at.id)?;
+    let open = all.remove(at)?;
+    all.push_back(open.clone());
+    Some(open)
+}
+
+async fn first(server: &ApiServer, name: &str, branch: &Branch) -> Result<Arc<Open>, Box<Status>> {
+    let present = server.store().clone();
+    let history = present.history().ok_or_else(|| unavailable("this store keeps no history"))?;
+    let base = history.state_at(branch.at.base.revision).await.map_err(history_error)?;
+    let store = Arc::new(BranchStore::new(present.clone(), name, branch, base));
+    let registry = Arc::new(LiveRegistry::builtin());
+    registry.refresh(&*store);
+    let kinds_of = Mutex::new(branch.at.head.revision);
+    let open = Arc::new(Open { store, registry, kinds_of });
+    let mut all = server.branches().open.lock();
+    if all.len() == OPEN_MAX {
+        all.pop_front();
+    }
+    all.push_back(open.clone());
+    Ok(open)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_is_stored() {
+        let mut registry = Registry::builtin();
+        add(&mut registry);
+        let kind = registry.resource(GROUP, "v1alpha1", PLURAL).expect("it is served");
+        assert!(is_branch(kind) && kind.stored() && !kind.namespaced());
+        assert_eq!(kind.storage.collection.as_str(), reddwarf_core::branch::BRANCHES);
+    }
+}

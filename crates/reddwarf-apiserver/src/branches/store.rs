@@ -1,0 +1,194 @@
+//! One branch as a store.
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use reddwarf_core::branch::BRANCHES;
+use reddwarf_core::{
+    BaseObject, Branch, BranchChange, BranchId, BranchProblem, Change, ChangeEvent, Collection,
+    Committed, History, Links, ObjectKey, ProposeError, ReadError, Rejection, Revision, Store,
+    View, WatchBatch, WatchClosed, WatchStream, Write,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Shows a branch's base with what it changed, and writes to the branch.
+pub(super) struct BranchStore {
+    pub(super) present: Arc<dyn Store>,
+    name: Arc<str>,
+    id: BranchId,
+    /// Main where the branch began.
+    pub(super) base: View,
+    /// The newest state that was shown, and the branch in it.
+    shown: Mutex<(View, Option<Arc<Branch>>)>,
+}
+
+impl BranchStore {
+    pub(super) fn new(present: Arc<dyn Store>, name: &str, branch: &Branch, base: View) -> Self {
+        let (name, id) = (name.into(), branch.at.id);
+        let shown = Mutex::new((base.clone(), None));
+        BranchStore { present, name, id, base, shown }
+    }
+
+    pub(super) fn id(&self) -> BranchId {
+        self.id
+    }
+
+    /// The branch in the newest state; `None` when it is gone.
+    pub(super) fn branch(&self, present: &View) -> Option<Arc<Branch>> {
+        let found = present.branches.get(&self.name)?;
+        (found.at.id == self.id).then(|| found.clone())
+    }
+
+    /// What the base holds of the keys that a write is about.
+    fn of_base(&self, write: &Write) -> Vec<BaseObject> {
+        let changed = write.changes.iter().map(Change::key);
+        let named = write.preconditions.iter().map(|precondition| &precondition.key);
+        let mut keys: Vec<&ObjectKey> = changed.chain(named).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let found = keys.into_iter().filter_map(|key| self.base.get(key));
+        let object = |found: &Arc<reddwarf_core::StoredObject>| BaseObject {
+            key: found.key.clone(),
+            revision: found.revision,
+            created: found.created,
+        };
+        found.map(object).collect()
+    }
+}
+
+/// A state with what a branch changed.
+pub(super) fn with_changes<'c>(
+    mut view: View,
+    changes: impl IntoIterator<Item = (&'c ObjectKey, &'c BranchChange)>,
+) -> View {
+    for (key, change) in changes {
+        match &change.object {
+            Some(object) => view.objects.insert(key.clone(), object.clone()),
+            None => view.objects.remove(key),
+        };
+    }
+    view
+}
+
+#[async_trait]
+impl Store for BranchStore {
+    fn view(&self) -> View {
+        let present = self.present.view();
+        let mut shown = self.shown.lock();
+        let Some(branch) = self.branch(&present) else { return shown.0.clone() };
+        let same = shown.1.as_ref().is_some_and(|old| Arc::ptr_eq(old, &branch));
+        if !same {
+            shown.0 = with_changes(self.base.clone(), &branch.changes);
+            shown.0.head = branch.at.head;
+            shown.1 = Some(branch);
+        }
+        // Revisions are counted for the whole group.
+        shown.0.revision = present.revision;
+        shown.0.clock_ms = present.clock_ms;
+        shown.0.clone()
+    }
+
+    async fn read_barrier(&self) -> Result<(), ReadError> {
+        self.present.read_barrier().await
+    }
+
+    fn view_at(&self, collection: &Collection, revision: Revision) -> Result<View, ReadError> {
+        let newest = self.view();
+        self.present.branch_view_at(self.id, collection, revision, newest, &self.base)
+    }
+
+    async fn wait_for(&self, revision: Revision, timeout: Duration) -> bool {
+        self.present.wait_for(revision, timeout).await
+    }
+
+    async fn propose(&self, mut write: Write) -> Result<Committed, ProposeError> {
+        if write.links.is_some() {
+            let text = "branches begin at main, and are merged into it, only".to_owned();
+            return Err(Rejection::Malformed(text).into());
+        }
+        if self.branch(&self.present.view()).is_none() {
+            return Err(Rejection::Branch(BranchProblem::Gone).into());
+        }
+        write.branch = self.id;
+        write.links = Some(Box::new(Links { base: self.of_base(&write), ..Links::default() }));
+        self.present.propose(write).await
+    }
+
+    fn watch(
+        &self,
+        collection: &Collection,
+        from: Revision,
+    ) -> Result<Box<dyn WatchStream>, ReadError> {
+        let changes = self.present.watch_branch(self.id, collection, from)?;
+        let (group, resource) = BRANCHES.split_once('/').unwrap_or_default();
+        let branches = Collection::new(group, resource);
+        let present = self.present.view();
+        if self.branch(&present).is_none() {
+            return Err(ReadError::Gone { asked: from, floor: present.revision });
+        }
+        let branches = self.present.watch(&branches, present.revision)?;
+        let (name, base) = (self.name.clone(), self.base.clone());
+        Ok(Box::new(BranchStream { changes, branches, name, base }))
+    }
+
+    /// Nothing acts on a branch.
+    fn leading_term(&self) -> Option<u64> {
+        None
+    }
+
+    fn history(&self) -> Option<&dyn History> {
+        self.present.history().is_some().then_some(self as &dyn History)
+    }
+}
+
+/// Changes of a branch, until it is removed.
+struct BranchStream {
+    changes: Box<dyn WatchStream>,
+    branches: Box<dyn WatchStream>,
+    name: Arc<str>,
+    base: View,
+}
+
+/// Waits until the branch of this name is removed, or that cannot be told any more.
+async fn removed(branches: &mut dyn WatchStream, name: &str) -> WatchClosed {
+    loop {
+        match branches.next().await {
+            Err(closed) => return closed,
+            Ok(batch) => {
+                let gone =
+                    |event: &Arc<ChangeEvent>| event.after.is_none() && event.key.name() == name;
+                if batch.events.iter().any(gone) {
+                    return WatchClosed::Stopping;
+                }
+            }
+        }
+    }
+}
+
+impl BranchStream {
+    /// The event with what the base had there, where the branch has changed that first.
+    fn completed(&self, event: Arc<ChangeEvent>) -> Arc<ChangeEvent> {
+        if !event.changes_base {
+            return event;
+        }
+        let before = self.base.get(&event.key).cloned();
+        let (key, after) = (event.key.clone(), event.after.clone());
+        Arc::new(ChangeEvent::new(key, event.revision, event.commit_end, before, after))
+    }
+}
+
+#[async_trait]
+impl WatchStream for BranchStream {
+    async fn next(&mut self) -> Result<WatchBatch, WatchClosed> {
+        let mut batch = tokio::select! {
+            batch = self.changes.next() => batch?,
+            closed = removed(&mut *self.branches, &self.name) => return Err(closed),
+        };
+        batch.events = batch.events.into_iter().map(|event| self.completed(event)).collect();
+        Ok(batch)
+    }
+
+    fn progress(&mut self) -> Revision {
+        self.changes.progress()
+    }
+}
