@@ -1,87 +1,12 @@
 //! The past over a store in memory: `/at/<moment>` and `commits`.
 
-use bytes::Bytes;
-use http::{Method, Request};
-use http_body_util::{BodyExt, Full};
-use reddwarf_apiserver::ApiServer;
-use reddwarf_apiserver::authn::PeerIdentity;
-use reddwarf_apiserver::request::UserInfo;
-use reddwarf_tests::memory_api::server;
-use reddwarf_tests::memory_store::MemoryStore;
+use crate::world::{World, names, version};
+use http::Method;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 const MAPS: &str = "/api/v1/namespaces/shop/configmaps";
 const COMMITS: &str = "/apis/history.reddwarf.dev/v1alpha1";
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
-
-struct World(ApiServer);
-
-impl World {
-    async fn new() -> World {
-        let world = World(server(MemoryStore::new(), "127.0.0.1:6443".into()));
-        world.post("/api/v1/namespaces", json!({"metadata": {"name": "shop"}})).await;
-        world
-    }
-
-    async fn send(
-        &self,
-        user: &str,
-        method: Method,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Option<Value>,
-    ) -> (u16, Value) {
-        let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
-        let mut request = Request::builder().method(method).uri(path);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let mut request = request.body(Full::new(body)).expect("a request");
-        let group = if user == "nobody" { "system:authenticated" } else { "system:masters" };
-        let user = UserInfo::named(user, vec![group.to_owned()]);
-        request.extensions_mut().insert(PeerIdentity(Arc::new(user)));
-        let response = self.0.handle(request).await;
-        let code = response.status().as_u16();
-        let body = response.into_body().collect().await.expect("whole").to_bytes();
-        (code, serde_json::from_slice(&body).unwrap_or_default())
-    }
-
-    async fn ok(&self, method: Method, path: &str, body: Option<Value>) -> Value {
-        let patch = [("content-type", "application/merge-patch+json")];
-        let headers = if method == Method::PATCH { &patch[..] } else { &[] };
-        let (code, answer) = self.send("ann", method, path, headers, body).await;
-        assert!(code < 300, "{path}: {code} {answer}");
-        answer
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        self.ok(Method::GET, path, None).await
-    }
-
-    async fn post(&self, path: &str, body: Value) -> Value {
-        self.ok(Method::POST, path, Some(body)).await
-    }
-
-    async fn patch(&self, path: &str, body: Value) -> Value {
-        self.ok(Method::PATCH, path, Some(body)).await
-    }
-
-    async fn refused(&self, method: Method, path: &str, code: u16) -> String {
-        let (found, answer) = self.send("ann", method, path, &[], None).await;
-        assert_eq!(found, code, "{path}: {answer}");
-        answer["message"].as_str().unwrap_or_default().to_owned()
-    }
-}
-
-fn version(object: &Value) -> &str {
-    object["metadata"]["resourceVersion"].as_str().expect("a version")
-}
-
-fn names(list: &Value) -> Vec<&str> {
-    let items = list["items"].as_array().expect("a list");
-    items.iter().map(|item| item["metadata"]["name"].as_str().expect("a name")).collect()
-}
 
 #[tokio::test]
 async fn objects_are_read_as_they_were() {

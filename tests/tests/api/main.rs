@@ -1,5 +1,6 @@
 //! The API over a store in memory: verbs, custom kinds, HTTP, controllers, the scheduler.
 
+mod branches;
 mod controllers;
 mod conversion;
 mod custom;
@@ -13,3 +14,4 @@ mod objects;
 mod scheduler;
 mod store;
 mod tokens;
+mod world;
