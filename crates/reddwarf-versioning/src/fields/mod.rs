@@ -8,6 +8,7 @@ mod blame;
 mod diff;
 mod items;
 mod patch;
+mod places;
 
 pub use blame::{Blame, BlamedField, blame};
 pub use diff::{ChangeKind, FieldChange, diff};
