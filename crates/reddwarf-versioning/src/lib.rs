@@ -9,7 +9,7 @@
 //! - [`Applied`] is what an entry did: the answer, the commit with its events, and what the
 //!   durable store must record.
 //! - [`ChangeWindow`] is the bounded memory of recent changes that watches read.
-//! - [`diff`], [`patch`], [`merge`] and [`blame`] take objects apart field by field.
+//! - [`diff`], [`patch`], [`json_patch`], [`merge`] and [`blame`] take objects apart field by field.
 //! - [`LtHash`] and [`StateRoot`] let members compare their states.
 #![warn(missing_docs)]
 // See clippy.toml.
@@ -32,7 +32,7 @@ pub use commit::{LandedCommit, commit_id, decode_header};
 pub use entry::{Applied, EntryContext, Halt, RememberedRequest};
 pub use fields::{
     Blame, BlamedField, ChangeKind, Conflict, FieldChange, Merged, PatchError, Side, blame, diff,
-    merge, patch,
+    json_patch, merge, patch,
 };
 pub use lthash::LtHash;
 pub use refs::{Anchor, Head};
