@@ -9,7 +9,7 @@
 //! - [`Applied`] is what an entry did: the answer, the commit with its events, and what the
 //!   durable store must record.
 //! - [`ChangeWindow`] is the bounded memory of recent changes that watches read.
-//! - [`diff`], [`patch`] and [`blame`] take objects apart field by field.
+//! - [`diff`], [`patch`], [`json_patch`], [`merge`] and [`blame`] take objects apart field by field.
 //! - [`LtHash`] and [`StateRoot`] let members compare their states.
 #![warn(missing_docs)]
 // See clippy.toml.
@@ -31,7 +31,10 @@ mod window;
 
 pub use commit::{LandedCommit, commit_id, decode_header};
 pub use entry::{Applied, EntryContext, Halt, RememberedRequest};
-pub use fields::{Blame, BlamedField, ChangeKind, FieldChange, PatchError, blame, diff, patch};
+pub use fields::{
+    Blame, BlamedField, ChangeKind, Conflict, FieldChange, Merged, PatchError, Side, blame, diff,
+    json_patch, merge, patch,
+};
 pub use lines::BranchTable;
 pub use lthash::LtHash;
 pub use refs::Anchor;

@@ -1,33 +1,13 @@
 //! Differences of objects, and who set their fields.
 
+mod objects;
+
+use objects::{Named, assert_takes_its_length, long_list, versions};
 use proptest::prelude::*;
-use reddwarf_core::{FieldPath, PathSegment, Relation, Revision, Schemaless, Topology};
+use reddwarf_core::{Revision, Schemaless, Topology};
 use reddwarf_versioning::{BlamedField, ChangeKind, FieldChange, PatchError, blame, diff, patch};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
-
-/// Tells relations by the name of the field: `containers` and `ports` are keyed lists, `finalizers`
-/// is a set, `selector` an atomic map; other maps are granular and other lists atomic.
-struct Named;
-
-impl Topology for Named {
-    fn relation(&self, path: &FieldPath, value: &Value) -> Relation {
-        let keyed = |keys: &[&str]| Relation::Keyed(keys.iter().map(|key| (*key).into()).collect());
-        match (path.segments().last(), value) {
-            (Some(PathSegment::Field(name)), Value::Array(_)) => match &**name {
-                "containers" => keyed(&["name"]),
-                "ports" => keyed(&["port", "protocol"]),
-                "finalizers" => Relation::Set,
-                _ => Relation::Atomic,
-            },
-            (Some(PathSegment::Field(name)), Value::Object(_)) if &**name == "selector" => {
-                Relation::Atomic
-            }
-            (_, Value::Object(_)) => Relation::Granular,
-            _ => Relation::Atomic,
-        }
-    }
-}
 
 /// The changes, a line each.
 fn shown(before: &Value, after: &Value) -> Vec<String> {
@@ -199,80 +179,6 @@ fn who_set_each_field() {
     assert_eq!(told.get(), 4, "nothing is read beyond the object's creation");
 }
 
-fn scalar() -> impl Strategy<Value = Value> {
-    prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        (0..3i64).prop_map(Value::from),
-        "[ab]{0,2}".prop_map(Value::from),
-    ]
-}
-
-/// Any JSON, with lists of whose items some have key fields, in fields that make them keyed.
-fn value() -> impl Strategy<Value = Value> {
-    let field = || {
-        prop::sample::select(vec![
-            "containers",
-            "ports",
-            "finalizers",
-            "selector",
-            "args",
-            "name",
-            "port",
-            "protocol",
-            "a",
-        ])
-    };
-    scalar().prop_recursive(4, 40, 5, move |inner| {
-        let map = prop::collection::vec((field(), inner.clone()), 0..5);
-        let object = map.prop_map(|fields| {
-            Value::Object(fields.into_iter().map(|(name, v)| (name.to_owned(), v)).collect())
-        });
-        let item = (scalar(), scalar(), inner.clone())
-            .prop_map(|(name, port, a)| json!({"name": name, "port": port, "a": a}));
-        prop_oneof![
-            3 => object,
-            1 => prop::collection::vec(inner, 0..4).prop_map(Value::from),
-            2 => prop::collection::vec(item, 0..4).prop_map(Value::from),
-            1 => prop::collection::vec(scalar(), 0..4).prop_map(Value::from),
-        ]
-    })
-}
-
-/// The object with other contents in places, so that versions are alike as they are in life.
-fn edited(value: &Value, edits: &mut impl Iterator<Item = (u8, Value)>) -> Value {
-    match (value, edits.next()) {
-        (_, Some((0, other))) => other,
-        (Value::Object(fields), _) => {
-            let fields = fields.iter().map(|(name, v)| (name.clone(), edited(v, edits)));
-            Value::Object(fields.collect::<Map<_, _>>())
-        }
-        (Value::Array(items), edit) => {
-            let mut items: Vec<_> = items.iter().map(|item| edited(item, edits)).collect();
-            match edit {
-                Some((1, _)) => items.reverse(),
-                Some((2, added)) => items.insert(0, added),
-                Some((3, _)) => drop(items.pop()),
-                _ => {}
-            }
-            Value::from(items)
-        }
-        (scalar, _) => scalar.clone(),
-    }
-}
-
-fn versions() -> impl Strategy<Value = Vec<Value>> {
-    let edit = prop::collection::vec((0..12u8, value()), 0..40);
-    (value(), prop::collection::vec(edit, 1..6)).prop_map(|(first, edits)| {
-        let mut versions = vec![first];
-        for edit in edits {
-            let next = edited(&versions[versions.len() - 1], &mut edit.into_iter());
-            versions.push(next);
-        }
-        versions
-    })
-}
-
 /// Fields of an object in the plainest way: those of [`Schemaless`], whose paths are names.
 fn flat(value: &Value, at: &str, out: &mut BTreeMap<String, Value>) {
     match value {
@@ -281,6 +187,68 @@ fn flat(value: &Value, at: &str, out: &mut BTreeMap<String, Value>) {
         }
         leaf => drop(out.insert(if at.is_empty() { "." } else { at }.to_owned(), leaf.clone())),
     }
+}
+
+/// All items changed, half of them gone, as many new, and all in the other order.
+fn turned(object: &Value) -> Value {
+    let items = object["containers"].as_array().expect("a list");
+    let kept = items.iter().skip(items.len() / 2).cloned();
+    let mut items: Vec<_> =
+        kept.chain((0..items.len() / 2).map(|at| json!({"name": at}))).collect();
+    items.reverse();
+    items.iter_mut().for_each(|item| item["image"] = json!("registry.example/some/image:2"));
+    json!({"containers": items})
+}
+
+#[test]
+fn long_lists_are_patched_in_their_length() {
+    let no_items = json!({"containers": []});
+    let pairs = |items| {
+        let (old, none) = (long_list(items), no_items.clone());
+        let turned = turned(&old);
+        let pairs = [(&old, &turned), (&turned, &old), (&old, &none), (&none, &old)];
+        pairs.map(|(before, after)| {
+            (before.clone(), diff(Some(before), Some(after), &Named), after.clone())
+        })
+    };
+    for (before, changes, after) in pairs(20_000) {
+        assert_eq!(patch(Some(before), &changes), Ok(Some(after)));
+    }
+    assert_takes_its_length(pairs, |pairs| {
+        pairs.map(|(before, changes, _)| patch(Some(before), &changes))
+    });
+}
+
+#[test]
+fn long_lists_are_blamed_in_their_length() {
+    let versions = |items| {
+        let old = long_list(items);
+        let versions = [(3, old.clone()), (2, turned(&old)), (1, json!({"containers": []}))];
+        versions.map(|(revision, object)| (Revision(revision), Some(object)))
+    };
+    let blamed = blame(versions(20_000), &Named);
+    // Half of the items, and the images of the others.
+    let newest = blamed.iter().filter(|field| field.revision == Revision(3));
+    assert_eq!((blamed.len(), newest.count()), (20_000 * 5, 10_000 * 5 + 10_000));
+    assert_takes_its_length(versions, |versions| blame(versions, &Named));
+}
+
+#[test]
+fn changes_of_lists_with_items_that_cannot_be_told_apart() {
+    let changes =
+        |after: Value| diff(Some(&json!({"containers": [{"name": "a"}]})), Some(&after), &Named);
+    let twice = json!({"containers": [{"name": "a"}, {"name": "b"}, {"name": "a", "n": 1}]});
+    let without = patch(Some(twice.clone()), &changes(json!({"containers": []})));
+    let expected = json!({"containers": [{"name": "b"}, {"name": "a", "n": 1}]});
+    assert_eq!(without, Ok(Some(expected)), "the first of the name goes");
+    let both = changes(json!({"containers": [{"name": "b"}]}));
+    let [removal, addition] = both.try_into().expect("two changes");
+    let gone = patch(Some(twice), &[removal.clone(), addition, removal]);
+    assert_eq!(gone, Ok(Some(json!({"containers": [{"name": "b"}]}))), "and then the second");
+    let strange = json!({"containers": ["a", {"image": "x"}]});
+    let changed =
+        patch(Some(strange), &changes(json!({"containers": [{"name": "a", "image": "y"}]})));
+    assert!(changed.is_err(), "there is no such item to be changed");
 }
 
 proptest! {

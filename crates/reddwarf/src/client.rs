@@ -1,14 +1,17 @@
-//! A small HTTP/2 client of the API, for the commands and the benchmark.
+//! A small HTTP/2 client of the API, for the commands and the benchmark; and how it shows what
+//! differs between objects.
 
 mod connection;
 mod group;
 mod resources;
 mod tls;
+mod unified;
 
 pub use connection::{Answer, Connection};
 pub use group::GroupClient;
 pub use resources::{ObjectRef, ObjectRefError, Resource};
 pub use tls::client_config;
+pub use unified::unified_yaml;
 
 use miette::Diagnostic;
 

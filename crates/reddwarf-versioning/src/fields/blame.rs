@@ -1,7 +1,8 @@
 //! Which version last set each field of an object.
 
 use super::diff::{ChangeKind, diff};
-use super::items::{Items, text};
+use super::items::Items;
+use super::places::{Address, Indexed, address};
 use reddwarf_core::{FieldPath, PathSegment, Relation, Revision, Topology};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -16,9 +17,6 @@ pub struct BlamedField {
     /// The revision that last set it.
     pub revision: Revision,
 }
-
-/// A place as texts that are equal for equal places only.
-type Address = Vec<String>;
 
 /// Goes back from an object's newest version, as far as it takes to know who set every field.
 pub struct Blame<'t> {
@@ -68,13 +66,14 @@ impl<'t> Blame<'t> {
 
     /// Tells the version before the ones told so far; `None` is a deletion.
     pub fn older(&mut self, revision: Revision, object: Option<Value>) {
+        let mut older = Indexed::of(object.as_ref());
         for change in diff(object.as_ref(), self.object.as_ref(), self.topology) {
             let place = address(&change.path);
             if change.kind == ChangeKind::Value {
-                self.settle_below(&place, object.as_ref());
+                self.settle_below(&place, &mut older);
             }
             // What is taken apart in these versions may be one field of the newest.
-            (0..=place.len()).for_each(|length| self.settle(&place[..length], object.as_ref()));
+            (0..=place.len()).for_each(|length| self.settle(&place[..length], &mut older));
         }
         (self.revision, self.object) = (revision, object);
     }
@@ -82,16 +81,14 @@ impl<'t> Blame<'t> {
     /// The fields, sorted by place. Those not settled are told with the oldest version that was
     /// told: who has not come to the object's creation knows that it was this one or an older one.
     pub fn finish(mut self) -> Vec<BlamedField> {
-        self.settle_below(&Address::new(), None);
+        self.settle_below(&Address::new(), &mut Indexed::of(None));
         self.blamed.into_values().collect()
     }
 
     /// Blames the oldest version for the field at a place, if it is open and not the same in
     /// `older`, the version before.
-    fn settle(&mut self, place: &[String], older: Option<&Value>) {
-        let differs = |(path, value): &(FieldPath, Value)| {
-            older.and_then(|older| path.get(older)) != Some(value)
-        };
+    fn settle(&mut self, place: &[String], older: &mut Indexed<'_>) {
+        let differs = |(path, value): &(FieldPath, Value)| older.get(path, place) != Some(value);
         if self.open.get(place).is_some_and(differs)
             && let Some((address, (path, value))) = self.open.remove_entry(place)
         {
@@ -101,17 +98,13 @@ impl<'t> Blame<'t> {
     }
 
     /// Does so for all fields at and below a place.
-    fn settle_below(&mut self, place: &Address, older: Option<&Value>) {
+    fn settle_below(&mut self, place: &Address, older: &mut Indexed<'_>) {
         let fields = self.open.range(place.clone()..).map(|(address, _)| address);
         let fields = fields.take_while(|address| address.starts_with(place));
         for address in fields.cloned().collect::<Vec<_>>() {
             self.settle(&address, older);
         }
     }
-}
-
-fn address(path: &FieldPath) -> Address {
-    path.segments().iter().map(text).collect()
 }
 
 /// Visits what is not taken apart further.

@@ -36,7 +36,17 @@ impl<'v> Items<'v> {
 
     /// The item of that name.
     pub(super) fn get(&self, name: &PathSegment) -> Option<&'v Value> {
-        self.places.get(&text(name)).map(|at| &self.items[*at])
+        self.place(name).map(|at| &self.items[at])
+    }
+
+    /// Where the item of that name stands.
+    pub(super) fn place(&self, name: &PathSegment) -> Option<usize> {
+        self.places.get(&text(name)).copied()
+    }
+
+    /// The item that stands there.
+    pub(super) fn at(&self, place: usize) -> &'v Value {
+        &self.items[place]
     }
 
     /// The names as a list that says in which order they stand: scalars for a set, maps of the key

@@ -1,6 +1,8 @@
 //! Makes the changes of a diff to an object.
 
 use super::diff::{ChangeKind, FieldChange};
+use super::items::text;
+use super::places::Places;
 use reddwarf_core::{FieldPath, PathSegment};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,60 +14,119 @@ pub struct PatchError(pub FieldPath);
 
 /// The object with `changes` made to it in their order; `None` is its absence.
 ///
-/// The order of a map's fields may change. What the changes say of before is not looked at: an object that differs from it elsewhere keeps
-/// its differences, and what is removed may be gone already.
+/// The order of a map's fields may change. What the changes say of before is not looked at: an
+/// object that differs from it elsewhere keeps its differences, and what is removed may be gone
+/// already. Changes in the order of [`super::diff`] take time in proportion to the lists they are
+/// in and not to the square of it: a list is indexed once for a row of changes to its items.
 ///
 /// # Errors
 /// See [`PatchError`].
 pub fn patch(object: Option<Value>, changes: &[FieldChange]) -> Result<Option<Value>, PatchError> {
-    changes.iter().try_fold(object, patched)
+    let mut object = object;
+    apply(&mut object, changes, 0)?;
+    Ok(object)
 }
 
-fn patched(object: Option<Value>, change: &FieldChange) -> Result<Option<Value>, PatchError> {
-    let Some((last, above)) = change.path.segments().split_last() else {
-        return replaced(object, change);
-    };
-    let wrong = || PatchError(change.path.clone());
-    let mut root = object.ok_or_else(wrong)?;
-    match change.kind {
-        ChangeKind::Order => order(change.path.get_mut(&mut root).ok_or_else(wrong)?, change)?,
-        ChangeKind::Value => match FieldPath::from(above.to_vec()).get_mut(&mut root) {
-            Some(parent) => set(parent, last, change)?,
-            None if change.after.is_none() => {}
-            None => return Err(wrong()),
-        },
-    }
-    Ok(Some(root))
-}
-
-/// Changes the object as a whole.
-fn replaced(object: Option<Value>, change: &FieldChange) -> Result<Option<Value>, PatchError> {
-    match (change.kind, object) {
-        (ChangeKind::Value, _) => Ok(change.after.clone()),
-        (ChangeKind::Order, Some(mut list)) => order(&mut list, change).map(|()| Some(list)),
-        (ChangeKind::Order, None) => Err(PatchError(change.path.clone())),
-    }
-}
-
-/// Sets or removes what `segment` selects.
-fn set(parent: &mut Value, segment: &PathSegment, change: &FieldChange) -> Result<(), PatchError> {
-    match (parent, segment) {
-        (Value::Object(fields), PathSegment::Field(name)) => {
-            match &change.after {
-                Some(value) => fields.insert(name.to_string(), value.clone()),
-                // Not in order: that would move all later fields each time.
-                None => fields.swap_remove(&**name),
-            };
+/// Makes changes to what is at `place`, `depth` steps from the object, or to what is below.
+pub(super) fn apply(
+    place: &mut Option<Value>,
+    changes: &[FieldChange],
+    depth: usize,
+) -> Result<(), PatchError> {
+    let here = |change: &FieldChange| change.path.segments().len() == depth;
+    for row in changes.chunk_by(|change, next| !here(change) && !here(next)) {
+        match (row, place.as_mut()) {
+            ([change], _) if here(change) => whole(place, change)?,
+            (below, Some(Value::Object(fields))) => in_fields(fields, below, depth)?,
+            (below, Some(Value::Array(items))) => in_items(items, below, depth)?,
+            (below, _) => in_nothing(below)?,
         }
-        (Value::Array(items), item) => match (item.index_in(items), &change.after) {
-            (Some(at), Some(value)) => items[at] = value.clone(),
-            (Some(at), None) => drop(items.remove(at)),
-            (None, Some(value)) => items.push(value.clone()),
-            (None, None) => {}
-        },
-        _ => return Err(PatchError(change.path.clone())),
     }
     Ok(())
+}
+
+/// Changes to the same part of the value that is `depth` steps from the object, a row each.
+pub(super) fn by_part(
+    changes: &[FieldChange],
+    depth: usize,
+) -> impl Iterator<Item = (&PathSegment, &[FieldChange])> {
+    let rows = changes.chunk_by(move |change, next| {
+        change.path.segments().get(depth) == next.path.segments().get(depth)
+    });
+    rows.filter_map(move |row| Some((row[0].path.segments().get(depth)?, row)))
+}
+
+fn whole(place: &mut Option<Value>, change: &FieldChange) -> Result<(), PatchError> {
+    match (change.kind, place) {
+        (ChangeKind::Value, place) => place.clone_from(&change.after),
+        (ChangeKind::Order, Some(list)) => order(list, change)?,
+        (ChangeKind::Order, None) => return Err(PatchError(change.path.clone())),
+    }
+    Ok(())
+}
+
+fn in_fields(
+    fields: &mut Map<String, Value>,
+    changes: &[FieldChange],
+    depth: usize,
+) -> Result<(), PatchError> {
+    for (segment, row) in by_part(changes, depth) {
+        let PathSegment::Field(name) = segment else {
+            in_nothing(row)?;
+            continue;
+        };
+        let mut part = fields.get_mut(&**name).map(Value::take);
+        apply(&mut part, row, depth + 1)?;
+        match part {
+            Some(part) => drop(fields.insert(name.to_string(), part)),
+            // Not in order: that would move all later fields each time.
+            None => drop(fields.swap_remove(&**name)),
+        }
+    }
+    Ok(())
+}
+
+fn in_items(
+    items: &mut Vec<Value>,
+    changes: &[FieldChange],
+    depth: usize,
+) -> Result<(), PatchError> {
+    // Those that go leave a gap until the end, so that the others keep their places.
+    let mut slots: Vec<Option<Value>> = std::mem::take(items).into_iter().map(Some).collect();
+    let mut index: Option<Places> = None;
+    for (segment, row) in by_part(changes, depth) {
+        let places = match index.take().filter(|places| places.serves(segment)) {
+            Some(places) => Some(places),
+            None => Places::of(standing(&slots), segment),
+        };
+        let Some(mut places) = places else {
+            in_nothing(row)?;
+            continue;
+        };
+        let name = text(segment);
+        let at = places.find(&name).unwrap_or_else(|| {
+            slots.push(None);
+            slots.len() - 1
+        });
+        apply(&mut slots[at], row, depth + 1)?;
+        index = places.follow(name, at, slots[at].as_ref()).then_some(places);
+    }
+    *items = slots.into_iter().flatten().collect();
+    Ok(())
+}
+
+fn standing(slots: &[Option<Value>]) -> impl Iterator<Item = (usize, &Value)> {
+    slots.iter().enumerate().filter_map(|(at, slot)| Some((at, slot.as_ref()?)))
+}
+
+/// Changes what has no such parts, from which only can be removed.
+fn in_nothing(changes: &[FieldChange]) -> Result<(), PatchError> {
+    let removal =
+        |change: &&FieldChange| change.kind == ChangeKind::Value && change.after.is_none();
+    match changes.iter().find(|change| !removal(change)) {
+        Some(change) => Err(PatchError(change.path.clone())),
+        None => Ok(()),
+    }
 }
 
 /// Brings items into the order that the change says; those that it does not name stay last.
