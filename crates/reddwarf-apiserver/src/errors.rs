@@ -5,7 +5,7 @@ use crate::registry::Kind;
 use crate::validation::field_error::{FieldError, invalid};
 use reddwarf_core::limits::BODY_BYTES_MAX;
 use reddwarf_core::status::{StatusCause, StatusDetails};
-use reddwarf_core::{ProposeError, ReadError, Reason, Rejection, Revision, Status};
+use reddwarf_core::{HistoryError, ProposeError, ReadError, Reason, Rejection, Revision, Status};
 
 /// 400 with a message.
 pub fn bad_request(message: impl Into<String>) -> Box<Status> {
@@ -177,6 +177,22 @@ pub fn read_error(error: ReadError) -> Box<Status> {
     }
 }
 
+/// A read of the past that could not be served.
+pub fn history_error(error: HistoryError) -> Box<Status> {
+    let reason = match error {
+        HistoryError::Gone { .. } | HistoryError::BeforeFirst { .. } => Reason::Expired,
+        HistoryError::Future { asked, current } => return version_too_large(asked.0, current),
+        HistoryError::Ambiguous { .. } => Reason::BadRequest,
+        HistoryError::NoBranch(_) => Reason::NotFound,
+        HistoryError::TooMany { .. } => Reason::RequestEntityTooLarge,
+        HistoryError::Behind { .. } | HistoryError::Unavailable(_) => {
+            return unavailable(&error.to_string());
+        }
+        HistoryError::Unreadable(source) => return internal(format!("reading history: {source}")),
+    };
+    Box::new(Status::failure(reason, error.to_string()))
+}
+
 /// A write that was not acknowledged.
 ///
 /// A rejected precondition is the caller's to judge (it knows what the precondition meant);
@@ -215,7 +231,8 @@ fn rejected(rejection: Rejection) -> Box<Status> {
     }
 }
 
-fn unavailable(why: &str) -> Box<Status> {
+/// 503.
+pub fn unavailable(why: &str) -> Box<Status> {
     let message = format!("the server is currently unable to handle the request: {why}");
     let details = StatusDetails { retry_after_seconds: 1, ..Default::default() };
     Box::new(Status::failure(Reason::ServiceUnavailable, message).with_details(details))

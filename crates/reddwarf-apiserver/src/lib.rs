@@ -27,6 +27,7 @@ pub mod nonresource;
 pub mod object;
 pub mod openapi;
 pub mod options;
+pub mod past;
 pub mod patch;
 pub mod registry;
 pub mod representation;

@@ -12,6 +12,7 @@ use crate::http::warning::warn;
 use crate::http::{Accept, ApiBody, Place, Query, RequestInfo, body};
 use crate::metrics::{Counted, Metrics};
 use crate::nonresource::{self, Check, Route};
+use crate::past::{self, Past};
 use crate::registry::{Kind, LiveRegistry, Registry};
 use crate::representation::TableOptions;
 use crate::request::UserInfo;
@@ -33,6 +34,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// What a server is made of.
+#[derive(Clone)]
 pub struct ApiConfig {
     /// The state.
     pub store: Arc<dyn Store>,
@@ -56,10 +58,16 @@ pub struct ApiServer(Arc<Inner>);
 
 struct Inner {
     config: ApiConfig,
+    shared: Arc<Shared>,
+}
+
+/// What a server has in common with those that show the past of its state.
+struct Shared {
     metrics: Metrics,
     gate: Gate,
     tokens: Keyring,
     stopping: watch::Sender<bool>,
+    past: Past,
 }
 
 impl ApiServer {
@@ -73,8 +81,15 @@ impl ApiServer {
         let metrics = Metrics::default();
         let gate = Gate::new(limits, &config.store.view(), metrics.flow.clone());
         let stopping = watch::Sender::new(false);
-        let tokens = Keyring::default();
-        ApiServer(Arc::new(Inner { config, metrics, gate, tokens, stopping }))
+        let (tokens, past) = (Keyring::default(), Past::default());
+        let shared = Arc::new(Shared { metrics, gate, tokens, stopping, past });
+        ApiServer(Arc::new(Inner { config, shared }))
+    }
+
+    /// The same server over another state and its kinds.
+    pub(crate) fn over(&self, store: Arc<dyn Store>, registry: Arc<LiveRegistry>) -> ApiServer {
+        let config = ApiConfig { store, registry, ..self.config().clone() };
+        ApiServer(Arc::new(Inner { config, shared: self.0.shared.clone() }))
     }
 
     /// The state.
@@ -114,23 +129,28 @@ impl ApiServer {
 
     /// The server's metrics.
     pub fn metrics(&self) -> &Metrics {
-        &self.0.metrics
+        &self.0.shared.metrics
+    }
+
+    /// The states of the past that were read lately.
+    pub(crate) fn past(&self) -> &Past {
+        &self.0.shared.past
     }
 
     /// What issues and checks the tokens of service accounts.
     pub fn tokens(&self) -> &Keyring {
-        &self.0.tokens
+        &self.0.shared.tokens
     }
 
     /// Ends all watches cleanly, and every one that is opened from now on; other requests from
     /// outside are sent to other members.
     pub fn stop(&self) {
-        self.0.stopping.send_replace(true);
+        self.0.shared.stopping.send_replace(true);
     }
 
     /// Becomes true when the server stops.
     pub fn stopping(&self) -> watch::Receiver<bool> {
-        self.0.stopping.subscribe()
+        self.0.shared.stopping.subscribe()
     }
 
     /// Brings `status` back to that of an object without content.
@@ -155,7 +175,12 @@ impl ApiServer {
     {
         let (parts, body) = request.into_parts();
         let caller = self.caller(&parts).await;
-        let (method, uri, headers) = (&parts.method, &parts.uri, &parts.headers);
+        let past = past::split(&parts.uri);
+        let (moment, uri) = match &past {
+            Some((moment, uri)) => (Some(moment.as_str()), uri),
+            None => (None, &parts.uri),
+        };
+        let (method, headers) = (&parts.method, &parts.headers);
         let (place, query) = (Place::parse(uri.path()), Query::parse(uri.query()));
         let user = caller.user.as_deref();
         let asked = Asked { method, path: uri.path(), place: &place, query: &query, user };
@@ -167,13 +192,18 @@ impl ApiServer {
                     _ => body::read(body).await,
                 };
                 let (caller, query) = (&caller, &query);
-                let incoming = Incoming { server: self, method, uri, headers, body, caller, query };
+                let incoming =
+                    Incoming { server: self, moment, method, uri, headers, body, caller, query };
                 incoming.answer(&place).await
             };
             Ok::<_, Answer>(admitted.serve(work).await?)
         };
         let mut response = served.await.unwrap_or_else(|refusal| {
-            self.0.metrics.end(&counted(&place, "".into()), refusal.code.as_u16(), Duration::ZERO);
+            self.0.shared.metrics.end(
+                &counted(&place, "".into()),
+                refusal.code.as_u16(),
+                Duration::ZERO,
+            );
             let pretty = wants_pretty(query.flag("pretty"), headers);
             render(refusal, Form { pretty, ..Form::default() })
         });
@@ -184,11 +214,11 @@ impl ApiServer {
     }
 
     async fn admit(&self, asked: &Asked<'_>) -> Result<gate::Admitted, Answer> {
-        let stops = *self.0.stopping.borrow();
+        let stops = *self.0.shared.stopping.borrow();
         if let Some(refusal) = stops.then(|| gate::stopping(asked.path)).flatten() {
             return Err(refusal);
         }
-        self.0.gate.admit(asked, &self.registry(), || self.store().view()).await
+        self.0.shared.gate.admit(asked, &self.registry(), || self.store().view()).await
     }
 
     /// Serves a request whose body was read, or could not be.
@@ -200,8 +230,13 @@ impl ApiServer {
         body: Result<Bytes, Box<Status>>,
         caller: &Caller,
     ) -> Response<ApiBody> {
+        let past = past::split(uri);
+        let (moment, uri) = match &past {
+            Some((moment, uri)) => (Some(moment.as_str()), uri),
+            None => (None, uri),
+        };
         let query = &Query::parse(uri.query());
-        let incoming = Incoming { server: self, method, uri, headers, body, caller, query };
+        let incoming = Incoming { server: self, moment, method, uri, headers, body, caller, query };
         incoming.answer(&Place::parse(uri.path())).await
     }
 }
@@ -258,6 +293,8 @@ fn deprecation(kind: &Kind) -> Option<&str> {
 /// A request before it is known what it asks for.
 struct Incoming<'a> {
     server: &'a ApiServer,
+    /// The moment of the past that is asked about.
+    moment: Option<&'a str>,
     method: &'a Method,
     uri: &'a Uri,
     headers: &'a HeaderMap,
@@ -277,14 +314,9 @@ impl Incoming<'_> {
                 let verb = Cow::Borrowed("");
                 return (self.fail(refusal.clone(), Accept::default()), verb);
             }
-            match place {
-                Place::Other(path) => {
-                    (self.other(path).await, Cow::Owned(self.method.as_str().to_owned()))
-                }
-                Place::Resource(info) => {
-                    let (response, verb) = self.resource(info).await;
-                    (response, Cow::Borrowed(verb.map_or("", Verb::as_str)))
-                }
+            match self.moment {
+                Some(moment) => self.past(moment, place).await,
+                None => self.present(place).await,
             }
         };
         // One request's defect must cost neither its connection nor the others on it. Nothing
@@ -302,6 +334,37 @@ impl Incoming<'_> {
         let counted = counted(place, verb);
         metrics.end(&counted, response.status().as_u16(), began.elapsed());
         response
+    }
+
+    async fn present(&self, place: &Place) -> (Response<ApiBody>, Cow<'static, str>) {
+        match place {
+            Place::Other(path) => {
+                (self.other(path).await, Cow::Owned(self.method.as_str().to_owned()))
+            }
+            Place::Resource(info) => {
+                let (response, verb) = self.resource(info).await;
+                (response, Cow::Borrowed(verb.map_or("", Verb::as_str)))
+            }
+        }
+    }
+
+    /// Answers from the state as it was.
+    async fn past(&self, moment: &str, place: &Place) -> (Response<ApiBody>, Cow<'static, str>) {
+        let nothing = Cow::Borrowed("");
+        let user = self.caller.user();
+        if !authz::allowed(&user) || self.caller.forbidden_verb("get").is_some() {
+            let path = format!("/at/{moment}{}", self.uri.path());
+            let status = authz::forbidden_path(&user, self.method.as_str(), &path);
+            return (self.fail(status, Accept::default()), nothing);
+        }
+        match past::open(self.server, moment, self.method, place, self.query).await {
+            Err(status) => (self.fail(status, Accept::default()), nothing),
+            Ok(server) => {
+                let body = self.body.clone();
+                let then = Incoming { server: &server, moment: None, body, ..*self };
+                then.present(place).await
+            }
+        }
     }
 
     fn form(&self, accept: Accept, table: TableOptions) -> Form {

@@ -16,6 +16,7 @@ mod removal;
 mod watch;
 
 pub use exchange::Exchange;
+pub use read::FUTURE_WAIT;
 
 use crate::errors::{method_not_allowed, no_such_resource, not_found};
 use crate::http::{Answer, RequestInfo};
