@@ -72,3 +72,12 @@ pub struct CommitHeader {
     /// Changed objects in the order of their revisions.
     pub changes: Vec<CommitChange>,
 }
+
+/// A commit with its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// The hash of the header.
+    pub id: CommitId,
+    /// What the commit says of itself.
+    pub header: CommitHeader,
+}

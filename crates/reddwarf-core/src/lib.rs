@@ -1,5 +1,6 @@
 //! The vocabulary that every crate of Reddwarf shares: keys, revisions, proposals, selectors,
-//! `Status` and the [`Store`] seam between the Kubernetes API and the replicated state.
+//! `Status`, and the seams between the Kubernetes API and the replicated state: [`Store`] and
+//! [`History`].
 //!
 //! Nothing here performs I/O, reads a clock or draws a random number; whoever needs a time or
 //! an id takes it as an argument, so that the state machine built on these types stays
@@ -11,8 +12,10 @@
 pub mod api;
 pub mod codec;
 pub mod commit;
+pub mod commit_ref;
 pub mod event;
 pub mod gvk;
+pub mod history;
 pub mod key;
 pub mod kinds;
 pub mod limits;
@@ -26,9 +29,11 @@ pub mod status;
 pub mod store;
 pub mod view;
 
-pub use commit::{Author, CommitChange, CommitHeader, CommitId};
+pub use commit::{Author, Commit, CommitChange, CommitHeader, CommitId};
+pub use commit_ref::{CommitPrefix, CommitRef, NoCommitRef};
 pub use event::ChangeEvent;
 pub use gvk::{GroupResource, GroupVersionKind, GroupVersionResource};
+pub use history::{ChangedObject, CommitPage, History, HistoryError, ObjectLogEntry};
 pub use key::{Collection, ObjectKey};
 pub use kinds::{Kinds, ServedKind};
 pub use object::{ObjectIndex, StoredObject, content_hash};

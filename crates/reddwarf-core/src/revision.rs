@@ -16,6 +16,8 @@ pub struct Revision(pub u64);
 impl Revision {
     /// The revision before the first change.
     pub const ZERO: Revision = Revision(0);
+    /// A revision that no change will ever take.
+    pub const MAX: Revision = Revision(u64::MAX);
 
     /// The revision that follows this one.
     pub fn next(self) -> Revision {
