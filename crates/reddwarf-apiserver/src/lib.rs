@@ -12,6 +12,7 @@ pub mod background;
 pub mod bootstrap;
 pub mod caller;
 pub mod client;
+pub mod commits;
 pub mod custom;
 pub mod defaults;
 pub mod discovery;

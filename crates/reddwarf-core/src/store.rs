@@ -1,6 +1,6 @@
 //! The seam between the Kubernetes API and the replicated state.
 
-use crate::{ChangeEvent, Collection, Committed, Rejection, Revision, View, Write};
+use crate::{ChangeEvent, Collection, Committed, History, Rejection, Revision, View, Write};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +54,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// The term of which this member is the leader and has applied an entry, for fencing.
     fn leading_term(&self) -> Option<u64>;
+
+    /// What the state was before; `None` for a store that forgets it.
+    fn history(&self) -> Option<&dyn History> {
+        None
+    }
 }
 
 /// A cursor over the window of recent changes.

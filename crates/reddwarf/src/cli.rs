@@ -2,11 +2,15 @@
 
 mod down;
 mod hollow;
+mod log;
+mod restore;
 mod server;
 mod status;
 mod up;
 
 use crate::bench;
+use crate::client::GroupClient;
+use crate::kubeconfig::Kubeconfig;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -32,6 +36,10 @@ enum Command {
     Bench(bench::BenchFlags),
     /// Show the members of a group
     Status(status::StatusFlags),
+    /// Show who changed what, newest first
+    Log(log::LogFlags),
+    /// Bring an object back as it was before
+    Restore(restore::RestoreFlags),
 }
 
 /// How a client command finds its group.
@@ -40,6 +48,13 @@ pub struct GroupFlags {
     /// A kubeconfig; every context of it names a member [default: $KUBECONFIG]
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+}
+
+impl GroupFlags {
+    /// A client of the group.
+    fn client(&self) -> miette::Result<GroupClient> {
+        Ok(GroupClient::new(&Kubeconfig::find(self.kubeconfig.as_deref())?)?)
+    }
 }
 
 /// Runs the command that the arguments name.
@@ -54,6 +69,8 @@ pub fn run(cli: Cli) -> miette::Result<()> {
         Command::Hollow(flags) => hollow::run(&flags),
         Command::Bench(flags) => bench::run(&flags),
         Command::Status(flags) => status::run(&flags),
+        Command::Log(flags) => log::run(&flags),
+        Command::Restore(flags) => restore::run(&flags),
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod connection;
 mod group;
+mod resources;
 mod tls;
 
 pub use connection::{Answer, Connection};
 pub use group::GroupClient;
+pub use resources::{ObjectRef, ObjectRefError, Resource};
 pub use tls::client_config;
 
 use miette::Diagnostic;

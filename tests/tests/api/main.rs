@@ -3,6 +3,7 @@
 mod controllers;
 mod custom;
 mod fuzz_targets;
+mod history;
 mod http;
 mod mutated_bodies;
 mod objects;

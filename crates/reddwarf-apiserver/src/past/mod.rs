@@ -21,9 +21,7 @@ use http::Method;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use reddwarf_core::status::StatusDetails;
-use reddwarf_core::{
-    BranchId, Collection, CommitRef, History, Reason, Revision, Status, View,
-};
+use reddwarf_core::{BranchId, Collection, CommitRef, History, Reason, Revision, Status, View};
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use store::PastStore;
@@ -61,7 +59,8 @@ pub async fn open(
     if let Place::Resource(info) = place {
         view = read(server, &registry, info, revision).await?;
     }
-    Ok(server.over(Arc::new(PastStore(view)), registry))
+    let store = PastStore { view, present: server.store().clone() };
+    Ok(server.over(Arc::new(store), registry))
 }
 
 fn refuse_all_but_reads(method: &Method, place: &Place, query: &Query) -> Result<(), Box<Status>> {

@@ -2,6 +2,7 @@
 
 use super::Registry;
 use super::served::served;
+use crate::commits;
 use crate::custom::{DEFINITIONS, Definition, Served};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -44,9 +45,9 @@ impl LiveRegistry {
         }
     }
 
-    /// Begins with the built-in kinds.
+    /// Begins with the built-in kinds, those of history among them.
     pub fn builtin() -> Self {
-        LiveRegistry::new(Registry::builtin())
+        LiveRegistry::new(commits::add(&Registry::builtin()))
     }
 
     /// The kinds that are served now.

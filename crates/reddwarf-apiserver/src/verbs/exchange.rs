@@ -169,7 +169,7 @@ impl Exchange<'_> {
             branch: BranchId::MAIN,
             author: self.author(),
             verb: self.verb.as_str().to_owned(),
-            message: None,
+            message: self.message(&changes),
             time_ms: u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default(),
             fence: self.fence,
             preconditions,
@@ -191,6 +191,21 @@ impl Exchange<'_> {
             user_agent: agent.to_owned(),
             field_manager: ownership::manager(self),
         }
+    }
+
+    /// What the author says of the write: in a header, or in the annotation that tools write for
+    /// the history of rollouts.
+    fn message(&self, changes: &[Change]) -> Option<String> {
+        let header = self.headers.get(MESSAGE).map(|text| String::from_utf8_lossy(text.as_bytes()));
+        let header = header.map(std::borrow::Cow::into_owned);
+        let mut message = header.or_else(|| {
+            let main = self.info.subresource.is_none();
+            changes.iter().filter(|_| main).find_map(change_cause)
+        })?;
+        while message.len() > MESSAGE_BYTES_MAX {
+            message.pop();
+        }
+        (!message.is_empty()).then_some(message)
     }
 
     /// Makes what the pipeline changes besides the object part of a write.
@@ -220,6 +235,33 @@ impl Exchange<'_> {
         let (body, version_offset) = (encoded.bytes, encoded.version_offset);
         Change::Put { key, body, version_offset, index, salt: None }
     }
+}
+
+/// The header that holds the message of the commit.
+const MESSAGE: &str = "reddwarf-message";
+/// What is kept of a message.
+const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+
+/// The annotation `kubernetes.io/change-cause` of an object that is put.
+fn change_cause(change: &Change) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Object {
+        metadata: Metadata,
+    }
+    #[derive(serde::Deserialize)]
+    struct Metadata {
+        #[serde(default)]
+        annotations: Option<Annotations>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Annotations {
+        #[serde(rename = "kubernetes.io/change-cause")]
+        cause: Option<String>,
+    }
+    let Change::Put { body, .. } = change else { return None };
+    // Nearly no object has it, and finding that out must cost nothing.
+    memchr::memmem::find(body, b"kubernetes.io/change-cause")?;
+    serde_json::from_slice::<Object>(body).ok()?.metadata.annotations?.cause
 }
 
 fn bytes_of(change: &Change) -> usize {

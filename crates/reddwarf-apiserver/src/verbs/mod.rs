@@ -16,8 +16,9 @@ mod removal;
 mod watch;
 
 pub use exchange::Exchange;
-pub use read::FUTURE_WAIT;
+pub use read::{FUTURE_WAIT, not_older};
 
+use crate::commits;
 use crate::errors::{method_not_allowed, no_such_resource, not_found};
 use crate::http::{Answer, RequestInfo};
 use crate::registry::Kind;
@@ -146,6 +147,9 @@ impl From<Box<Status>> for NoVerb {
 pub async fn serve(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     if crate::subresource::CONNECTIONS.contains(&x.subresource()) {
         return connect::connect(x).await;
+    }
+    if commits::is_commit(x.kind) {
+        return commits::serve(x).await;
     }
     match x.verb {
         Verb::Get => read::get(x).await,

@@ -1,8 +1,6 @@
 //! `reddwarf status`: the members of a group.
 
 use super::GroupFlags;
-use crate::client::GroupClient;
-use crate::kubeconfig::Kubeconfig;
 use clap::{Args, ValueEnum};
 use miette::{IntoDiagnostic, Result};
 use serde_json::Value;
@@ -26,7 +24,7 @@ enum Output {
 }
 
 pub(super) fn run(flags: &StatusFlags) -> Result<()> {
-    let client = GroupClient::new(&Kubeconfig::find(flags.group.kubeconfig.as_deref())?)?;
+    let client = flags.group.client()?;
     let status = super::client_runtime()?.block_on(client.get_json("/reddwarf/status"))?;
     match flags.output {
         Output::Json => println!("{}", serde_json::to_string(&status).into_diagnostic()?),

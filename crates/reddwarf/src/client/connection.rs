@@ -34,6 +34,7 @@ pub struct Connection {
     url: Arc<str>,
     authority: Arc<str>,
     bearer: Option<HeaderValue>,
+    message: Option<HeaderValue>,
     sender: SendRequest<Full<Bytes>>,
 }
 
@@ -77,7 +78,14 @@ impl Connection {
         tokio::spawn(connection);
         let authority = uri.authority().ok_or_else(bad_url)?.as_str().into();
         let bearer = token.and_then(|t| HeaderValue::try_from(format!("Bearer {t}")).ok());
-        Ok(Connection { url: url.into(), authority, bearer, sender })
+        Ok(Connection { url: url.into(), authority, bearer, message: None, sender })
+    }
+
+    /// The same, but what it writes has this message in the history.
+    #[must_use]
+    pub fn with_message(mut self, message: Option<HeaderValue>) -> Connection {
+        self.message = message;
+        self
     }
 
     /// Whether the connection is closed.
@@ -107,6 +115,9 @@ impl Connection {
         }
         if let Some(bearer) = &self.bearer {
             request = request.header("authorization", bearer);
+        }
+        if let Some(message) = &self.message {
+            request = request.header("reddwarf-message", message);
         }
         let request =
             request.body(Full::new(body)).map_err(|_| ClientError::Url { url: url.clone() })?;

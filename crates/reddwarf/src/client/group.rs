@@ -3,7 +3,7 @@
 use super::{Answer, ClientError, Connection, client_config};
 use crate::kubeconfig::{Endpoint, Kubeconfig};
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderValue, Method, StatusCode};
 use rustls::ClientConfig;
 use serde_json::Value;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ pub struct GroupClient {
     members: Vec<Endpoint>,
     tls: Arc<ClientConfig>,
     token: Option<String>,
+    message: Option<HeaderValue>,
     current: Mutex<(usize, Option<Connection>)>,
 }
 
@@ -31,8 +32,17 @@ impl GroupClient {
             members: kubeconfig.members.clone(),
             tls: client_config(kubeconfig)?,
             token: kubeconfig.token.clone(),
+            message: None,
             current: Mutex::new((0, None)),
         })
+    }
+
+    /// The same client, but what it writes has this message in the history.
+    #[must_use]
+    pub fn with_message(mut self, message: &str) -> Self {
+        let one_line = message.replace(char::is_control, " ");
+        self.message = HeaderValue::from_bytes(one_line.as_bytes()).ok();
+        self
     }
 
     /// The members, the preferred one first.
@@ -45,7 +55,8 @@ impl GroupClient {
     /// # Errors
     /// See [`Connection::open`].
     pub async fn connect(&self, member: &Endpoint) -> Result<Connection, ClientError> {
-        Connection::open(&member.url, self.tls.clone(), self.token.as_deref()).await
+        let open = Connection::open(&member.url, self.tls.clone(), self.token.as_deref());
+        Ok(open.await?.with_message(self.message.clone()))
     }
 
     /// Sends a request to the current member, and on to the others while it certainly was not
@@ -127,6 +138,33 @@ impl GroupClient {
         let answer = self.request(Method::GET, path, None, Bytes::new()).await?;
         parse(path, &answer)
     }
+
+    /// GETs a JSON answer; `None` where there is nothing (404).
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] for an answer other than 200 and 404.
+    pub async fn find_json(&self, path: &str) -> Result<Option<Value>, ClientError> {
+        let answer = self.request(Method::GET, path, None, Bytes::new()).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        parse(path, &answer).map(Some)
+    }
+
+    /// Sends a JSON body and reads a JSON answer.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] for a failure.
+    pub async fn send_json(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, ClientError> {
+        let body = body.to_string().into();
+        let answer = self.request(method, path, Some("application/json"), body).await?;
+        parse(path, &answer)
+    }
 }
 
 /// The JSON of a successful answer.
@@ -137,7 +175,10 @@ fn parse(path: &str, answer: &Answer) -> Result<Value, ClientError> {
         message,
     };
     if !answer.status.is_success() {
-        return Err(refused(String::from_utf8_lossy(&answer.body).into_owned()));
+        let status = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+        let message = status["message"].as_str().map(str::to_owned);
+        let text = || String::from_utf8_lossy(&answer.body).into_owned();
+        return Err(refused(message.unwrap_or_else(text)));
     }
     serde_json::from_slice(&answer.body).map_err(|e| refused(format!("not JSON: {e}")))
 }

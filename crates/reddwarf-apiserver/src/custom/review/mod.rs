@@ -127,6 +127,10 @@ fn group_errors(spec: &Value, path: &FieldPath) -> ErrorList {
     if !wrong.is_empty() {
         return vec![FieldError::invalid(field, group, wrong.join(","))];
     }
+    if group == crate::commits::GROUP {
+        let detail = "must not be the group of the history of all objects";
+        return vec![FieldError::invalid(field, group, detail)];
+    }
     let detail = "should be a domain with at least one dot";
     match group.contains('.') {
         true => ErrorList::new(),

@@ -1,0 +1,298 @@
+//! The past over a store in memory: `/at/<moment>` and `commits`.
+
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::{BodyExt, Full};
+use reddwarf_apiserver::ApiServer;
+use reddwarf_apiserver::authn::PeerIdentity;
+use reddwarf_apiserver::request::UserInfo;
+use reddwarf_tests::memory_api::server;
+use reddwarf_tests::memory_store::MemoryStore;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+const MAPS: &str = "/api/v1/namespaces/shop/configmaps";
+const COMMITS: &str = "/apis/history.reddwarf.dev/v1alpha1";
+const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
+
+struct World(ApiServer);
+
+impl World {
+    async fn new() -> World {
+        let world = World(server(MemoryStore::new(), "127.0.0.1:6443".into()));
+        world.post("/api/v1/namespaces", json!({"metadata": {"name": "shop"}})).await;
+        world
+    }
+
+    async fn send(
+        &self,
+        user: &str,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> (u16, Value) {
+        let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(Full::new(body)).expect("a request");
+        let group = if user == "nobody" { "system:authenticated" } else { "system:masters" };
+        let user = UserInfo::named(user, vec![group.to_owned()]);
+        request.extensions_mut().insert(PeerIdentity(Arc::new(user)));
+        let response = self.0.handle(request).await;
+        let code = response.status().as_u16();
+        let body = response.into_body().collect().await.expect("whole").to_bytes();
+        (code, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    async fn ok(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let patch = [("content-type", "application/merge-patch+json")];
+        let headers = if method == Method::PATCH { &patch[..] } else { &[] };
+        let (code, answer) = self.send("ann", method, path, headers, body).await;
+        assert!(code < 300, "{path}: {code} {answer}");
+        answer
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.ok(Method::GET, path, None).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Value {
+        self.ok(Method::POST, path, Some(body)).await
+    }
+
+    async fn patch(&self, path: &str, body: Value) -> Value {
+        self.ok(Method::PATCH, path, Some(body)).await
+    }
+
+    async fn refused(&self, method: Method, path: &str, code: u16) -> String {
+        let (found, answer) = self.send("ann", method, path, &[], None).await;
+        assert_eq!(found, code, "{path}: {answer}");
+        answer["message"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+fn version(object: &Value) -> &str {
+    object["metadata"]["resourceVersion"].as_str().expect("a version")
+}
+
+fn names(list: &Value) -> Vec<&str> {
+    let items = list["items"].as_array().expect("a list");
+    items.iter().map(|item| item["metadata"]["name"].as_str().expect("a name")).collect()
+}
+
+#[tokio::test]
+async fn objects_are_read_as_they_were() {
+    let world = World::new().await;
+    let one = world
+        .post(MAPS, json!({"metadata": {"name": "one", "labels": {"a": "b"}}, "data": {"k": "1"}}))
+        .await;
+    let two = world.post(MAPS, json!({"metadata": {"name": "two"}})).await;
+    world.patch(&format!("{MAPS}/one"), json!({"data": {"k": "2"}})).await;
+    world.ok(Method::DELETE, &format!("{MAPS}/two"), None).await;
+
+    let at_one = format!("/at/{}", version(&one));
+    let at_two = format!("/at/{}", version(&two));
+    assert_eq!(world.get(&format!("{at_one}{MAPS}/one")).await, one);
+    let list = world.get(&format!("{at_one}{MAPS}")).await;
+    assert_eq!((names(&list), version(&list)), (vec!["one"], version(&one)));
+    let list = world.get(&format!("{at_two}{MAPS}")).await;
+    assert_eq!(
+        (names(&list), &list["items"][1]["metadata"]),
+        (vec!["one", "two"], &two["metadata"])
+    );
+    let labelled = world.get(&format!("{at_two}{MAPS}?labelSelector=a%3Db")).await;
+    assert_eq!(names(&labelled), ["one"]);
+    let everywhere =
+        world.get(&format!("{at_two}/api/v1/configmaps?fieldSelector=metadata.name%3Dtwo")).await;
+    assert_eq!(names(&everywhere), ["two"]);
+    let headers = [("accept", TABLE)];
+    let (_, table) =
+        world.send("ann", Method::GET, &format!("{at_two}{MAPS}"), &headers, None).await;
+    assert_eq!((&table["kind"], &table["rows"][0]["cells"][0]), (&json!("Table"), &json!("one")));
+    assert_eq!(names(&world.get(MAPS).await), ["one"]);
+    let message = world.refused(Method::GET, &format!("{at_one}{MAPS}/two"), 404).await;
+    assert_eq!(message, "configmaps \"two\" not found");
+    assert_eq!(names(&world.get(&format!("/at/0{MAPS}")).await), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn pages_of_a_list_show_one_moment() {
+    let world = World::new().await;
+    let mut last = Value::Null;
+    for n in 0..5 {
+        last = world.post(MAPS, json!({"metadata": {"name": format!("m{n}")}})).await;
+    }
+    let now = jiff::Timestamp::now();
+    let path = format!("/at/{now}{MAPS}?limit=2");
+    let first = world.get(&path).await;
+    assert_eq!((names(&first), version(&first)), (vec!["m0", "m1"], version(&last)));
+    world.ok(Method::DELETE, &format!("{MAPS}/m3"), None).await;
+    let token = first["metadata"]["continue"].as_str().expect("a token");
+    let second = world.get(&format!("/at/-0s{MAPS}?limit=9&continue={token}")).await;
+    assert_eq!((names(&second), version(&second)), (vec!["m2", "m3", "m4"], version(&last)));
+}
+
+#[tokio::test]
+async fn the_past_cannot_be_changed_and_is_told_apart_from_the_future() {
+    let world = World::new().await;
+    world.post(MAPS, json!({"metadata": {"name": "one"}})).await;
+    let in_the_past =
+        |what: &str| format!("{what} is not possible in the past, which is read-only");
+    for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+        let message = world.refused(method.clone(), &format!("/at/1{MAPS}/one"), 405).await;
+        assert_eq!(message, in_the_past(method.as_str()));
+    }
+    let message = world.refused(Method::GET, &format!("/at/1{MAPS}?watch=1"), 405).await;
+    assert_eq!(message, in_the_past("watch"));
+    for (moment, code, wanted) in [
+        ("yesterday", 400, "names no moment"),
+        ("-5", 400, "missing unit"),
+        ("2999-01-01T00:00:00Z", 400, "lies in the future"),
+        ("2001-01-01T00:00:00Z", 410, "begins at revision"),
+        ("-90000d", 410, "begins at revision"),
+        ("ffffffff", 404, "there is no commit ffffffff"),
+    ] {
+        let message = world.refused(Method::GET, &format!("/at/{moment}{MAPS}"), code).await;
+        assert!(message.contains(wanted), "{moment}: {message}");
+    }
+    let path = format!("/at/1{MAPS}");
+    let (code, answer) = world.send("nobody", Method::GET, &path, &[], None).await;
+    assert_eq!((code, &answer["reason"]), (403, &json!("Forbidden")));
+}
+
+#[tokio::test]
+async fn custom_kinds_are_those_of_the_time() {
+    let world = World::new().await;
+    let before = version(&world.get("/api/v1/namespaces/shop").await).to_owned();
+    let definition = json!({
+        "metadata": {"name": "widgets.example.com"},
+        "spec": {
+            "group": "example.com", "scope": "Namespaced",
+            "names": {"plural": "widgets", "kind": "Widget"},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object",
+                    "x-kubernetes-preserve-unknown-fields": true}}}],
+        },
+    });
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    world.post(path, definition).await;
+    // No loop runs here that would say so.
+    let status = json!({"status": {
+        "acceptedNames": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
+        "conditions": [{"type": "Established", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z", "reason": "r", "message": "m"}]}});
+    world.patch(&format!("{path}/widgets.example.com/status"), status).await;
+    let widgets = "/apis/example.com/v1/namespaces/shop/widgets";
+    let widget = world
+        .post(
+            widgets,
+            json!({"apiVersion": "example.com/v1", "kind": "Widget",
+        "metadata": {"name": "w"}, "size": 3}),
+        )
+        .await;
+    world.ok(Method::DELETE, &format!("{path}/widgets.example.com"), None).await;
+
+    let then = format!("/at/{}", version(&widget));
+    assert_eq!(world.get(&format!("{then}{widgets}/w")).await, widget);
+    assert_eq!(names(&world.get(&format!("{then}{widgets}")).await), ["w"]);
+    let groups = |list: &Value| {
+        let groups = list["groups"].as_array().expect("groups");
+        groups.iter().any(|group| group["name"] == "example.com")
+    };
+    assert!(groups(&world.get(&format!("{then}/apis")).await));
+    assert!(!groups(&world.get(&format!("/at/{before}/apis")).await));
+    world.refused(Method::GET, &format!("/at/{before}{widgets}"), 404).await;
+}
+
+#[tokio::test]
+async fn commits_tell_who_changed_what() {
+    let world = World::new().await;
+    let said = [("reddwarf-message", "first try"), ("user-agent", "kubectl/v1.36.2 (linux)")];
+    let map = json!({"metadata": {"name": "one"}, "data": {"k": "1"}});
+    world.send("bob", Method::POST, MAPS, &said, Some(map)).await;
+    world.post(MAPS, json!({"metadata": {"name": "other"}})).await;
+    let cause = json!({"metadata": {"annotations": {"kubernetes.io/change-cause": "a cause"}}, "data": {"k": "2"}});
+    world.patch(&format!("{MAPS}/one"), cause).await;
+    world.ok(Method::DELETE, &format!("{MAPS}/one"), None).await;
+
+    let of_one = format!("{COMMITS}/namespaces/shop/commits?fieldSelector=object%3Dconfigmaps/one");
+    let list = world.get(&of_one).await;
+    let shown: Vec<_> = list["items"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|commit| {
+            (
+                commit["verb"].as_str(),
+                commit["author"]["user"].as_str(),
+                commit["message"].as_str(),
+                commit["changes"][0]["change"].as_str(),
+            )
+        })
+        .map(|(verb, user, message, change)| {
+            [verb, user, message, change].map(|text| text.unwrap_or("-").to_owned()).join(" ")
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        ["delete ann - Deleted", "patch ann a cause Updated", "create bob first try Created",]
+    );
+    let commit = &list["items"][1];
+    assert_eq!((&commit["summary"], &commit["branch"]), (&json!("configmaps/one"), &json!("main")));
+    assert_eq!(commit["parents"].as_array().map(Vec::len), Some(1));
+
+    // By name, by the first digits of the id, and by revision; and as a moment of the past.
+    let id = commit["id"].as_str().expect("an id");
+    let revision = commit["lastRevision"].as_str().expect("a revision");
+    for named in [commit["metadata"]["name"].as_str().expect("a name"), id, &id[..9], revision] {
+        let found = world.get(&format!("{COMMITS}/namespaces/shop/commits/{named}")).await;
+        assert_eq!(&found["id"], id, "{named}");
+        let then = world.get(&format!("/at/{named}{MAPS}/one")).await;
+        assert_eq!(then["data"]["k"], "2", "{named}");
+    }
+    world.refused(Method::GET, &format!("{COMMITS}/namespaces/shop/commits/nosuch"), 404).await;
+
+    // Pages, other selectors, and what is not known.
+    let first = world.get(&format!("{of_one}&limit=2")).await;
+    let token = first["metadata"]["continue"].as_str().expect("a token");
+    let second = world.get(&format!("{of_one}&limit=2&continue={token}")).await;
+    assert_eq!((names(&first).len(), names(&second).len()), (2, 1));
+    assert_eq!(second["items"][0]["verb"], "create");
+    let by_bob = world.get(&format!("{COMMITS}/commits?fieldSelector=author%3Dbob")).await;
+    assert_eq!(names(&by_bob).len(), 1);
+    let not_bob = world
+        .get(&format!(
+            "{COMMITS}/namespaces/shop/commits?fieldSelector=author!%3Dbob,verb%3Dcreate"
+        ))
+        .await;
+    assert_eq!(names(&not_bob).len(), 1);
+    let all = world.get(&format!("{COMMITS}/commits")).await;
+    assert_eq!(names(&all).len(), 5);
+    let elsewhere = world.get(&format!("{COMMITS}/namespaces/nowhere/commits")).await;
+    assert_eq!(names(&elsewhere).len(), 0);
+    let message = world
+        .refused(Method::GET, &format!("{COMMITS}/commits?fieldSelector=colour%3Dred"), 400)
+        .await;
+    assert!(message.contains("field label not supported: colour"), "{message}");
+    world.refused(Method::POST, &format!("{COMMITS}/namespaces/shop/commits"), 405).await;
+    let then = world.get(&format!("/at/{revision}{of_one}")).await;
+    assert_eq!(names(&then).len(), 2);
+
+    let headers = [("accept", TABLE)];
+    let (_, table) = world.send("ann", Method::GET, &of_one, &headers, None).await;
+    let heads: Vec<_> = table["columnDefinitions"]
+        .as_array()
+        .expect("columns")
+        .iter()
+        .map(|column| column["name"].as_str().expect("a name"))
+        .collect();
+    assert_eq!(
+        heads,
+        ["Name", "Revision", "Age", "Author", "Verb", "Objects", "Message", "Manager", "Agent"]
+    );
+    assert_eq!(table["rows"][2]["cells"][3], "bob");
+    let documents = world.get("/apis/history.reddwarf.dev/v1alpha1").await;
+    assert_eq!(documents["resources"][0]["verbs"], json!(["get", "list"]));
+}
