@@ -148,7 +148,7 @@ proptest! {
         plan in plans(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 0..3),
     ) {
-        let mut history = simulated::history(plan);
+        let mut history = crate::simulated::history(plan);
         for (which, from, how) in &changes {
             change(&mut history, which, from, *how);
         }

@@ -123,7 +123,7 @@ proptest! {
 
     #[test]
     fn a_right_group_is_valid(plan in plans()) {
-        let history = simulated::history(plan);
+        let history = crate::simulated::history(plan);
         let verdict = verdict(&history);
         let told = report::summary(&verdict, &parameters());
         prop_assert!(verdict.anomalies().next().is_none(), "{}", told);
@@ -132,7 +132,7 @@ proptest! {
 
     #[test]
     fn a_dropped_event_is_caught(plan in tame_plans(), pick: prop::sample::Index) {
-        let mut history = simulated::history(plan);
+        let mut history = crate::simulated::history(plan);
         let pieces = long_pieces(&history);
         prop_assume!(!pieces.is_empty());
         let events = events(&mut history.ops[pieces[pick.index(pieces.len())]]);
@@ -144,7 +144,7 @@ proptest! {
 
     #[test]
     fn a_doubled_event_is_caught(plan in tame_plans(), pick: prop::sample::Index) {
-        let mut history = simulated::history(plan);
+        let mut history = crate::simulated::history(plan);
         let pieces = long_pieces(&history);
         prop_assume!(!pieces.is_empty());
         let events = events(&mut history.ops[pieces[pick.index(pieces.len())]]).expect("a piece");
@@ -154,7 +154,7 @@ proptest! {
 
     #[test]
     fn swapped_events_are_caught(plan in tame_plans(), pick: prop::sample::Index) {
-        let mut history = simulated::history(plan);
+        let mut history = crate::simulated::history(plan);
         let pieces = long_pieces(&history);
         prop_assume!(!pieces.is_empty());
         events(&mut history.ops[pieces[pick.index(pieces.len())]]).expect("a piece").swap(0, 1);
@@ -163,7 +163,7 @@ proptest! {
 
     #[test]
     fn a_read_of_the_past_is_caught(plan in tame_plans(), pick: prop::sample::Index) {
-        let mut history = simulated::history(plan);
+        let mut history = crate::simulated::history(plan);
         let pasts = pasts(&history);
         prop_assume!(!pasts.is_empty());
         let (at, past) = pasts[pick.index(pasts.len())].clone();

@@ -14,6 +14,8 @@ const COPIED_BYTES_MAX: usize = BODY_BYTES_MAX;
 const MOVED_BYTES_MAX: usize = 16 * BODY_BYTES_MAX;
 /// Places that insertions and removals of one patch may shift in lists and maps.
 const SHIFTED_MAX: usize = 10_000_000;
+/// Places of a list that take as long to shift as one of a map, whose index is renewed as well.
+const MAP_PLACE: usize = 4;
 
 /// Why a list is no JSON patch.
 pub(super) enum Malformed {
@@ -234,7 +236,7 @@ fn add(
 fn remove(document: &mut Value, path: &str, effort: &mut Effort) -> Result<Value, DoesNotApply> {
     match parent(document, path)? {
         (Value::Object(fields), name) => {
-            effort.shift(fields.len())?;
+            effort.shift(fields.len().saturating_mul(MAP_PLACE))?;
             fields.shift_remove(&name).ok_or(DoesNotApply)
         }
         (Value::Array(items), last) => {
