@@ -2,6 +2,7 @@
 
 use crate::errors::bad_request;
 use crate::verbs::Exchange;
+use reddwarf_core::selector::SelectorError;
 use reddwarf_core::{Commit, FieldSelector, LabelSelector, ObjectKey, Status};
 
 /// Fields by which commits are selected.
@@ -26,7 +27,7 @@ impl Filter {
     /// # Errors
     /// 400 for selectors that do not parse or name unknown fields.
     pub(super) fn read(x: &Exchange<'_>) -> Result<Filter, Box<Status>> {
-        let bad = |error: reddwarf_core::SelectorError| bad_request(error.to_string());
+        let bad = |error: SelectorError| bad_request(error.to_string());
         let labels = x.query.text("labelSelector").unwrap_or_default();
         let labels = LabelSelector::parse(labels).map_err(bad)?;
         let selector = x.query.text("fieldSelector").unwrap_or_default();

@@ -62,9 +62,9 @@ async fn restore(flags: &RestoreFlags, client: GroupClient) -> Result<()> {
         return Err(RestoreError::Absent { object: named, at: flags.at.clone() }.into());
     };
     let now = client.find_json(&object.path()).await?;
-    let version = then["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+    let version = then["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
     let (done, would) = match &now {
-        Some(now) if now["metadata"]["resourceVersion"] == version => {
+        Some(now) if now["metadata"]["resourceVersion"] == version.as_str() => {
             println!("{named} is as it was then");
             return Ok(());
         }
