@@ -2,7 +2,8 @@
 
 use super::cleanup;
 use super::condition;
-use super::names::{Taken, decide};
+use super::names::Taken;
+use super::settle::settle;
 use crate::background::{Background, RETRY_PAUSE};
 use crate::custom::DEFINITIONS;
 use reddwarf_core::{Collection, Reason, Revision, Status, View};
@@ -139,38 +140,12 @@ impl Session {
 
     /// The definition with its conditions; `None` when nothing changes.
     fn changed(&self, definition: &Value) -> Option<Value> {
-        let now = crate::defaults::now();
-        let mut changed = definition.clone();
-        let group = definition["spec"]["group"].as_str().unwrap_or_default();
-        let settled = definition["spec"]["names"] == definition["status"]["acceptedNames"]
-            && condition::holds(definition, "Established");
-        if !settled {
+        settle(definition, || {
+            let group = definition["spec"]["group"].as_str().unwrap_or_default();
             let mut taken = Taken::default();
             self.groups.get(group).into_iter().flatten().for_each(|(_, names)| taken.add(names));
-            let decision = decide(definition, &taken);
-            changed["status"]["acceptedNames"] = decision.accepted;
-            let conditions = [Some(decision.names_accepted), decision.established];
-            for said in conditions.into_iter().flatten() {
-                if !condition::has(definition, &said) {
-                    condition::set(&mut changed, &said, &now);
-                }
-            }
-        }
-        match condition::non_structural(definition) {
-            Some(said) if !condition::has(definition, &said) => {
-                condition::set(&mut changed, &said, &now);
-            }
-            None if condition::find(definition, "NonStructuralSchema").is_some() => {
-                condition::remove(&mut changed, "NonStructuralSchema");
-            }
-            _ => {}
-        }
-        if let Some(said) = condition::approval(definition)
-            && !condition::has(definition, &said)
-        {
-            condition::set(&mut changed, &said, &now);
-        }
-        (changed != *definition).then_some(changed)
+            taken
+        })
     }
 
     fn cleaned(&mut self, done: Result<String, tokio::task::JoinError>) {

@@ -1,13 +1,14 @@
 //! What becomes of a definition: its names are accepted, its kind is established, and when it is
 //! deleted its objects go first.
 //!
-//! [`names`], [`condition`] and [`cleanup`] decide, data in and data out; [`run`] is the leader's
+//! [`names`], [`condition`], [`settle`] and [`cleanup`] decide, data in and data out; [`run`] is the leader's
 //! loop that writes what they say.
 
 pub mod cleanup;
 pub mod condition;
 mod driver;
 pub mod names;
+pub mod settle;
 
 pub(crate) use driver::run;
 
