@@ -1,5 +1,6 @@
 //! The API over a store in memory: verbs, custom kinds, HTTP, controllers, the scheduler.
 
+mod changeset;
 mod controllers;
 mod custom;
 mod fuzz_targets;

@@ -2,8 +2,8 @@
 
 use super::Registry;
 use super::served::served;
-use crate::commits;
 use crate::custom::{DEFINITIONS, Definition, Served};
+use crate::{changesets, commits};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -21,6 +21,7 @@ pub struct LiveRegistry {
 }
 
 /// The definitions from which the current registry was made.
+#[derive(Clone)]
 struct Known {
     collection: Collection,
     /// The newest state that was taken in.
@@ -47,7 +48,17 @@ impl LiveRegistry {
 
     /// Begins with the built-in kinds, those of history among them.
     pub fn builtin() -> Self {
-        LiveRegistry::new(commits::add(&Registry::builtin()))
+        LiveRegistry::new(changesets::add(&commits::add(&Registry::builtin())))
+    }
+
+    /// The same kinds, which follow another state from here on.
+    pub(crate) fn fork(&self) -> LiveRegistry {
+        let known = self.known.lock();
+        LiveRegistry {
+            current: ArcSwap::new(self.current()),
+            generation: watch::Sender::new(0),
+            known: Mutex::new(known.clone()),
+        }
     }
 
     /// The kinds that are served now.
