@@ -177,7 +177,7 @@ async fn a_kind_a_namespace_and_their_objects_land_together() {
     let watch = |group: &str, resource: &str| {
         world.store.watch(&Collection::new(group, resource), from).expect("a watch")
     };
-    let mut streams = vec![
+    let mut streams = [
         watch("apiextensions.k8s.io", "customresourcedefinitions"),
         watch("", "namespaces"),
         watch("example.com", "widgets"),
