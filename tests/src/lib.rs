@@ -1,8 +1,12 @@
 //! Test support.
 pub mod cluster;
+pub mod definitions;
 pub mod fuzz;
+pub mod history_suite;
+pub mod leader;
 pub mod meddled_store;
 pub mod memory_api;
+mod memory_history;
 pub mod memory_store;
 pub mod program;
 pub mod reader;

@@ -1,11 +1,12 @@
 //! A [`Store`] of one process without a log and without a disk: the state machine and the
-//! fan-out of the replicated store, called directly.
+//! fan-out of the replicated store, called directly. Its past is in [`crate::memory_history`].
 
+use crate::memory_history::{COMMITS_KEPT, MemoryHistory};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use reddwarf_core::{
-    Collection, Committed, Outcome, Proposal, ProposalKind, ProposeError, ReadError, RequestId,
-    Revision, Store, View, WatchStream, Write,
+    Collection, Committed, History, Outcome, Proposal, ProposalKind, ProposeError, ReadError,
+    RequestId, Revision, Store, View, WatchStream, Write,
 };
 use reddwarf_raft::fanout::Fanout;
 use reddwarf_versioning::{Applied, EntryContext, State, StateRoot, WindowLimits};
@@ -18,6 +19,7 @@ use std::time::Duration;
 pub struct MemoryStore {
     state: Mutex<State>,
     fanout: Arc<Fanout>,
+    pub(crate) history: MemoryHistory,
     requests: AtomicU64,
     term: AtomicU64,
 }
@@ -30,11 +32,21 @@ impl MemoryStore {
 
     /// An empty store with a window of chosen size.
     pub fn with_limits(limits: WindowLimits) -> Arc<Self> {
+        Self::bounded(limits, COMMITS_KEPT)
+    }
+
+    /// An empty store that keeps the newest `commits_max` commits only.
+    pub fn with_history(commits_max: usize) -> Arc<Self> {
+        Self::bounded(WindowLimits::default(), commits_max)
+    }
+
+    fn bounded(limits: WindowLimits, commits_max: usize) -> Arc<Self> {
         let state = State::new();
         let fanout = Fanout::at(state.view(), limits);
         Arc::new(MemoryStore {
             state: Mutex::new(state),
             fanout,
+            history: MemoryHistory::new(commits_max),
             requests: AtomicU64::new(1),
             term: AtomicU64::new(1),
         })
@@ -49,6 +61,9 @@ impl MemoryStore {
             leader: 1,
         };
         let applied = state.apply(entry, proposal).expect("invariant: indexes are consecutive");
+        if let Some(commit) = &applied.commit {
+            self.history.push(commit, state.view());
+        }
         self.fanout.publish(state.view(), &applied.commit);
         applied
     }
@@ -123,5 +138,9 @@ impl Store for MemoryStore {
 
     fn leading_term(&self) -> Option<u64> {
         Some(self.term.load(Ordering::SeqCst))
+    }
+
+    fn history(&self) -> Option<&dyn History> {
+        Some(self)
     }
 }

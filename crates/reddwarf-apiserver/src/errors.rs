@@ -1,6 +1,7 @@
 //! Everything that is answered as a failure, in upstream's words; and how the store's errors
 //! become a `Status`.
 
+use crate::custom::conversion::ConversionError;
 use crate::registry::Kind;
 use crate::validation::field_error::{FieldError, invalid};
 use reddwarf_core::status::{StatusCause, StatusDetails};
@@ -22,6 +23,16 @@ pub fn unclassified(message: impl Into<String>) -> Box<Status> {
 pub fn internal(message: impl std::fmt::Display) -> Box<Status> {
     let message = format!("Internal error occurred: {message}");
     Box::new(Status::failure(Reason::InternalError, message))
+}
+
+/// 500 for objects that were not converted; upstream does not classify it.
+pub fn conversion_failed(error: ConversionError) -> Box<Status> {
+    unclassified(error.to_string())
+}
+
+/// The same as a watch ends with it; there upstream does classify it.
+pub fn watch_conversion_failed(error: ConversionError) -> Box<Status> {
+    Box::new(Status::failure(Reason::InternalError, error.to_string()))
 }
 
 /// 413.

@@ -44,6 +44,7 @@ pub mod token;
 pub mod validation;
 pub mod verbs;
 pub mod watch;
+pub mod webhook;
 
 pub use caller::Caller;
 pub use client::LocalClient;

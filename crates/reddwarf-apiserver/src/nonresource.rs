@@ -131,13 +131,13 @@ fn discovered(
             let accept = negotiate(headers, Offer::Discovery)?;
             let answer = match (accept.representation, core) {
                 (Representation::Aggregated, _) => {
-                    aggregated(discovery::aggregated_document(registry, core), headers)
+                    aggregated(discovery::aggregated(registry, core), headers)
                 }
                 (_, true) => Answer::ok(Content::Value(discovery::api_versions(
                     registry,
                     &server.config().server_address,
                 ))),
-                (_, false) => Answer::ok(Content::Value(discovery::groups(registry))),
+                (_, false) => Answer::ok(Content::Kept(discovery::groups(registry).clone())),
             };
             Ok(Some((answer, accept)))
         }
@@ -155,12 +155,12 @@ fn discovered(
 }
 
 /// Aggregated discovery, which clients keep as long as its tag stays the same.
-fn aggregated(document: &Document, headers: &HeaderMap) -> Answer {
+fn aggregated(document: &Arc<Document>, headers: &HeaderMap) -> Answer {
     let tag = format!("\"{}\"", document.hash);
     let known = headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
     let answer = match known {
         true => Answer::ok(Content::Empty).code(StatusCode::NOT_MODIFIED),
-        false => Answer::ok(Content::Json(document.bytes.clone())),
+        false => Answer::ok(Content::Kept(document.clone())),
     };
     answer.header(ETAG, &tag).header(VARY, "Accept").header(CACHE_CONTROL, "public")
 }
@@ -189,10 +189,11 @@ fn openapi_document(server: &ApiServer, path: &str, query: &Query, headers: &Hea
         text(IF_NONE_MATCH),
     );
     let Some(answered) = answered else { return not_found() };
-    let content = match answered.status {
-        200 if answered.content_type == "application/json" => Content::Json(answered.body),
-        200 => Content::Bytes(answered.content_type, answered.body),
-        _ => Content::Empty,
+    let content = match answered.body {
+        openapi::Body::None => Content::Empty,
+        openapi::Body::Kept(document) => Content::Kept(document),
+        openapi::Body::Json(json) => Content::Json(json),
+        openapi::Body::Protobuf(bytes) => Content::Bytes(openapi::PROTOBUF, bytes),
     };
     let code = StatusCode::from_u16(answered.status).unwrap_or(StatusCode::OK);
     let answer = Answer::ok(content).code(code);

@@ -2,7 +2,7 @@
 
 mod encode;
 
-pub use encode::{Encoded, encode, index, list_item, to_change};
+pub use encode::{Encoded, encode, index, list_item, put_stored, stored_version, to_change};
 
 use serde_json::{Map, Value};
 

@@ -3,7 +3,8 @@
 use crate::custom::CustomKind;
 use crate::errors::bad_request;
 use crate::verbs::Exchange;
-use reddwarf_core::{FieldSelector, LabelSelector, Status, StoredObject};
+use reddwarf_core::{FieldSelector, LabelSelector, ObjectKey, Status, StoredObject};
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -72,7 +73,50 @@ impl Selection {
     }
 }
 
+impl Selection {
+    /// Whether objects must be looked into to say which are meant.
+    pub fn looks_inside(&self) -> bool {
+        !self.labels.is_everything() || !self.fields.iter().all(Term::is_of_key)
+    }
+
+    /// Whether an object is meant as far as its key says.
+    pub fn matches_key(&self, key: &ObjectKey) -> bool {
+        self.namespace.as_deref().is_none_or(|n| key.namespace() == n)
+            && self.name.as_deref().is_none_or(|n| key.name() == n)
+            && self.fields.iter().all(|term| !term.is_of_key() || term.matches_key(key))
+    }
+
+    /// Whether an object is meant that is shown as `object`, in another version than it is
+    /// stored in.
+    pub fn matches_shown(&self, key: &ObjectKey, object: &Value) -> bool {
+        let mut inside = self.fields.iter().filter(|term| !term.is_of_key());
+        self.matches_key(key)
+            && inside.all(|term| term.matches_shown(object))
+            && self.labels.matches(object["metadata"]["labels"].as_object().unwrap_or(&Map::new()))
+    }
+}
+
 impl Term {
+    fn is_of_key(&self) -> bool {
+        matches!(self.field, Field::Name | Field::Namespace)
+    }
+
+    fn matches_key(&self, key: &ObjectKey) -> bool {
+        let found = match self.field {
+            Field::Name => key.name(),
+            _ => key.namespace(),
+        };
+        (found == self.value) == self.equal
+    }
+
+    fn matches_shown(&self, object: &Value) -> bool {
+        let found = match &self.field {
+            Field::Custom(kind, path) => kind.selected_value(path, object),
+            _ => String::new(),
+        };
+        (found == self.value) == self.equal
+    }
+
     fn matches(&self, object: &StoredObject) -> bool {
         let found: Cow<'_, str> = match &self.field {
             Field::Name => object.key.name().into(),

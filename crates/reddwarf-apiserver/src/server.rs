@@ -19,6 +19,7 @@ use crate::representation::TableOptions;
 use crate::request::UserInfo;
 use crate::token::Keyring;
 use crate::verbs::{self, Exchange, NoVerb, Verb};
+use crate::webhook::Webhooks;
 use bytes::Bytes;
 use futures::FutureExt;
 use http::header::{HeaderName, HeaderValue};
@@ -67,6 +68,7 @@ struct Shared {
     metrics: Metrics,
     gate: Gate,
     tokens: Keyring,
+    webhooks: Webhooks,
     stopping: watch::Sender<bool>,
     past: Past,
 }
@@ -83,7 +85,8 @@ impl ApiServer {
         let gate = Gate::new(limits, &config.store.view(), metrics.flow.clone());
         let stopping = watch::Sender::new(false);
         let (tokens, past) = (Keyring::default(), Past::default());
-        let shared = Arc::new(Shared { metrics, gate, tokens, stopping, past });
+        let webhooks = Webhooks::new(config.store.clone());
+        let shared = Arc::new(Shared { metrics, gate, tokens, webhooks, stopping, past });
         ApiServer(Arc::new(Inner { config, shared }))
     }
 
@@ -105,7 +108,7 @@ impl ApiServer {
 
     /// Takes in what this member's state says of custom kinds.
     pub fn refresh_kinds(&self) {
-        self.0.config.registry.refresh(&self.store().view());
+        self.0.config.registry.refresh(&**self.store());
     }
 
     /// The kinds, custom ones as the whole group knows them by now. A client that saw a kind on
@@ -141,6 +144,11 @@ impl ApiServer {
     /// What issues and checks the tokens of service accounts.
     pub fn tokens(&self) -> &Keyring {
         &self.0.shared.tokens
+    }
+
+    /// What calls webhooks.
+    pub fn webhooks(&self) -> &Webhooks {
+        &self.0.shared.webhooks
     }
 
     /// Ends all watches cleanly, and every one that is opened from now on; other requests from
@@ -465,9 +473,6 @@ impl Incoming<'_> {
         user: &UserInfo,
     ) -> Result<(Answer, TableOptions), Box<Status>> {
         let body = self.body.as_ref().map_err(Clone::clone)?;
-        if let Some(custom) = &kind.custom {
-            crate::custom::conversion::check(custom)?;
-        }
         let table = match accept.representation {
             crate::http::Representation::Table(_) => {
                 TableOptions::read(self.query.first("includeObject"))?
@@ -487,7 +492,8 @@ impl Incoming<'_> {
             user,
             fence: self.caller.fence,
         };
-        Ok((verbs::serve(&exchange).await?, table))
+        let answer = verbs::serve(&exchange).await?;
+        Ok((exchange.converted(answer).await?, table))
     }
 
     /// A resource that is not served: 404, as text where even the group is unknown.

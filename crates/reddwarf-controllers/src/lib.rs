@@ -12,7 +12,6 @@
 pub mod collector;
 pub mod disruption;
 mod feed;
-mod kind_map;
 mod meta;
 pub mod protection;
 mod queue;
@@ -20,7 +19,6 @@ mod recorder;
 #[cfg(test)]
 mod sample;
 
-pub use kind_map::KindMap;
 pub use meta::{OwnerRef, Uid};
 
 use reddwarf_core::api::ApiClient;

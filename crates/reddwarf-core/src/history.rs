@@ -24,10 +24,10 @@ pub const CANDIDATES_MAX: usize = 16;
 /// every acknowledged write calls [`crate::Store::read_barrier`] first. What an answer takes from
 /// below the newest revision never changes, so that answers may be kept.
 ///
-/// A revision within a commit's range stands for the commit's end, as it does in lists
-/// (invariant 4); a revision that the branch has no commit for stands for its next commit, and one
-/// after its last commit for that commit's state. Operations with a [`BranchId`] tell what that
-/// branch's own commits did; what a branch shows of main below its base is main's to tell.
+/// A revision within the range of one of the branch's commits stands for that commit's end, as it
+/// does in lists (invariant 4); any other, which a commit of another branch took, for the state
+/// that the branch had then. Operations with a [`BranchId`] tell what that branch's own commits
+/// did; what a branch shows of main below its base is main's to tell.
 ///
 /// Implemented by the replicated store over its durable file and, for tests, by the one in
 /// memory; the same conformance suite runs over both. Reads block no writer and are safe to drop.
@@ -207,7 +207,7 @@ pub enum HistoryError {
     Ambiguous {
         /// The prefix.
         prefix: CommitPrefix,
-        /// Ids that begin with it, oldest commit first, at most [`CANDIDATES_MAX`].
+        /// Ids that begin with it, in their order, at most [`CANDIDATES_MAX`].
         candidates: Vec<CommitId>,
     },
     /// There is no such branch.

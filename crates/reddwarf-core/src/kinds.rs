@@ -1,7 +1,7 @@
 //! Which kinds the API serves, as the leader's controllers ask.
 
 use crate::gvk::api_version;
-use crate::{Collection, ObjectKey};
+use crate::{Collection, KindMap, ObjectKey};
 use async_trait::async_trait;
 
 /// One kind in one served version, as far as a controller that knows nothing of the kind needs it.
@@ -65,8 +65,8 @@ impl ServedKind {
 #[async_trait]
 pub trait Kinds: Send + Sync + 'static {
     /// All kinds whose objects are stored, in all served versions; of versions of one collection
-    /// the preferred one stands first.
-    fn served(&self) -> Vec<ServedKind>;
+    /// the preferred one has its place. Cheap, however many kinds there are.
+    fn served(&self) -> KindMap;
 
     /// A number that moves whenever [`Kinds::served`] answers something else.
     fn generation(&self) -> u64 {

@@ -16,6 +16,7 @@ pub mod error;
 pub mod fanout;
 mod founding;
 mod handler;
+mod history;
 mod identity;
 mod leadership;
 mod log_store;

@@ -7,6 +7,7 @@ use crate::error::StartError;
 use crate::fanout::Fanout;
 use crate::founding;
 use crate::handler::{Handler, HandlerIdentity};
+use crate::history;
 use crate::identity;
 use crate::leadership;
 use crate::log_store::LogStore;
@@ -29,7 +30,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{ServerState, SnapshotPolicy};
 use parking_lot::Mutex;
 use reddwarf_core::planted::{self, Bug};
-use reddwarf_core::{ReadError, Store};
+use reddwarf_core::{History, ReadError, Store};
 use reddwarf_storage::{
     Durable, LoadError, Persist, Persister, PersisterLimits, RedbStore, StoreOptions, load,
 };
@@ -259,6 +260,7 @@ impl Node {
             core: Arc::clone(&core),
             proposer: Proposer::start(Arc::clone(&core)),
             reads: Arc::clone(&reads),
+            history_reads: history::places(),
         });
         let identity = HandlerIdentity {
             cluster_id: config.cluster_id.clone(),
@@ -278,6 +280,11 @@ impl Node {
     /// The replicated store as this member sees it.
     pub fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store) as Arc<dyn Store>
+    }
+
+    /// The past, as this member's file tells it.
+    pub fn history(&self) -> Arc<dyn History> {
+        Arc::clone(&self.store) as Arc<dyn History>
     }
 
     /// This node's Raft id.

@@ -1,4 +1,4 @@
-//! The replicated store: one member's [`Store`].
+//! The replicated store: one member's [`Store`], whose past is in [`crate::history`].
 
 use crate::core::Core;
 use crate::proposer::Proposer;
@@ -6,22 +6,25 @@ use crate::read_index::{DIVERGED, ReadIndex};
 use async_trait::async_trait;
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{
-    Collection, Committed, Outcome, ProposalKind, ProposeError, ReadError, Revision, Store, View,
-    WatchStream, Write,
+    Collection, Committed, History, Outcome, ProposalKind, ProposeError, ReadError, Revision,
+    Store, View, WatchStream, Write,
 };
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// One member's [`Store`].
 pub struct ReplicatedStore {
     pub(crate) core: Arc<Core>,
     pub(crate) proposer: Proposer,
     pub(crate) reads: Arc<ReadIndex>,
+    /// See [`crate::history`].
+    pub(crate) history_reads: Arc<Semaphore>,
 }
 
 impl ReplicatedStore {
     /// A member whose state is known to be wrong serves nothing of it.
-    fn check_state(&self) -> Result<(), ReadError> {
+    pub(crate) fn check_state(&self) -> Result<(), ReadError> {
         match self.core.divergence.found_at() {
             None => Ok(()),
             Some(_) => Err(ReadError::Unavailable(DIVERGED.to_owned())),
@@ -70,5 +73,9 @@ impl Store for ReplicatedStore {
 
     fn leading_term(&self) -> Option<u64> {
         *self.core.leadership.borrow()
+    }
+
+    fn history(&self) -> Option<&dyn History> {
+        Some(self)
     }
 }

@@ -12,8 +12,11 @@ use reddwarf_versioning::{EntryContext, State, WindowLimits};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 const CACHE_BYTES: usize = 256 * 1024;
+/// Longer than a transaction takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn try_open(disk: &FaultyDisk) -> Result<Arc<RedbStore>, OpenError> {
     let disk = disk.clone();
@@ -85,7 +88,7 @@ fn a_full_disk_is_waited_out() {
     const LAST: u64 = 20;
     let disk = new_disk();
     let store = open(&disk);
-    let limits = PersisterLimits { gather: std::time::Duration::ZERO, ..Default::default() };
+    let limits = PersisterLimits { gather: Duration::ZERO, ..Default::default() };
     let hook = Arc::new(|_| ());
     let persister =
         Persister::start(store.clone(), Durable::default(), limits, hook).expect("a thread");
@@ -132,4 +135,21 @@ fn a_flush_waits_for_entry_zero_alone() {
     persister.submit(PersistBatch { applied: Vec::new(), checkpoint: state.checkpoint() });
     assert_eq!(persister.flush().expect("durable").membership, "members");
     assert_eq!(read_checkpoint(store.as_ref()).expect("reads").membership, "members");
+}
+
+#[test]
+fn what_is_hastened_is_not_gathered() {
+    let store = open(&new_disk());
+    let (told, progress) = std::sync::mpsc::channel();
+    let hook = Arc::new(move |_| told.send(()).unwrap_or_default());
+    let limits = PersisterLimits { gather: Duration::from_secs(3_600), ..Default::default() };
+    let persister = Persister::start(store, Durable::default(), limits, hook).expect("a thread");
+    let mut state = State::new();
+    // The first transaction has nothing before it to keep a distance from.
+    persister.submit(step(&mut state, 1));
+    progress.recv_timeout(PATIENCE).expect("written");
+    persister.submit(step(&mut state, 2));
+    persister.hasten();
+    progress.recv_timeout(PATIENCE).expect("written without gathering");
+    assert_eq!(persister.durable().applied.index, 2);
 }

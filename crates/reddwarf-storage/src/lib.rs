@@ -5,10 +5,12 @@
 //! - [`rows`] lays the state out in tables (`docs/format.md` has it byte by byte).
 //! - [`Persister`] writes what `apply` did, behind it, in small durable transactions that carry
 //!   the applied index; [`InlinePersister`] does the same at once, for simulation.
+//! - [`HistoryReader`] reads commits and versions of the past.
 //! - [`load`] rebuilds the state at start; [`SnapshotReader`] and [`SnapshotWriter`] carry it to
 //!   another member.
 #![warn(missing_docs)]
 
+mod history;
 mod kv;
 mod load;
 mod open;
@@ -27,6 +29,7 @@ mod faulty_disk;
 #[cfg(test)]
 mod workload;
 
+pub use history::HistoryReader;
 pub use kv::{KvError, KvRead, KvStore, Operation, Table, Visit, WriteBatch};
 pub use load::{LoadError, Loaded, load, read_checkpoint};
 pub use open::{OpenError, StoreOptions};

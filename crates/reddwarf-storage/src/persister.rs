@@ -141,6 +141,10 @@ pub trait Persist: Send + Sync + Debug {
     /// Set once writing has failed for good.
     fn failure(&self) -> Option<PersistFailure>;
 
+    /// Has everything submitted before written as soon as the disk takes it, without gathering
+    /// more first; returns at once. The [`ProgressHook`] tells when it is there.
+    fn hasten(&self);
+
     /// Blocks until everything submitted before is durable.
     ///
     /// # Errors
@@ -175,7 +179,8 @@ struct Queue {
     stats: PersistStats,
     failure: Option<PersistFailure>,
     full: bool,
-    hurry: bool,
+    /// The count of submitted batches up to which nothing is gathered.
+    hasten_to: u64,
     stop: bool,
 }
 
@@ -184,7 +189,7 @@ struct Shared {
     limits: PersisterLimits,
     hook: ProgressHook,
     queue: Mutex<Queue>,
-    /// Something was submitted, or `hurry` or `stop` was set.
+    /// Something was submitted, or `hasten_to` or `stop` was set.
     arrived: Condvar,
     /// A transaction ended, or writing failed.
     ended: Condvar,
@@ -214,7 +219,7 @@ impl Shared {
             stats: PersistStats::default(),
             failure: None,
             full: false,
-            hurry: false,
+            hasten_to: 0,
             stop: false,
         };
         Shared {
@@ -314,11 +319,15 @@ impl Shared {
         }
     }
 
+    fn hasten(&self, queue: &mut Queue) {
+        queue.hasten_to = queue.submitted;
+        self.arrived.notify_one();
+    }
+
     fn flush(&self) -> Result<Arc<Durable>, PersistFailure> {
         let mut queue = self.queue.lock();
         let target = queue.submitted;
-        queue.hurry = true;
-        self.arrived.notify_one();
+        self.hasten(&mut queue);
         loop {
             if let Some(failure) = &queue.failure {
                 return Err(failure.clone());
@@ -357,7 +366,6 @@ impl Shared {
         loop {
             let mut queue = self.queue.lock();
             while queue.waiting.is_empty() && !queue.stop {
-                queue.hurry = false;
                 self.arrived.wait(&mut queue);
             }
             if queue.waiting.is_empty() {
@@ -387,7 +395,8 @@ impl Shared {
     }
 
     fn gather(&self, queue: &mut MutexGuard<'_, Queue>, until: Instant) {
-        while queue.bytes < self.limits.transaction_bytes && !queue.hurry && !queue.stop {
+        let full = self.limits.transaction_bytes;
+        while queue.bytes < full && queue.settled >= queue.hasten_to && !queue.stop {
             if self.arrived.wait_until(queue, until).timed_out() {
                 return;
             }
@@ -477,6 +486,10 @@ impl Persist for Persister {
         self.shared.push(batch);
     }
 
+    fn hasten(&self) {
+        self.shared.hasten(&mut self.shared.queue.lock());
+    }
+
     fn flush(&self) -> Result<Arc<Durable>, PersistFailure> {
         self.shared.flush()
     }
@@ -521,6 +534,8 @@ impl Persist for InlinePersister {
         self.shared.push(batch);
         while self.shared.write_some() {}
     }
+
+    fn hasten(&self) {}
 
     fn flush(&self) -> Result<Arc<Durable>, PersistFailure> {
         self.failure().map_or_else(|| Ok(self.durable()), Err)

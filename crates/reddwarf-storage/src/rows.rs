@@ -5,8 +5,8 @@
 use crate::{KvError, Table};
 use bytes::Bytes;
 use reddwarf_core::codec;
-use reddwarf_core::{BranchId, CommitId, ObjectIndex, ObjectKey, Revision, StoredObject};
-use reddwarf_versioning::Checkpoint;
+use reddwarf_core::{BranchId, Commit, CommitId, ObjectIndex, ObjectKey, Revision, StoredObject};
+use reddwarf_versioning::{Checkpoint, commit_id, decode_header};
 use serde::{Deserialize, Serialize};
 
 /// The version of the whole layout; a file of a newer one is refused.
@@ -22,6 +22,10 @@ pub const META_CHECKPOINT: &[u8] = b"checkpoint";
 const CHECKPOINT_VERSION: u8 = 1;
 /// Record version of an object's version.
 const OBJECT_VERSION: u8 = 1;
+/// Bytes of the branch in a key.
+const BRANCH_BYTES: usize = 4;
+/// Bytes of the zero and the revision at the end of a key of [`Table::History`].
+const HISTORY_TAIL_BYTES: usize = 1 + 8;
 /// Bytes of the commit id in a key of [`Table::CommitIds`].
 const ID_PREFIX_BYTES: usize = 8;
 
@@ -92,6 +96,13 @@ pub fn history_key(branch: BranchId, key: &ObjectKey, revision: Revision) -> Vec
     row
 }
 
+/// With what the keys of [`Table::History`] begin for all objects whose keys begin with `prefix`.
+pub fn history_prefix(branch: BranchId, prefix: &str) -> Vec<u8> {
+    let mut row = branch.0.to_be_bytes().to_vec();
+    row.extend_from_slice(prefix.as_bytes());
+    row
+}
+
 /// Value of [`Table::History`]: `P` or `D`, then the CRC-32C of key and letter.
 pub fn history_value(key: &[u8], deleted: bool) -> Bytes {
     let letter = if deleted { b'D' } else { b'P' };
@@ -101,11 +112,52 @@ pub fn history_value(key: &[u8], deleted: bool) -> Bytes {
     row.into()
 }
 
+/// Reads a row of [`Table::History`]: the revision, and whether it removed the object.
+///
+/// # Errors
+/// [`KvError::Row`].
+pub fn read_history(key: &[u8], value: &[u8]) -> Result<(Revision, bool), KvError> {
+    let deleted = value.first() == Some(&b'D');
+    let number = key.last_chunk().filter(|_| history_value(key, deleted) == value);
+    let number = number.ok_or_else(|| KvError::row(Table::History, key, "checksum"))?;
+    Ok((Revision(u64::from_be_bytes(*number)), deleted))
+}
+
+/// The object of a row of [`Table::History`] with this key.
+///
+/// # Errors
+/// [`KvError::Row`].
+pub fn history_object(key: &[u8]) -> Result<ObjectKey, KvError> {
+    let end = key.len().saturating_sub(HISTORY_TAIL_BYTES);
+    let text = key.get(BRANCH_BYTES..end).and_then(|text| std::str::from_utf8(text).ok());
+    let object = text.and_then(ObjectKey::parse);
+    object.ok_or_else(|| KvError::row(Table::History, key, "names no object"))
+}
+
+/// The key before which all rows of [`Table::History`] of the same object stand, and after which
+/// all of the next object's do: an object key contains no byte 0.
+pub fn history_after(key: &[u8]) -> Vec<u8> {
+    let end = key.len().saturating_sub(HISTORY_TAIL_BYTES);
+    let mut row = key[..end].to_vec();
+    row.push(1);
+    row
+}
+
 /// Key of [`Table::CommitIds`]: the first 8 bytes of the id, then the last revision.
 pub fn commit_id_key(id: &CommitId, last: Revision) -> Vec<u8> {
     let mut row = id.0[..ID_PREFIX_BYTES].to_vec();
     row.extend_from_slice(&last.0.to_be_bytes());
     row
+}
+
+/// Reads the revision in a key of [`Table::CommitIds`].
+///
+/// # Errors
+/// [`KvError::Row`] for another length.
+pub fn read_commit_id_key(key: &[u8]) -> Result<Revision, KvError> {
+    let bytes: &[u8; ID_PREFIX_BYTES + 8] =
+        key.try_into().map_err(|_| KvError::row(Table::CommitIds, key, "another length"))?;
+    read_number(Table::CommitIds, &bytes[ID_PREFIX_BYTES..]).map(Revision)
 }
 
 /// Value of [`META_CHECKPOINT`].
@@ -171,6 +223,19 @@ pub fn version_value(object: &StoredObject) -> Result<Bytes, KvError> {
     codec::encode(OBJECT_VERSION, &out)
         .map(Bytes::from)
         .map_err(|error| KvError::row(Table::Versions, &object.revision.0.to_be_bytes(), error))
+}
+
+/// Reads a row of [`Table::Commits`].
+///
+/// # Errors
+/// [`KvError::Row`] for a damaged row, and for one that stands in another's place.
+pub fn read_commit(key: &[u8], value: &[u8]) -> Result<Commit, KvError> {
+    let header = decode_header(value).map_err(|error| KvError::row(Table::Commits, key, error))?;
+    if read_number(Table::Commits, key)? != header.last.0 {
+        let reason = format!("holds the commit that ends at {}", header.last);
+        return Err(KvError::row(Table::Commits, key, reason));
+    }
+    Ok(Commit { id: commit_id(value), header })
 }
 
 /// Reads the value of [`Table::Versions`] at `revision`.

@@ -9,6 +9,7 @@
 //! - [`Applied`] is what an entry did: the answer, the commit with its events, and what the
 //!   durable store must record.
 //! - [`ChangeWindow`] is the bounded memory of recent changes that watches read.
+//! - [`diff`], [`patch`] and [`blame`] take objects apart field by field.
 //! - [`LtHash`] and [`StateRoot`] let members compare their states.
 #![warn(missing_docs)]
 // See clippy.toml.
@@ -17,6 +18,7 @@
 mod apply;
 mod commit;
 mod entry;
+mod fields;
 mod lthash;
 mod refs;
 mod request_memory;
@@ -28,6 +30,7 @@ mod window;
 
 pub use commit::{LandedCommit, commit_id, decode_header};
 pub use entry::{Applied, EntryContext, Halt, RememberedRequest};
+pub use fields::{Blame, BlamedField, ChangeKind, FieldChange, PatchError, blame, diff, patch};
 pub use lthash::LtHash;
 pub use refs::{Anchor, Head};
 pub use request_memory::{REQUEST_BLOCK_ENTRIES, RequestRow, oldest_kept};

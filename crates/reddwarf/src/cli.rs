@@ -1,12 +1,15 @@
 //! The command line.
 
 mod apply;
+mod blame;
 mod down;
 mod hollow;
 mod log;
 mod restore;
 mod server;
+mod show;
 mod status;
+mod table;
 mod up;
 
 use crate::bench;
@@ -41,6 +44,10 @@ enum Command {
     Apply(apply::ApplyFlags),
     /// Show who changed what, newest first
     Log(log::LogFlags),
+    /// Show a commit field by field
+    Show(show::ShowFlags),
+    /// Show who set each field of an object
+    Blame(blame::BlameFlags),
     /// Bring an object back as it was before
     Restore(restore::RestoreFlags),
 }
@@ -74,6 +81,8 @@ pub fn run(cli: Cli) -> miette::Result<()> {
         Command::Status(flags) => status::run(&flags),
         Command::Apply(flags) => apply::run(&flags),
         Command::Log(flags) => log::run(&flags),
+        Command::Show(flags) => show::run(&flags),
+        Command::Blame(flags) => blame::run(&flags),
         Command::Restore(flags) => restore::run(&flags),
     }
 }

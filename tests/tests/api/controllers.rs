@@ -6,7 +6,7 @@ use reddwarf_apiserver::{ApiServer, LocalClient};
 use reddwarf_controllers::Controllers;
 use reddwarf_core::api::ApiClient;
 use reddwarf_core::{
-    Change, Kinds, ObjectIndex, ObjectKey, Reason, ServedKind, Status, Store, Write,
+    Change, KindMap, Kinds, ObjectIndex, ObjectKey, Reason, ServedKind, Status, Store, Write,
 };
 use reddwarf_tests::memory_api::server;
 use reddwarf_tests::memory_store::MemoryStore;
@@ -356,11 +356,10 @@ struct Later {
 
 #[async_trait]
 impl Kinds for Later {
-    fn served(&self) -> Vec<ServedKind> {
-        let mut served = self.all.served();
-        let later = *self.later.borrow();
-        served.retain(|kind| later || &*kind.kind != "ConfigMap");
-        served
+    fn served(&self) -> KindMap {
+        let (all, later) = (self.all.served(), *self.later.borrow());
+        let served = all.kinds().filter(|kind| later || &*kind.kind != "ConfigMap");
+        served.map(|kind| ServedKind::clone(kind)).collect()
     }
 
     fn generation(&self) -> u64 {

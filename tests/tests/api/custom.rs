@@ -3,67 +3,33 @@
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use reddwarf_apiserver::authn::PeerIdentity;
-use reddwarf_apiserver::background::{self, Background};
-use reddwarf_apiserver::bootstrap::BootstrapConfig;
 use reddwarf_apiserver::request::UserInfo;
-use reddwarf_apiserver::{ApiServer, LocalClient};
-use reddwarf_controllers::Controllers;
 use reddwarf_core::api::{ApiClient, ApiWatch};
-use reddwarf_core::{Reason, Status, Store};
-use reddwarf_tests::memory_api::server;
+use reddwarf_core::{Reason, Status};
+use reddwarf_tests::leader::Leader;
 use reddwarf_tests::memory_store::MemoryStore;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
-const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+pub(super) const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const WIDGETS: &str = "/apis/example.com/v1/namespaces/default/widgets";
-const MERGE: &str = "application/merge-patch+json";
-const APPLY: &str = "application/apply-patch+yaml";
+pub(super) const MERGE: &str = "application/merge-patch+json";
+pub(super) const APPLY: &str = "application/apply-patch+yaml";
 /// Longest time that background work may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-struct World {
-    server: ApiServer,
-    client: LocalClient,
-    stop: CancellationToken,
-    /// Ends the background work when it is dropped.
-    _members: watch::Sender<Vec<std::net::SocketAddr>>,
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
+pub(super) struct World {
+    pub leader: Leader,
 }
 
 impl World {
     /// A server with all of a leader's loops that matter here.
-    async fn new() -> World {
+    pub async fn new() -> World {
         // What the loops complain of is shown with a test that fails.
         let log = tracing_subscriber::fmt().with_env_filter("warn").with_test_writer();
         let _ = log.try_init();
-        let store = MemoryStore::new();
-        let term = store.leading_term().expect("a memory store leads");
-        let server = server(store.clone(), "127.0.0.1:6443".into());
-        let client = LocalClient::privileged(server.clone(), "test", "test");
-        let stop = CancellationToken::new();
-        let (members, receiver) = watch::channel(Vec::new());
-        let background = Background {
-            client: client.fenced(term),
-            store: store.clone(),
-            registry: server.config().registry.clone(),
-            term,
-            bootstrap: BootstrapConfig::default().into(),
-            members: receiver,
-        };
-        tokio::spawn(background::run(background, stop.clone()));
-        let kinds = server.config().registry.clone();
-        let controllers = Controllers { client: client.fenced(term), store, kinds };
-        tokio::spawn(reddwarf_controllers::run(controllers, stop.clone()));
-        let world = World { server, client, stop, _members: members };
+        let world = World { leader: Leader::over(MemoryStore::new()) };
         for name in ["default", "other"] {
             world.make("/api/v1/namespaces", json!({"metadata": {"name": name}})).await;
         }
@@ -71,18 +37,18 @@ impl World {
     }
 
     /// The same with widgets.
-    async fn with_widgets() -> World {
+    pub async fn with_widgets() -> World {
         let world = World::new().await;
         world.define(widgets()).await;
         world
     }
 
-    async fn send(&self, method: &str, path: &str, body: Value) -> Result<Value, Box<Status>> {
+    pub async fn send(&self, method: &str, path: &str, body: Value) -> Result<Value, Box<Status>> {
         let kind = (method == "PATCH").then_some(MERGE);
         self.send_as(method, path, kind, body).await
     }
 
-    async fn send_as(
+    pub async fn send_as(
         &self,
         method: &str,
         path: &str,
@@ -90,44 +56,44 @@ impl World {
         body: Value,
     ) -> Result<Value, Box<Status>> {
         let body = (!body.is_null()).then(|| Bytes::from(body.to_string()));
-        let answer = self.client.request(method, path, kind, body).await?;
+        let answer = self.leader.client.request(method, path, kind, body).await?;
         Ok(serde_json::from_slice(&answer).expect("JSON"))
     }
 
-    async fn make(&self, path: &str, object: Value) -> Value {
+    pub async fn make(&self, path: &str, object: Value) -> Value {
         self.send("POST", path, object).await.expect("made")
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub async fn get(&self, path: &str) -> Value {
         self.send("GET", path, Value::Null).await.unwrap_or_else(|e| panic!("{path}: {e}"))
     }
 
     /// What is refused, and how.
-    async fn refused(&self, method: &str, path: &str, body: Value) -> (u16, String) {
+    pub async fn refused(&self, method: &str, path: &str, body: Value) -> (u16, String) {
         let status = self.send(method, path, body).await.expect_err("refused");
         (status.code, status.message.to_string())
     }
 
     /// A GET with an `Accept` header.
-    async fn accept(&self, path: &str, accept: &str) -> Value {
+    pub async fn accept(&self, path: &str, accept: &str) -> Value {
         let groups = vec!["system:masters".to_owned(), "system:authenticated".to_owned()];
         let user = PeerIdentity(Arc::new(UserInfo::named("admin", groups)));
         let request = http::Request::get(path).header("accept", accept).extension(user);
         let request = request.body(Full::new(Bytes::new())).expect("a request");
-        let body = self.server.handle(request).await.into_body();
+        let body = self.leader.server.handle(request).await.into_body();
         let bytes = body.collect().await.expect("a body").to_bytes();
         serde_json::from_slice(&bytes).expect("JSON")
     }
 
     /// Makes a definition and waits until its kind is served.
-    async fn define(&self, definition: Value) {
+    pub async fn define(&self, definition: Value) {
         let made = self.make(DEFINITIONS, definition).await;
         let name = made["metadata"]["name"].as_str().expect("a name");
         self.until(&format!("{DEFINITIONS}/{name}"), |found| holds(found, "Established")).await;
     }
 
     /// Changes a property in the schemas of both versions of widgets.
-    async fn change_schemas(&self, op: &str, property: &str, value: Value) {
+    pub async fn change_schemas(&self, op: &str, property: &str, value: Value) {
         let change = |version: usize| {
             let root = format!("/spec/versions/{version}/schema/openAPIV3Schema/properties");
             json!({"op": op, "path": format!("{root}/{property}"), "value": value})
@@ -139,7 +105,11 @@ impl World {
     }
 
     /// Waits until the object looks as wanted, or is gone where `None` is.
-    async fn until(&self, path: &str, wanted: impl Fn(Option<&Value>) -> bool) -> Option<Value> {
+    pub async fn until(
+        &self,
+        path: &str,
+        wanted: impl Fn(Option<&Value>) -> bool,
+    ) -> Option<Value> {
         let begun = Instant::now();
         loop {
             let found = match self.send("GET", path, Value::Null).await {
@@ -155,7 +125,7 @@ impl World {
         }
     }
 
-    async fn gone(&self, path: &str) {
+    pub async fn gone(&self, path: &str) {
         self.until(path, |found| found.is_none()).await;
     }
 }
@@ -308,7 +278,7 @@ async fn lists_tables_selectors_and_watches() {
     assert_eq!(beta["apiVersion"], "example.com/v1beta1");
     assert_eq!(beta["items"][0]["apiVersion"], "example.com/v1beta1");
     let path = format!("{WIDGETS}?watch=1&resourceVersion={version}");
-    let mut watch = world.client.watch(&path).await.expect("a watch");
+    let mut watch = world.leader.client.watch(&path).await.expect("a watch");
     let event = tokio::time::timeout(PATIENCE, next(&mut *watch)).await.expect("in time");
     assert_eq!(
         (&event["type"], &event["object"]["metadata"]["name"]),
@@ -316,9 +286,108 @@ async fn lists_tables_selectors_and_watches() {
     );
 }
 
-async fn next(watch: &mut dyn ApiWatch) -> Value {
+pub(super) async fn next(watch: &mut dyn ApiWatch) -> Value {
     let event = watch.next().await.expect("an event");
     serde_json::from_slice(&event).expect("JSON")
+}
+
+/// What else a watch tells until it ends.
+async fn rest(watch: &mut dyn ApiWatch) -> Vec<Value> {
+    let mut events = Vec::new();
+    let all = async {
+        while let Some(event) = watch.next().await {
+            events.push(serde_json::from_slice(&event).expect("JSON"));
+        }
+    };
+    tokio::time::timeout(PATIENCE, all).await.expect("the watch ends");
+    events
+}
+
+#[tokio::test]
+async fn a_watch_ends_when_its_kind_is_served_in_another_way() {
+    let world = World::with_widgets().await;
+    let watch = async |version: &str| {
+        let path = format!("/apis/example.com/{version}/widgets?watch=1");
+        world.leader.client.watch(&path).await.expect("a watch")
+    };
+    let (mut preferred, mut older) = (watch("v1").await, watch("v1beta1").await);
+    let definition = format!("{DEFINITIONS}/widgets.example.com");
+    let label = json!({"metadata": {"labels": {"a": "b"}}});
+    world.send("PATCH", &definition, label).await.expect("labelled");
+    world.make(WIDGETS, widget("a", json!({}))).await;
+    for watch in [&mut preferred, &mut older] {
+        assert_eq!(next(&mut **watch).await["type"], "ADDED", "a label changes no kind");
+    }
+    let unserved = json!([{"op": "replace", "path": "/spec/versions/1/served", "value": false}]);
+    let json_patch = Some("application/json-patch+json");
+    world.send_as("PATCH", &definition, json_patch, unserved).await.expect("not served");
+    assert_eq!(rest(&mut *older).await, Vec::<Value>::new());
+    world.make(WIDGETS, widget("b", json!({}))).await;
+    let event = next(&mut *preferred).await;
+    assert_eq!(event["object"]["metadata"]["name"], "b", "another version is not its concern");
+    world.change_schemas("add", "more", json!({"type": "string", "default": "x"})).await;
+    assert_eq!(rest(&mut *preferred).await, Vec::<Value>::new());
+    let seen = event["object"]["metadata"]["resourceVersion"].as_str().expect("one");
+    world.make(WIDGETS, widget("c", json!({}))).await;
+    let path = format!("{WIDGETS}?watch=1&resourceVersion={seen}");
+    let mut again = world.leader.client.watch(&path).await.expect("a watch");
+    let event = next(&mut *again).await;
+    assert_eq!(event["object"]["metadata"]["name"], "c", "it goes on where it ended");
+    assert_eq!(event["object"]["more"], "x");
+}
+
+#[tokio::test]
+async fn a_watch_ends_with_its_definition() {
+    let world = World::with_widgets().await;
+    let path = format!("{WIDGETS}?watch=1");
+    world.make(WIDGETS, widget("a", json!({}))).await;
+    let mut watch = world.leader.client.watch(&path).await.expect("a watch");
+    let definition = format!("{DEFINITIONS}/widgets.example.com");
+    world.send("DELETE", &definition, Value::Null).await.expect("marked");
+    let events = rest(&mut *watch).await;
+    let types: Vec<_> = events.iter().map(|event| &event["type"]).collect();
+    assert_eq!(types, ["ADDED", "DELETED"]);
+    assert!(world.leader.client.watch(&path).await.is_err(), "the kind is gone");
+}
+
+#[tokio::test]
+async fn a_patch_makes_no_object_of_another_kind() {
+    let world = World::with_widgets().await;
+    world.make(WIDGETS, widget("a", json!({}))).await;
+    let path = format!("{WIDGETS}/a");
+    let refused = async |patch: Value| world.refused("PATCH", &path, patch).await;
+    assert_eq!(
+        refused(json!({"kind": "Gadget"})).await,
+        (
+            422,
+            "Gadget.example.com \"a\" is invalid: kind: Invalid value: \"Gadget\": must be Widget"
+                .to_owned()
+        )
+    );
+    assert_eq!(
+        refused(json!({"apiVersion": "example.com/v1beta1"})).await,
+        (
+            422,
+            "Widget.example.com \"a\" is invalid: apiVersion: Invalid value: \"example.com/v1beta1\": must be example.com/v1"
+                .to_owned()
+        )
+    );
+    let (code, message) = refused(json!({"kind": null})).await;
+    assert!(code == 422 && message.contains("Object 'Kind' is missing in"), "{message}");
+    let (code, message) = refused(json!({"apiVersion": "a/b/c"})).await;
+    assert!(message.ends_with("unexpected GroupVersion string: a/b/c"), "{code} {message}");
+    let apply =
+        json!({"apiVersion": "example.com/v1", "kind": "Gadget", "metadata": {"name": "a"}});
+    let managed = format!("{path}?fieldManager=m");
+    let applied = world.send_as("PATCH", &managed, Some(APPLY), apply).await;
+    let status = applied.expect_err("refused");
+    assert_eq!(
+        (status.code, status.message.as_str()),
+        (400, "invalid object type: example.com/v1, Kind=Gadget")
+    );
+    let status = json!({"kind": "Gadget", "status": {"replicas": 1}});
+    let patched = world.send("PATCH", &format!("{path}/status"), status).await.expect("patched");
+    assert_eq!((&patched["kind"], &patched["status"]["replicas"]), (&json!("Widget"), &json!(1)));
 }
 
 #[tokio::test]

@@ -254,6 +254,16 @@ async fn commits_tell_who_changed_what() {
     }
     world.refused(Method::GET, &format!("{COMMITS}/namespaces/shop/commits/nosuch"), 404).await;
 
+    let found = world.get(&format!("{COMMITS}/namespaces/shop/commits/{revision}")).await;
+    let cause = json!({"kubernetes.io/change-cause": "a cause"});
+    assert_eq!(
+        found["changes"][0]["fields"],
+        json!([
+            {"path": ".data.k", "before": "1", "after": "2"},
+            {"path": ".metadata.annotations", "after": cause},
+        ])
+    );
+
     // Pages, other selectors, and what is not known.
     let first = world.get(&format!("{of_one}&limit=2")).await;
     let token = first["metadata"]["continue"].as_str().expect("a token");

@@ -2,10 +2,13 @@
 
 mod changeset;
 mod controllers;
+mod conversion;
 mod custom;
 mod fuzz_targets;
 mod history;
+mod hook;
 mod http;
+mod many_definitions;
 mod mutated_bodies;
 mod objects;
 mod scheduler;

@@ -1,15 +1,55 @@
-//! The `Store` suite over the store in memory, and what only that store can show.
+//! The suites of `Store` and `History` over the store in memory, and what only that store can show.
 
-use reddwarf_core::{Collection, Revision, Store, WatchClosed};
+use reddwarf_core::{
+    BranchId, Change, Collection, CommitRef, History, HistoryError, ObjectIndex, ObjectKey,
+    Revision, Store, WatchClosed, Write,
+};
+use reddwarf_tests::history_suite::Member;
 use reddwarf_tests::memory_store::MemoryStore;
-use reddwarf_tests::store_suite;
+use reddwarf_tests::{history_suite, store_suite};
 use reddwarf_versioning::WindowLimits;
 use std::sync::Arc;
+
+fn put(key: &ObjectKey) -> Write {
+    let change = Change::Put {
+        key: key.clone(),
+        body: r#"{"metadata":{"resourceVersion":""}}"#.into(),
+        version_offset: 32,
+        index: ObjectIndex::default(),
+        salt: None,
+    };
+    Write { changes: vec![change], ..Write::default() }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn keeps_the_contract() {
     let store: Arc<dyn Store> = MemoryStore::new();
     store_suite::run(vec![store.clone(), store.clone(), store]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn keeps_the_contract_of_history() {
+    let store = MemoryStore::new();
+    let member = Member { store: store.clone(), history: store };
+    history_suite::run(vec![member.clone(), member], rand::random()).await;
+}
+
+#[tokio::test]
+async fn a_bounded_history_names_its_floor() {
+    let store = MemoryStore::with_history(3);
+    let key = Collection::new("", "pods").key("ns", "a");
+    for _ in 0..5 {
+        store.propose(put(&key)).await.expect("commits");
+    }
+    let (asked, floor) = (Revision(1), Revision(2));
+    assert_eq!(store.floor().await.expect("reads"), floor);
+    let answer = store.object_at(BranchId::MAIN, &key, asked).await;
+    let Err(HistoryError::Gone { asked: a, floor: f }) = answer else { panic!("{answer:?}") };
+    assert_eq!((a, f), (asked, floor));
+    let object = store.object_at(BranchId::MAIN, &key, floor).await.expect("the floor itself");
+    assert_eq!(object.map(|object| object.revision), Some(floor));
+    let commit = store.commit(&CommitRef::Revision(floor)).await;
+    assert!(matches!(commit, Err(HistoryError::Gone { .. })));
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
-//! The conformance suite over the replicated store, a group of three and a group of one.
+//! The conformance suites over the replicated store, a group of three and a group of one.
 
 #[path = "../../../crates/reddwarf-raft/tests/groups/group.rs"]
 mod group;
 
 use group::Group;
 use reddwarf_raft::Limits;
-use reddwarf_tests::store_suite;
+use reddwarf_tests::history_suite::Member;
+use reddwarf_tests::{history_suite, store_suite};
 use std::sync::Arc;
 
 fn run(size: u64) {
@@ -15,6 +16,28 @@ fn run(size: u64) {
     let runtime = tokio::runtime::Runtime::new().expect("runtime");
     runtime.block_on(store_suite::run(stores.collect()));
     group.assert_same_roots();
+}
+
+fn run_history(size: u64) {
+    let group = Group::start(size, Limits::default());
+    group.leader();
+    let members = group.members.iter().flatten();
+    let members = members.map(|running| Member {
+        store: Arc::clone(&running.store),
+        history: running.node.history(),
+    });
+    let runtime = tokio::runtime::Runtime::new().expect("runtime");
+    runtime.block_on(history_suite::run(members.collect(), rand::random()));
+}
+
+#[test]
+fn a_group_of_three_keeps_the_historys_contract() {
+    run_history(3);
+}
+
+#[test]
+fn a_group_of_one_keeps_the_historys_contract() {
+    run_history(1);
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use super::namespace_status::{Remaining, conditions};
 use super::{AS_CONTROLLER_MANAGER, Background, RETRY_PAUSE};
+use crate::registry::Kind;
 use reddwarf_core::{Collection, ObjectKey, Reason, Revision, Status, View};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -131,11 +133,13 @@ async fn delete(
 /// deleted.
 fn filled(background: &Background, view: &View, name: &str) -> Vec<(Collection, String)> {
     let mut seen = BTreeSet::new();
-    background
-        .registry
-        .current()
-        .kinds()
-        .filter(|kind| kind.namespaced() && kind.verbs.has("deletecollection"))
+    let registry = background.registry.current();
+    let deletable = |kind: &&Arc<Kind>| kind.namespaced() && kind.verbs.has("deletecollection");
+    let mut kinds: Vec<_> = registry.kinds().filter(deletable).collect();
+    // A webhook that fails holds up no deletion in the storage version.
+    kinds.sort_by_key(|kind| kind.is_converted());
+    kinds
+        .into_iter()
         .filter(|kind| seen.insert(kind.storage.collection.clone()))
         .filter(|kind| view.list(&kind.storage.collection, Some(name), None).next().is_some())
         .map(|kind| {

@@ -11,6 +11,7 @@
 mod answer;
 mod basis;
 mod fields;
+mod follow_up;
 mod prune;
 mod session;
 mod spec;
@@ -33,17 +34,17 @@ use std::sync::Arc;
 const PLURAL: &str = "changesets";
 const DEFINITION: &[u8] = include_bytes!("definition.json");
 
-/// The registry with the kind.
-pub(crate) fn add(registry: &Registry) -> Registry {
+/// Adds the kind.
+pub(crate) fn add(registry: &mut Registry) {
     let definition = Definition::read(DEFINITION, Revision::ZERO, None)
         .expect("invariant: the built-in definition is read by a test");
-    let served = Arc::new(definition).served_now();
+    let served = Arc::new(definition).served_now(None);
     let served = served.and_then(Arc::into_inner);
     let mut served = served.expect("invariant: it says that it is established, and is new");
     for kind in served.kinds.iter_mut().filter_map(Arc::get_mut) {
         kind.verbs = Verbs(["create"].as_slice().into());
     }
-    registry.with(GROUP, PLURAL, Some(Arc::new(served)))
+    registry.serve(served);
 }
 
 /// Whether requests for a kind are answered here.
@@ -126,7 +127,8 @@ mod tests {
 
     #[test]
     fn the_kind_is_only_created() {
-        let registry = add(&Registry::builtin());
+        let mut registry = Registry::builtin();
+        add(&mut registry);
         let kind = registry.resource(GROUP, "v1alpha1", PLURAL).expect("it is served");
         assert!(is_change_set(kind) && kind.verbs.has("create") && !kind.stored());
         assert!(!kind.verbs.has("get") && !kind.namespaced());

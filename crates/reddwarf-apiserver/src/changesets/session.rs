@@ -1,12 +1,9 @@
 //! One computation of a change set: its objects applied one after the other in a staging.
 
 use super::basis;
+use super::follow_up::Names;
 use super::spec::ChangeSet;
-use crate::bootstrap::default_account;
 use crate::client::LocalClient;
-use crate::custom::DEFINITIONS;
-use crate::custom::lifecycle::names::Taken;
-use crate::custom::lifecycle::settle::settle;
 use crate::errors::{bad_request, read_error};
 use crate::http::warning;
 use crate::object::{meta, name};
@@ -17,7 +14,7 @@ use form_urlencoded::Serializer;
 use http::header::{HeaderValue, USER_AGENT};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reddwarf_core::gvk::parse_api_version;
-use reddwarf_core::{Collection, ObjectKey, Reason, Status, View};
+use reddwarf_core::{ObjectKey, Reason, Status, View};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -69,10 +66,11 @@ pub(super) struct Session<'s> {
     /// Acts for whoever sent the set.
     applicant: LocalClient,
     /// Does what the background work of the API does behind single requests.
-    system: LocalClient,
+    pub(super) system: LocalClient,
     pub(super) applied: Vec<ObjectKey>,
     pub(super) keys: BTreeSet<ObjectKey>,
     pub(super) pruned: Vec<ObjectKey>,
+    pub(super) names: Names,
     warnings: Vec<String>,
 }
 
@@ -95,6 +93,7 @@ impl<'s> Session<'s> {
             applied: Vec::new(),
             keys: BTreeSet::new(),
             pruned: Vec::new(),
+            names: Names::default(),
             warnings: Vec::new(),
         }
     }
@@ -114,11 +113,7 @@ impl<'s> Session<'s> {
         self.send(&key, "PATCH", &path, Some((APPLY, object))).await?;
         // An object that stays as it is must still be so when the others change.
         self.staging.overlay().rely_on(&key);
-        match (key.group(), key.resource()) {
-            DEFINITIONS => self.establish(&key).await?,
-            ("", "namespaces") => self.furnish(&key).await?,
-            _ => {}
-        }
+        self.follow_up(&key).await?;
         self.applied.push(key);
         Ok(())
     }
@@ -137,37 +132,6 @@ impl<'s> Session<'s> {
         let response = sent.map_err(|status| about(key, status))?;
         self.warnings.extend(warning::texts(response.headers()));
         Ok(())
-    }
-
-    /// Accepts the names of a definition as the leader does, so that its kind is served to the
-    /// objects that follow.
-    async fn establish(&self, key: &ObjectKey) -> Result<(), Box<Status>> {
-        let view = self.view();
-        let Some(definition) = read(&view, key) else { return Ok(()) };
-        let Some(settled) = settle(&definition, || taken(&view, key)) else { return Ok(()) };
-        let (group, plural) = DEFINITIONS;
-        let path = format!("/apis/{group}/v1/{plural}/{}/status", escaped(key.name()));
-        let body = settled.to_string().into();
-        let sent = self.system.send("PUT", &path, None, Some(body)).await;
-        sent.map(drop).map_err(|status| about(key, status))
-    }
-
-    /// Gives a new namespace the service account without which it takes no pods.
-    async fn furnish(&self, key: &ObjectKey) -> Result<(), Box<Status>> {
-        let name = key.name();
-        let account = ObjectKey::new("", "serviceaccounts", name, "default");
-        let (is_new, has_account) = {
-            let overlay = self.staging.overlay();
-            (overlay.base().get(key).is_none(), overlay.view().get(&account).is_some())
-        };
-        if !is_new || has_account {
-            return Ok(());
-        }
-        let as_manager = crate::background::AS_CONTROLLER_MANAGER;
-        let path = format!("/api/v1/namespaces/{}/serviceaccounts{as_manager}", escaped(name));
-        let body = default_account().to_string().into();
-        let sent = self.system.send("POST", &path, None, Some(body)).await;
-        sent.map(drop).map_err(|status| about(key, status))
     }
 
     /// # Errors
@@ -222,7 +186,7 @@ pub(super) fn path(kind: &Kind, namespace: &str, name: &str) -> String {
     format!("{root}/{}/{place}{}/{}", kind.api_version(), kind.plural, escaped(name))
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
@@ -237,7 +201,7 @@ pub(super) fn named(key: &ObjectKey) -> String {
 }
 
 /// The failure of one object as that of the whole set.
-fn about(key: &ObjectKey, mut status: Box<Status>) -> Box<Status> {
+pub(super) fn about(key: &ObjectKey, mut status: Box<Status>) -> Box<Status> {
     status.message = format!("{}: {}", named(key), status.message);
     status
 }
@@ -246,24 +210,4 @@ fn kind<'r>(registry: &'r Registry, api_version: &str, name: &str) -> Option<&'r
     let (group, version) = parse_api_version(api_version)?;
     let mut kinds = registry.kinds_of_group(group);
     kinds.find(|kind| kind.version == version && kind.kind == name && kind.stored())
-}
-
-fn read(view: &View, key: &ObjectKey) -> Option<Value> {
-    serde_json::from_slice(&view.get(key)?.bytes).ok()
-}
-
-/// The names that the definitions of a group have, whose own names end with the group's.
-fn taken(view: &View, definition: &ObjectKey) -> Taken {
-    let (group, plural) = DEFINITIONS;
-    let of = |key: &ObjectKey| key.name().split_once('.').map(|(_, group)| group.to_owned());
-    let wanted = of(definition);
-    let mut taken = Taken::default();
-    for stored in view.list(&Collection::new(group, plural), None, None) {
-        if of(&stored.key) == wanted
-            && let Some(definition) = read(view, &stored.key)
-        {
-            taken.add(&definition);
-        }
-    }
-    taken
 }

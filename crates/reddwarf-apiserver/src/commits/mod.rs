@@ -3,6 +3,7 @@
 //! The kind is described as a custom one is, so that discovery, OpenAPI and tables know it, but
 //! nothing is stored for it: each answer is made from the history of the store.
 
+mod fields;
 mod filter;
 mod object;
 mod pages;
@@ -16,7 +17,7 @@ use crate::registry::{Kind, Registry, Verbs};
 use crate::verbs::{Exchange, Verb, not_older};
 use filter::Filter;
 use object::NAME_DIGITS;
-use reddwarf_core::{CommitRef, History, Revision, Status};
+use reddwarf_core::{Commit, CommitRef, History, Revision, Status};
 use std::sync::Arc;
 
 /// The API group of history.
@@ -24,17 +25,17 @@ pub const GROUP: &str = "history.reddwarf.dev";
 const PLURAL: &str = "commits";
 const DEFINITION: &[u8] = include_bytes!("definition.json");
 
-/// The registry with the kinds of history.
-pub(crate) fn add(registry: &Registry) -> Registry {
+/// Adds the kinds of history.
+pub(crate) fn add(registry: &mut Registry) {
     let definition = Definition::read(DEFINITION, Revision::ZERO, None)
         .expect("invariant: the built-in definition is read by a test");
-    let served = Arc::new(definition).served_now();
+    let served = Arc::new(definition).served_now(None);
     let served = served.and_then(Arc::into_inner);
     let mut served = served.expect("invariant: it says that it is established, and is new");
     for kind in served.kinds.iter_mut().filter_map(Arc::get_mut) {
         kind.verbs = Verbs(["get", "list"].as_slice().into());
     }
-    registry.with(GROUP, PLURAL, Some(Arc::new(served)))
+    registry.serve(served);
 }
 
 /// Whether requests for a kind are answered here.
@@ -67,7 +68,9 @@ async fn get(x: &Exchange<'_>, history: &dyn History) -> Result<Answer, Box<Stat
     let found = history.commit(&named).await.map_err(history_error)?;
     let found = found.filter(|commit| commit.header.last <= view.revision);
     let commit = found.ok_or_else(|| not_found(x.kind, x.name()))?;
-    let object = object::of(&x.kind.storage.collection, &commit, x.info.namespace.as_deref());
+    let mut shown = object::value(&commit, x.info.namespace.as_deref());
+    fields::add(history, x.registry, &commit, &mut shown).await?;
+    let object = object::stored(&x.kind.storage.collection, &commit, &shown);
     Ok(Answer::ok(Content::Object(x.kind.clone(), object.bytes)))
 }
 
@@ -84,8 +87,10 @@ async fn list(x: &Exchange<'_>, history: &dyn History) -> Result<Answer, Box<Sta
     let page = pages::read(history, &filter, through, options.limit).await?;
     let collection = &x.kind.storage.collection;
     let namespace = x.info.namespace.as_deref();
-    let items =
-        page.commits.iter().map(|commit| Arc::new(object::of(collection, commit, namespace)));
+    let shown = |commit: &Commit| {
+        Arc::new(object::stored(collection, commit, &object::value(commit, namespace)))
+    };
+    let items = page.commits.iter().map(shown);
     Ok(Answer::ok(Content::List(ListAnswer {
         kind: x.kind.clone(),
         items: items.collect(),
@@ -94,6 +99,7 @@ async fn list(x: &Exchange<'_>, history: &dyn History) -> Result<Answer, Box<Sta
             .next
             .map(|next| Token { revision: Some(next.0), after: "older".into() }.encode()),
         remaining: None,
+        converted: None,
     })))
 }
 
@@ -103,7 +109,8 @@ mod tests {
 
     #[test]
     fn the_kind_is_served_read_only() {
-        let registry = add(&Registry::builtin());
+        let mut registry = Registry::builtin();
+        add(&mut registry);
         let kind = registry.resource(GROUP, "v1alpha1", PLURAL).expect("it is served");
         assert!(is_commit(kind) && kind.verbs.has("list") && !kind.stored());
         assert!(!kind.verbs.has("create"));

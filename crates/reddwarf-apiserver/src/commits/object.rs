@@ -11,23 +11,14 @@ use serde_json::{Value, json};
 /// How many digits of its id a commit is named by: enough to tell many millions apart.
 pub(super) const NAME_DIGITS: usize = 16;
 
-/// A commit as one of the objects of `collection`. It shows itself in the namespace that was
-/// asked for, or else in that of its first change.
-pub(super) fn of(
-    collection: &Collection,
-    commit: &Commit,
-    namespace: Option<&str>,
-) -> StoredObject {
-    let first = commit.header.changes.first().map(|change| change.key.namespace());
-    let namespace = namespace.or(first).unwrap_or_default();
-    let id = commit.id.to_string();
-    let name = &id[..NAME_DIGITS];
-    let object = value(commit, &id, namespace);
-    let encoded = encode("history.reddwarf.dev/v1alpha1", "Commit", &object);
+/// A commit, as [`value`] shows it, as one of the objects of `collection`.
+pub(super) fn stored(collection: &Collection, commit: &Commit, shown: &Value) -> StoredObject {
+    let text = |field: &str| shown["metadata"][field].as_str().unwrap_or_default();
+    let encoded = encode("history.reddwarf.dev/v1alpha1", "Commit", shown);
     let revision = commit.header.last;
     let bytes = splice_revision(&encoded.bytes, encoded.version_offset as usize, 0, revision);
     StoredObject {
-        key: collection.key(namespace, name),
+        key: collection.key(text("namespace"), text("name")),
         revision,
         created: revision,
         version_at: (encoded.version_offset, (bytes.len() - encoded.bytes.len()) as u8),
@@ -38,8 +29,13 @@ pub(super) fn of(
     }
 }
 
-fn value(commit: &Commit, id: &str, namespace: &str) -> Value {
+/// A commit as the API shows it: in the namespace that was asked for, or else in that of its
+/// first change.
+pub(super) fn value(commit: &Commit, namespace: Option<&str>) -> Value {
     let header = &commit.header;
+    let first = header.changes.first().map(|change| change.key.namespace());
+    let namespace = namespace.or(first).unwrap_or_default();
+    let id = commit.id.to_string();
     let mut meta = json!({"name": &id[..NAME_DIGITS]});
     if !namespace.is_empty() {
         meta["namespace"] = namespace.into();
@@ -147,7 +143,7 @@ mod tests {
         };
         let commit = Commit { id: CommitId([0xcd; 32]), header };
         let collection = Collection::new("history.reddwarf.dev", "commits");
-        let object = of(&collection, &commit, None);
+        let object = stored(&collection, &commit, &value(&commit, None));
         let shown: Value = serde_json::from_slice(&object.bytes).expect("JSON");
         assert_eq!(
             shown["metadata"],

@@ -6,6 +6,7 @@ use super::{defaulting, metadata, prune};
 use crate::request::FieldValidation;
 use crate::schema::{self, BodyFormat};
 use crate::validation::{FieldError, FieldPath, invalid};
+use reddwarf_core::gvk::parse_api_version;
 use reddwarf_core::{Reason, Status};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -105,6 +106,35 @@ pub fn wrong_version(kind: &CustomKind, object: &Value) -> Option<Box<Status>> {
     Some(Box::new(Status::failure(Reason::BadRequest, message)))
 }
 
+/// 422 for an object that a patch has made one of another kind or version.
+pub fn retyped(kind: &CustomKind, object: &Value) -> Option<Box<Status>> {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+    let wrong = |(field, wanted): (&str, &str)| {
+        let given = text(field);
+        let error =
+            || FieldError::invalid(FieldPath::new(field), given, format!("must be {wanted}"));
+        (given != wanted).then(error)
+    };
+    let wanted = [("kind", &*kind.definition.names.kind), ("apiVersion", &*kind.api_version())];
+    let errors: Vec<FieldError> = wanted.into_iter().filter_map(wrong).collect();
+    if errors.is_empty() {
+        return None;
+    }
+    let group = parse_api_version(text("apiVersion")).unwrap_or_default().0;
+    Some(Box::new(invalid(group, text("kind"), crate::object::name(object), &errors)))
+}
+
+/// Why what a patch has made cannot be decoded as any object at all.
+pub fn untyped(object: &Value) -> Option<String> {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+    if object.get("kind").is_none_or(|kind| kind.is_null() || kind == "") {
+        return Some(format!("Object 'Kind' is missing in '{object}'"));
+    }
+    let version = text("apiVersion");
+    let malformed = !version.is_empty() && parse_api_version(version).is_none();
+    malformed.then(|| format!("unexpected GroupVersion string: {version}"))
+}
+
 /// What upstream says of a body without `kind`; it quotes the whole body.
 pub fn without_kind(object: &Value, body: &[u8], format: BodyFormat) -> Option<String> {
     let given = object.get("kind").and_then(Value::as_str).unwrap_or_default();
@@ -119,7 +149,7 @@ pub fn without_kind(object: &Value, body: &[u8], format: BodyFormat) -> Option<S
 }
 
 /// As Go's `%T` names it.
-fn go_type(value: &Value) -> &'static str {
+pub(super) fn go_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "<nil>",
         Value::Bool(_) => "bool",

@@ -1,8 +1,10 @@
 //! A definition as it is stored, as far as serving its kind needs it.
 
+use super::conversion::{self, Webhook};
 use super::json_path::JsonPath;
 use super::kind;
 use super::schema::Schema;
+use super::serving::Serving;
 use super::version_order;
 use crate::registry::Kind;
 use reddwarf_core::Revision;
@@ -17,6 +19,8 @@ use std::sync::{Arc, OnceLock};
 pub struct Definition {
     /// The revision at which it was read.
     pub revision: Revision,
+    /// What tells it from another definition of that name.
+    pub uid: Box<str>,
     /// API group.
     pub group: Arc<str>,
     /// The names under which it is served.
@@ -31,8 +35,8 @@ pub struct Definition {
     pub preserve_unknown: bool,
     /// All versions, the preferred one first.
     pub versions: Vec<Arc<Version>>,
-    /// `spec.conversion`.
-    pub conversion: Option<Box<RawValue>>,
+    /// What converts objects between versions that differ in more than their names.
+    pub webhook: Option<Webhook>,
 }
 
 /// A definition whose names were accepted, and the kinds that it adds to the API.
@@ -81,7 +85,6 @@ pub struct Version {
     pub selectable: Vec<(Box<str>, JsonPath)>,
     /// The entry in `spec.versions` as it is written.
     written: Box<RawValue>,
-    source: Option<Box<RawValue>>,
     schema: OnceLock<Option<Schema>>,
     digest: OnceLock<String>,
 }
@@ -129,6 +132,7 @@ struct Stored<'a> {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Meta {
+    uid: Box<str>,
     deletion_timestamp: Option<String>,
 }
 
@@ -140,8 +144,8 @@ struct Spec<'a> {
     scope: String,
     #[serde(borrow)]
     versions: Vec<&'a RawValue>,
-    #[serde(default)]
-    conversion: Option<Box<RawValue>>,
+    #[serde(borrow, default)]
+    conversion: Option<&'a RawValue>,
     #[serde(default)]
     preserve_unknown_fields: bool,
 }
@@ -162,7 +166,7 @@ struct Condition {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Entry<'a> {
+struct Entry {
     name: Box<str>,
     #[serde(default)]
     served: bool,
@@ -172,8 +176,6 @@ struct Entry<'a> {
     deprecated: bool,
     #[serde(default)]
     deprecation_warning: Option<String>,
-    #[serde(borrow, default)]
-    schema: Option<Validation<'a>>,
     #[serde(default)]
     subresources: Option<Subresources>,
     #[serde(default)]
@@ -182,10 +184,17 @@ struct Entry<'a> {
     selectable_fields: Vec<SelectableField>,
 }
 
+/// The schema in an entry.
 #[derive(Deserialize)]
-struct Validation<'a> {
-    #[serde(rename = "openAPIV3Schema", borrow, default)]
-    schema: Option<&'a RawValue>,
+struct Schematic {
+    #[serde(default)]
+    schema: Option<Validation>,
+}
+
+#[derive(Deserialize)]
+struct Validation {
+    #[serde(rename = "openAPIV3Schema", default)]
+    schema: Option<Value>,
 }
 
 #[derive(Default, Deserialize)]
@@ -236,21 +245,23 @@ impl Definition {
             let old = old.filter(|old| *old.group == *spec.group)?;
             old.versions.iter().find(|v| v.written.get() == written.get()).cloned()
         };
-        let mut versions = Vec::with_capacity(spec.versions.len());
-        let entries = || spec.versions.iter().map(|w| serde_json::from_str::<Entry<'_>>(w.get()));
-        let all: Vec<Entry<'_>> = entries().collect::<Result<_, _>>()?;
-        for (written, entry) in spec.versions.iter().zip(entries()) {
-            let deprecation = deprecation(&spec.group, &spec.names.kind, entry.as_ref().ok(), &all);
-            versions.push(match known(written).filter(|v| v.deprecation == deprecation) {
-                Some(version) => version,
-                None => Arc::new(Version::new(written, entry?, deprecation)),
-            });
-        }
+        let entries = spec.versions.iter().map(|w| serde_json::from_str::<Entry>(w.get()));
+        let entries: Vec<Entry> = entries.collect::<Result<_, _>>()?;
+        let warning = |entry| deprecation(&spec.group, &spec.names.kind, entry, &entries);
+        let warnings: Vec<Option<String>> = entries.iter().map(warning).collect();
+        let entries = spec.versions.iter().zip(entries).zip(warnings);
+        let mut versions: Vec<Arc<Version>> = entries
+            .map(|((written, entry), deprecation)| {
+                let known = known(written).filter(|version| version.deprecation == deprecation);
+                known.unwrap_or_else(|| Arc::new(Version::new(written, entry, deprecation)))
+            })
+            .collect();
         versions.sort_by(|a, b| version_order::compare(&b.name, &a.name));
         let established = holds("Established");
         let names = if established { status.accepted_names.clone() } else { spec.names };
         Ok(Definition {
             revision,
+            uid: metadata.uid,
             group: spec.group.into(),
             names,
             namespaced: spec.scope == "Namespaced",
@@ -258,19 +269,26 @@ impl Definition {
             terminating: metadata.deletion_timestamp.is_some() || holds("Terminating"),
             preserve_unknown: spec.preserve_unknown_fields,
             versions,
-            conversion: spec.conversion,
+            webhook: conversion::webhook(spec.conversion),
         })
     }
 
-    /// What is served of it now.
-    pub fn served_now(self: &Arc<Self>) -> Option<Arc<Served>> {
-        self.established
-            .then(|| Arc::new(Served { definition: self.clone(), kinds: kind::kinds(self) }))
+    /// What is served of it now; a kind that is served as in `old` shares its
+    /// [`Serving`] with it.
+    pub fn served_now(self: &Arc<Self>, old: Option<&Served>) -> Option<Arc<Served>> {
+        let serve = || Served { definition: self.clone(), kinds: kind::kinds(self, old) };
+        self.established.then(|| Arc::new(serve()))
     }
 
     /// The version of that name, served or not.
     pub fn version(&self, name: &str) -> Option<&Arc<Version>> {
         self.versions.iter().find(|version| &*version.name == name)
+    }
+
+    /// The version that an `apiVersion` names.
+    pub fn version_of(&self, api_version: &str) -> Option<&Arc<Version>> {
+        let (group, version) = reddwarf_core::gvk::parse_api_version(api_version)?;
+        if group == &*self.group { self.version(version) } else { None }
     }
 
     /// `apiVersion` of stored objects.
@@ -282,13 +300,10 @@ impl Definition {
 }
 
 /// The warning of a deprecated version: its own, or one that names a better version.
-fn deprecation(
-    group: &str,
-    kind: &str,
-    entry: Option<&Entry<'_>>,
-    all: &[Entry<'_>],
-) -> Option<String> {
-    let entry = entry.filter(|entry| entry.deprecated)?;
+fn deprecation(group: &str, kind: &str, entry: &Entry, all: &[Entry]) -> Option<String> {
+    if !entry.deprecated {
+        return None;
+    }
     if let Some(text) = &entry.deprecation_warning {
         return Some(text.clone());
     }
@@ -301,8 +316,29 @@ fn deprecation(
     Some(format!("{group}/{} {kind} is deprecated{}", entry.name, instead.unwrap_or_default()))
 }
 
+impl Served {
+    /// Whether nobody who asks for kinds, or watches their objects, could tell it from `old`.
+    pub fn shows_as(&self, old: &Served) -> bool {
+        self.definition.terminating == old.definition.terminating
+            && self.kinds.len() == old.kinds.len()
+            && self.servings().zip(old.servings()).all(|(new, old)| new.is_same(old))
+    }
+
+    /// Ends the servings that `new` does not go on with.
+    pub(crate) fn end_unless_in(&self, new: Option<&Served>) {
+        let goes_on = |serving: &Serving| {
+            new.is_some_and(|new| new.servings().any(|other| other.is_same(serving)))
+        };
+        self.servings().filter(|serving| !goes_on(serving)).for_each(Serving::end);
+    }
+
+    fn servings(&self) -> impl Iterator<Item = &Serving> {
+        self.kinds.iter().filter_map(|kind| Some(&kind.custom.as_ref()?.serving))
+    }
+}
+
 impl Version {
-    fn new(written: &RawValue, entry: Entry<'_>, deprecation: Option<String>) -> Self {
+    fn new(written: &RawValue, entry: Entry, deprecation: Option<String>) -> Self {
         let subresources = entry.subresources.unwrap_or_default();
         let columns = entry.additional_printer_columns.into_iter().filter_map(|column| {
             Some(Column {
@@ -333,7 +369,6 @@ impl Version {
             scale: subresources.scale,
             columns: columns.collect(),
             selectable: selectable.collect(),
-            source: entry.schema.and_then(|v| v.schema).map(ToOwned::to_owned),
             written: written.to_owned(),
             schema: OnceLock::new(),
             digest: OnceLock::new(),
@@ -348,7 +383,8 @@ impl Version {
 
     /// Its schema as the definition has it.
     pub fn source(&self) -> Option<Value> {
-        serde_json::from_str(self.source.as_ref()?.get()).ok()
+        let entry: Schematic = serde_json::from_str(self.written.get()).ok()?;
+        entry.schema?.schema
     }
 
     /// A hash of the entry in `spec.versions` as it is written.
@@ -391,7 +427,7 @@ mod tests {
         let read =
             Arc::new(Definition::read(&stored(|_| {}), Revision(1), None).expect("a definition"));
         assert_eq!(read.storage_version(), "example.com/v1");
-        let served = read.served_now().expect("established");
+        let served = read.served_now(None).expect("established");
         let versions: Vec<_> = served.kinds.iter().map(|k| k.version.to_string()).collect();
         assert_eq!(versions, ["v1", "v1beta1"]);
         assert_eq!(
@@ -423,6 +459,6 @@ mod tests {
     fn nothing_is_served_before_names_are_accepted() {
         let fresh = stored(|d| d["status"] = json!({"conditions": null}));
         let fresh = Arc::new(Definition::read(&fresh, Revision(1), None).expect("a definition"));
-        assert!(fresh.served_now().is_none());
+        assert!(fresh.served_now(None).is_none());
     }
 }

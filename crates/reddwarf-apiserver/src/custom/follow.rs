@@ -15,15 +15,15 @@ pub async fn follow(registry: Arc<LiveRegistry>, store: Arc<dyn Store>) {
     let (group, plural) = DEFINITIONS;
     let definitions = Collection::new(group, plural);
     loop {
-        let view = store.view();
-        registry.refresh(&view);
-        let Ok(mut changes) = store.watch(&definitions, view.revision) else {
+        let from = store.view().revision;
+        registry.refresh(&*store);
+        let Ok(mut changes) = store.watch(&definitions, from) else {
             tokio::time::sleep(RETRY_PAUSE).await;
             continue;
         };
         loop {
             match changes.next().await {
-                Ok(_) => registry.refresh(&store.view()),
+                Ok(batch) => registry.take_in(batch),
                 Err(WatchClosed::TooSlow) => break,
                 Err(WatchClosed::Stopping) => return,
             }

@@ -1,8 +1,10 @@
 //! A custom kind in one served version.
 
 use super::defaulting;
-use super::definition::{Definition, Version};
+use super::definition::{Definition, Served, Version};
+use super::serving::Serving;
 use super::{metadata, prune};
+use crate::object::stored_version;
 use crate::registry::kind::{Generation, Hooks};
 use crate::registry::{Kind, Scope, StorageVersion, Subresource, Verbs};
 use reddwarf_core::Collection;
@@ -22,19 +24,38 @@ pub struct CustomKind {
     pub definition: Arc<Definition>,
     /// The version that this kind serves.
     pub version: Arc<Version>,
+    /// Until when it is served like this.
+    pub serving: Serving,
 }
 
-/// The entries of all served versions.
-pub(super) fn kinds(definition: &Arc<Definition>) -> Vec<Arc<Kind>> {
+/// The entries of all served versions, after `old` was served.
+pub(super) fn kinds(definition: &Arc<Definition>, old: Option<&Served>) -> Vec<Arc<Kind>> {
     let served = definition.versions.iter().filter(|version| version.served);
-    served.map(|version| Arc::new(entry(definition, version))).collect()
+    served.map(|version| Arc::new(entry(definition, version, old))).collect()
+}
+
+/// The serving that goes on with `version`, or a new one.
+fn serving(definition: &Definition, version: &Arc<Version>, old: Option<&Served>) -> Serving {
+    let old = old.filter(|old| is_served_as(definition, &old.definition));
+    let mut kinds = old.into_iter().flat_map(|old| &old.kinds).filter_map(|k| k.custom.as_ref());
+    let same = kinds.find(|custom| Arc::ptr_eq(&custom.version, version));
+    same.map(|custom| custom.serving.clone()).unwrap_or_default()
+}
+
+/// Whether what all versions have in common is served as it was.
+fn is_served_as(new: &Definition, old: &Definition) -> bool {
+    new.uid == old.uid
+        && new.names == old.names
+        && new.namespaced == old.namespaced
+        && new.preserve_unknown == old.preserve_unknown
+        && new.webhook == old.webhook
 }
 
 fn owned(text: &str) -> Cow<'static, str> {
     Cow::Owned(text.to_owned())
 }
 
-fn entry(definition: &Arc<Definition>, version: &Arc<Version>) -> Kind {
+fn entry(definition: &Arc<Definition>, version: &Arc<Version>, old: Option<&Served>) -> Kind {
     let names = &definition.names;
     let scope = if definition.namespaced { Scope::Namespaced } else { Scope::Cluster };
     let mut kind = Kind::new(scope, "", "", "", "");
@@ -73,8 +94,11 @@ fn entry(definition: &Arc<Definition>, version: &Arc<Version>) -> Kind {
             verbs: Verbs::GET_PATCH_UPDATE,
         });
     }
-    kind.custom =
-        Some(Arc::new(CustomKind { definition: definition.clone(), version: version.clone() }));
+    kind.custom = Some(Arc::new(CustomKind {
+        definition: definition.clone(),
+        version: version.clone(),
+        serving: serving(definition, version, old),
+    }));
     kind
 }
 
@@ -91,12 +115,18 @@ impl CustomKind {
         }
     }
 
-    /// Turns a stored object into what this version shows: pruned, and with the defaults of a
-    /// schema that may be newer than the object.
+    /// Turns a stored object into what this version shows, where no webhook is needed for that.
     pub fn show(&self, object: &mut Value) {
-        set_version(object, &self.api_version());
-        self.shape(object);
-        self.fill_defaults(object);
+        let (revived, own) = (self.revive(object), self.api_version());
+        if revived && object["apiVersion"] == *own {
+            return;
+        }
+        debug_assert!(self.definition.webhook.is_none(), "a webhook converts these objects");
+        set_version(object, &own);
+        self.shape(&self.version, object);
+        if !revived {
+            self.fill_defaults(object);
+        }
     }
 
     /// The way back.
@@ -104,9 +134,33 @@ impl CustomKind {
         set_version(object, &self.definition.storage_version());
     }
 
-    /// Takes out what the schema does not know, and nulls that it does not allow.
-    fn shape(&self, object: &mut Value) {
-        let schema = self.version.schema();
+    /// The object in this version, of which nothing but the name is another one.
+    pub fn rename(&self, object: &mut Value) {
+        set_version(object, &self.api_version());
+        self.shape(&self.version, object);
+        self.fill_defaults(object);
+    }
+
+    /// Brings a stored object into the form of its own version, whose schema may be newer than
+    /// it: pruned, and with defaults. Answers whether the definition still has that version.
+    pub fn revive(&self, object: &mut Value) -> bool {
+        let given = object["apiVersion"].as_str().unwrap_or_default();
+        let Some(version) = self.definition.version_of(given) else { return false };
+        self.shape(version, object);
+        if let Some(schema) = version.schema() {
+            defaulting::fill(object, schema);
+        }
+        true
+    }
+
+    /// Whether stored bytes are in a version in which objects are not stored any more.
+    pub fn is_outdated(&self, stored: &[u8]) -> bool {
+        stored_version(stored) != Some(&*self.definition.storage_version())
+    }
+
+    /// Takes out what the schema of `version` does not know, and nulls that it does not allow.
+    pub fn shape(&self, version: &Version, object: &mut Value) {
+        let schema = version.schema();
         if !self.definition.preserve_unknown {
             prune::prune(object, schema, &mut prune::Trail::default());
             defaulting::drop_nulls(object, schema);
@@ -125,13 +179,18 @@ impl CustomKind {
 
     /// The text of a selectable field of a stored object, `""` where it has none.
     pub fn selectable_value(&self, label: &str, bytes: &[u8]) -> String {
+        let mut object: Value = serde_json::from_slice(bytes).unwrap_or_default();
+        self.show(&mut object);
+        self.selected_value(label, &object)
+    }
+
+    /// The same for an object of this version.
+    pub fn selected_value(&self, label: &str, object: &Value) -> String {
         let mut fields = self.version.selectable.iter();
         let Some((_, path)) = fields.find(|(name, _)| &**name == label) else {
             return String::new();
         };
-        let mut object: Value = serde_json::from_slice(bytes).unwrap_or_default();
-        self.show(&mut object);
-        match path.first(&object) {
+        match path.first(object) {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(text)) => text.clone(),
             Some(other) => crate::patch::go_print::value(other),

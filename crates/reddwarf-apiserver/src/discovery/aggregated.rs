@@ -3,42 +3,43 @@
 use super::{kinds_of, versions_of};
 use crate::registry::{Document, Kind, Registry, Scope};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
 
-/// The `APIGroupDiscoveryList` (`apidiscovery.k8s.io/v2`) of `/api` (`core`) or of `/apis`.
+/// The `APIGroupDiscoveryList` (`apidiscovery.k8s.io/v2`) of `/api` (`core`) or of `/apis`, made
+/// once for a registry.
 ///
-/// The same document with another `apiVersion` is that of `v2beta1`.
-pub fn aggregated(registry: &Registry, core: bool) -> Value {
-    let groups = registry.groups().into_iter().filter(|name| name.is_empty() == core);
-    let items: Vec<Value> = groups.map(|name| group(registry, name)).collect();
-    json!({
-        "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2",
-        "metadata": {}, "items": items,
-    })
-}
-
-/// [`aggregated`] as it is written, made once for a registry.
-pub fn aggregated_document(registry: &Registry, core: bool) -> &Document {
+/// The same document with another `apiVersion` is that of `v2beta1`. It is put together from the
+/// texts of its groups, and those from the texts of their kinds: what a change of one kind costs
+/// is copying the others.
+pub fn aggregated(registry: &Registry, core: bool) -> &Arc<Document> {
     let documents = &registry.documents;
     let place = if core { &documents.core } else { &documents.groups };
     place.get_or_init(|| {
-        let text = aggregated(registry, core).to_string();
-        let hash = Sha256::digest(&text).iter().map(|byte| format!("{byte:02X}")).collect();
-        Document { bytes: text.into(), hash }
+        let groups = registry.groups().into_iter().filter(|name| name.is_empty() == core);
+        let items: Vec<&str> = groups.filter_map(|name| group(registry, name)).collect();
+        let head = r#"{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2""#;
+        let text = format!("{head},\"metadata\":{{}},\"items\":[{}]}}", items.join(","));
+        Arc::new(Document::new(text))
     })
 }
 
-fn group(registry: &Registry, name: &str) -> Value {
-    let versions: Vec<Value> = versions_of(registry, name)
-        .into_iter()
-        .map(|version| {
-            let kinds = kinds_of(registry, name, version);
-            let resources: Vec<Value> = kinds.into_iter().map(resource).collect();
-            json!({"version": version, "resources": resources, "freshness": "Current"})
-        })
-        .collect();
-    let metadata = if name.is_empty() { json!({}) } else { json!({"name": name}) };
-    json!({"metadata": metadata, "versions": versions})
+fn group<'r>(registry: &'r Registry, name: &str) -> Option<&'r str> {
+    let documents = registry.group_documents(name)?;
+    let text = documents.aggregated.get_or_init(|| {
+        let versions = versions_of(registry, name).into_iter();
+        let versions: Vec<String> = versions.map(|it| version(registry, name, it)).collect();
+        let metadata = if name.is_empty() { json!({}) } else { json!({"name": name}) };
+        format!("{{\"metadata\":{metadata},\"versions\":[{}]}}", versions.join(","))
+    });
+    Some(text)
+}
+
+fn version(registry: &Registry, group: &str, version: &str) -> String {
+    let kinds = kinds_of(registry, group, version).into_iter();
+    let resources = kinds.map(|kind| kind.discovered.get_or_init(|| resource(kind).to_string()));
+    let resources: Vec<&str> = resources.map(String::as_str).collect();
+    let (name, resources) = (Value::from(version), resources.join(","));
+    format!("{{\"version\":{name},\"resources\":[{resources}],\"freshness\":\"Current\"}}")
 }
 
 pub(crate) fn resource(kind: &Kind) -> Value {

@@ -2,13 +2,14 @@
 
 mod aggregated;
 
-pub use aggregated::{aggregated, aggregated_document};
+pub use aggregated::aggregated;
 
 use crate::custom::version_order;
-use crate::registry::{Kind, Registry, Subresource};
+use crate::registry::{Document, Kind, Registry, Subresource};
 use base64::Engine as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
 
 /// `/api`: the versions of the core group (`APIVersions`); `server` is this member's address.
 ///
@@ -20,15 +21,20 @@ pub fn api_versions(registry: &Registry, server: &str) -> Value {
     })
 }
 
-/// `/apis`: all groups (`APIGroupList`).
-pub fn groups(registry: &Registry) -> Value {
-    let groups: Vec<Value> = registry
-        .groups()
-        .into_iter()
-        .filter(|name| !name.is_empty())
-        .map(|name| group_entry(json!({}), registry, name))
-        .collect();
-    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+/// `/apis`: all groups (`APIGroupList`), made once for a registry.
+pub fn groups(registry: &Registry) -> &Arc<Document> {
+    registry.documents.group_list.get_or_init(|| {
+        let groups = registry.groups().into_iter().filter(|name| !name.is_empty());
+        let entries: Vec<&str> = groups.filter_map(|name| listed(registry, name)).collect();
+        let entries = entries.join(",");
+        let text = format!(r#"{{"kind":"APIGroupList","apiVersion":"v1","groups":[{entries}]}}"#);
+        Arc::new(Document::new(text))
+    })
+}
+
+fn listed<'r>(registry: &'r Registry, name: &str) -> Option<&'r str> {
+    let documents = registry.group_documents(name)?;
+    Some(documents.entry.get_or_init(|| group_entry(json!({}), registry, name).to_string()))
 }
 
 /// `/apis/{group}` (`APIGroup`).
@@ -187,6 +193,7 @@ mod tests {
         let autoscaling = group(&registry, "autoscaling").expect("served");
         assert_eq!(autoscaling["preferredVersion"]["version"], "v2");
         assert_eq!(group(&registry, ""), None);
-        assert_eq!(groups(&registry)["groups"][0]["name"], "apiregistration.k8s.io");
+        let list: Value = serde_json::from_slice(&groups(&registry).bytes).expect("JSON");
+        assert_eq!(list["groups"][0]["name"], "apiregistration.k8s.io");
     }
 }

@@ -2,12 +2,12 @@
 
 use super::accept::{Accept, Representation};
 use super::body::{ApiBody, CutShort};
-use super::gzip::compress;
+use super::gzip::{GZIP_BYTES_MIN, compress, pack, say_packed};
 use super::warning::warn;
 use super::yaml::to_yaml;
 use crate::errors::internal;
 use crate::list::{ListAnswer, Rendering, Syntax, WHOLE_BYTES_MAX};
-use crate::registry::Kind;
+use crate::registry::{Document, Kind};
 use crate::representation::{self, TableOptions};
 use bytes::Bytes;
 use futures::StreamExt;
@@ -27,10 +27,14 @@ use tokio::task::JoinError;
 pub enum Content {
     /// An object in its storage version, with its revision.
     Object(Arc<Kind>, Bytes),
+    /// An object in the version of its kind, where a webhook had to say how it looks there.
+    Shown(Arc<Kind>, Value),
     /// An object of another kind (a `Scale`, a review), or a discovery document.
     Value(Value),
     /// A JSON document that is written as it is.
     Json(Bytes),
+    /// The same, of a document that is kept and sent to many.
+    Kept(Arc<Document>),
     /// Bytes of another media type.
     Bytes(&'static str, Bytes),
     /// A list.
@@ -179,6 +183,16 @@ impl Form {
         if self.accept.yaml { YAML } else { JSON }
     }
 
+    /// The media type of a JSON document that goes out as it is; `None` where it is rewritten.
+    fn media_as_written(&self) -> Option<&'static str> {
+        match self.accept.representation {
+            _ if self.accept.yaml || self.pretty => None,
+            Representation::Full => Some(JSON),
+            Representation::Aggregated => Some(AGGREGATED),
+            _ => None,
+        }
+    }
+
     fn rendering(&self, list: ListAnswer) -> Rendering {
         Rendering::new(list, self.accept.representation, self.table, self.syntax())
     }
@@ -200,6 +214,13 @@ pub fn render(mut answer: Answer, form: Form) -> Response<ApiBody> {
         if seconds > 0 {
             answer.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
         }
+    }
+    if let (Content::Kept(document), Some(media)) = (&content, form.media_as_written())
+        && form.gzip
+        && document.bytes.len() >= GZIP_BYTES_MIN
+    {
+        let body = ApiBody::full(document.packed(pack));
+        return say_packed(written(answer, body, media, false));
     }
     let gzip = form.gzip && !matches!(content, Content::Watch(_));
     let (body, media) = body_of(content, form);
@@ -232,21 +253,16 @@ const YAML: &str = "application/yaml";
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 fn body_of(content: Content, form: Form) -> (ApiBody, &'static str) {
-    let as_is = form.accept == Accept::default() && !form.pretty;
     match content {
         Content::Text(text) => (ApiBody::full(text), TEXT),
         Content::Empty => (ApiBody::full(Bytes::new()), ""),
         Content::Bytes(media, bytes) => (ApiBody::full(bytes), media),
         Content::Watch(stream) => (ApiBody::stream(stream), JSON),
-        Content::Json(bytes) if as_is => (ApiBody::full(bytes), JSON),
-        Content::Json(bytes)
-            if form.accept.representation == Representation::Aggregated
-                && !form.accept.yaml
-                && !form.pretty =>
-        {
-            (ApiBody::full(bytes), AGGREGATED)
-        }
-        Content::Json(bytes) => document(&representation::parse(&bytes), form),
+        Content::Kept(document) => body_of(Content::Json(document.bytes.clone()), form),
+        Content::Json(bytes) => match form.media_as_written() {
+            Some(media) => (ApiBody::full(bytes), media),
+            None => document(&representation::parse(&bytes), form),
+        },
         Content::Status(status) => match serde_json::to_value(&*status) {
             Ok(value) => document(&value, form),
             Err(_) => (ApiBody::full("{}"), JSON),
@@ -258,15 +274,14 @@ fn body_of(content: Content, form: Form) -> (ApiBody, &'static str) {
             let found = aggregated && value["kind"] == "APIGroupDiscoveryList";
             (body, if found { AGGREGATED } else { media })
         }
+        Content::Object(kind, bytes) if form.is_stored(&kind) => (ApiBody::full(bytes), JSON),
         Content::Object(kind, bytes) => {
-            if form.is_stored(&kind) {
-                return (ApiBody::full(bytes), JSON);
-            }
             let object = representation::shown(&kind, &bytes);
-            document(
-                &representation::one(&kind, object, form.accept.representation, &form.table),
-                form,
-            )
+            body_of(Content::Shown(kind, object), form)
+        }
+        Content::Shown(kind, object) => {
+            let form_of = form.accept.representation;
+            document(&representation::one(&kind, object, form_of, &form.table), form)
         }
         Content::List(list) => {
             if form.is_stored(&list.kind) {

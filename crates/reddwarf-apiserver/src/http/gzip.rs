@@ -32,18 +32,31 @@ pub fn takes_gzip(headers: &HeaderMap) -> bool {
 
 /// Compresses an answer that is large enough; not for watches.
 pub fn compress(response: Response<ApiBody>) -> Response<ApiBody> {
-    let (mut parts, body) = response.into_parts();
+    let (parts, body) = response.into_parts();
     let large = body.known_bytes().is_none_or(|bytes| bytes >= GZIP_BYTES_MIN as u64);
     if !large {
         return Response::from_parts(parts, body);
     }
-    parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    parts.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
     let body = match body {
         ApiBody::Chunks(chunks) => ApiBody::Stream(whole(chunks).boxed()),
         ApiBody::Stream(chunks) => ApiBody::Stream(piecewise(chunks).boxed()),
     };
-    Response::from_parts(parts, body)
+    say_packed(Response::from_parts(parts, body))
+}
+
+/// An answer whose body is compressed, with the headers that say so.
+pub fn say_packed<B>(mut response: Response<B>) -> Response<B> {
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    response
+}
+
+/// Bytes that are compressed once for many answers.
+pub fn pack(bytes: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), LEVEL);
+    let packed = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    packed.expect("invariant: writing to memory does not fail").into()
 }
 
 /// All chunks compressed, on a thread on which no request waits.

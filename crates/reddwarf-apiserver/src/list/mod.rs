@@ -33,6 +33,8 @@ pub struct ListAnswer {
     pub next: Option<String>,
     /// Items after this page, where that is known.
     pub remaining: Option<u64>,
+    /// The items as the kind's version shows them, where a webhook had to say so.
+    pub converted: Option<Vec<Bytes>>,
 }
 
 impl ListAnswer {

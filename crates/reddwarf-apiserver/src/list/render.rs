@@ -117,7 +117,10 @@ impl Rendering {
 
     fn item(&self, out: &mut String) {
         let kind = &self.list.kind;
-        let object = representation::shown(kind, &self.list.items[self.at].bytes);
+        let object = match &self.list.converted {
+            Some(converted) => representation::parse(&converted[self.at]),
+            None => representation::shown(kind, &self.list.items[self.at].bytes),
+        };
         let value = match self.representation {
             Representation::Table(newest) => {
                 representation::row(kind, object, newest, &self.table, &self.context)
@@ -202,6 +205,7 @@ mod tests {
             revision: Revision(9),
             next: Some("t".into()),
             remaining: Some(2),
+            converted: None,
         }
     }
 

@@ -14,6 +14,7 @@ pub mod check;
 pub mod compare;
 pub mod conflict;
 pub mod contents;
+pub mod conversions;
 pub mod element;
 pub mod entries;
 pub mod entry;
@@ -27,6 +28,7 @@ pub mod remove;
 pub mod reset;
 pub mod scale;
 pub mod set;
+pub mod topology;
 pub mod tracker;
 pub mod typed;
 pub mod updater;
@@ -35,6 +37,8 @@ pub mod versions;
 #[cfg(test)]
 mod tests;
 
+pub use conversions::{Conversions, Wanted};
+pub use topology::KindTopology;
 pub use tracker::{Applied, ApplyError, Tracker};
 pub use updater::{NotApplied, Updater};
 pub use versions::Versions;

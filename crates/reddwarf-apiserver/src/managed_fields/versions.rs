@@ -1,5 +1,6 @@
 //! The versions of an object in which its managers wrote it.
 
+use super::conversions::Conversions;
 use super::typed::Type;
 use crate::registry::{Kind, Registry};
 use crate::schema::{self, Expected};
@@ -14,18 +15,25 @@ pub struct Versions<'r> {
     ty: Type<'r>,
     /// Absent for what has one version only, such as a `Scale`.
     served: Option<(&'r Registry, &'r Kind)>,
+    /// What a webhook converted; absent where conversion is a matter of code.
+    conversions: Option<&'r Conversions<'r>>,
 }
 
 impl<'r> Versions<'r> {
     /// The versions in which `kind` is served; `api_version` is the one of `kind`.
     pub fn of_kind(registry: &'r Registry, kind: &'r Kind, api_version: &'r str) -> Self {
         let ty = type_of(Expected::of(kind));
-        Versions { api_version, ty, served: Some((registry, kind)) }
+        Versions { api_version, ty, served: Some((registry, kind)), conversions: None }
+    }
+
+    /// The same where a webhook converts.
+    pub fn converted_by(self, conversions: Option<&'r Conversions<'r>>) -> Self {
+        Versions { conversions, ..self }
     }
 
     /// A form that has one version.
     pub fn of_form(form: Expected<'r>, api_version: &'r str) -> Self {
-        Versions { api_version, ty: type_of(form), served: None }
+        Versions { api_version, ty: type_of(form), served: None, conversions: None }
     }
 
     /// The version of the request.
@@ -41,15 +49,24 @@ impl<'r> Versions<'r> {
         }
     }
 
-    /// The object in another version; `None` when that is not served any more.
+    /// The object in another version; `None` when that is not served any more, or is still to be
+    /// converted.
     pub fn convert(&self, object: &Value, from: &str, to: &str) -> Option<Value> {
         if from == to {
             return Some(object.clone());
         }
-        let (from, to) = (self.kind(from)?, self.kind(to)?);
+        let (old, new) = (self.kind(from)?, self.kind(to)?);
+        if let Some(conversions) = self.conversions {
+            return conversions.get(object, from, to);
+        }
         let mut object = object.clone();
-        from.store(&mut object);
-        to.show(&mut object);
+        match &new.custom {
+            Some(custom) => custom.rename(&mut object),
+            None => {
+                old.store(&mut object);
+                new.show(&mut object);
+            }
+        }
         Some(object)
     }
 
@@ -62,7 +79,7 @@ impl<'r> Versions<'r> {
 }
 
 /// The type of a kind's objects; one without schema is merged by what its values are.
-fn type_of(form: Expected<'_>) -> Type<'_> {
+pub(super) fn type_of(form: Expected<'_>) -> Type<'_> {
     if let Some(kind) = form.custom {
         return match kind.version.schema() {
             Some(schema) => Type::custom(schema),

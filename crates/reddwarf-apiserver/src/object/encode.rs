@@ -88,6 +88,19 @@ fn put<T: Serialize + ?Sized>(out: &mut BytesMut, value: &T) {
         .expect("invariant: a JSON value with text keys serializes into memory");
 }
 
+/// The version of encoded bytes, which begin `{"kind":"…","apiVersion":"…"`.
+pub fn stored_version(bytes: &[u8]) -> Option<&str> {
+    let (_, rest) = before_quote(bytes.strip_prefix(b"{\"kind\":\"")?)?;
+    let (version, _) = before_quote(rest.strip_prefix(b",\"apiVersion\":\"")?)?;
+    std::str::from_utf8(version).ok()
+}
+
+/// What stands before the next quote, and what behind it.
+fn before_quote(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == b'"')?;
+    Some((&bytes[..end], &bytes[end + 1..]))
+}
+
 /// The parsed index of an object of `kind` (in the version of `kind`).
 pub fn index(kind: &Kind, object: &Value) -> ObjectIndex {
     let mut labels: Vec<(Box<str>, Box<str>)> = object
@@ -119,14 +132,24 @@ pub fn index(kind: &Kind, object: &Value) -> ObjectIndex {
 /// The change that stores an object at `key`, and its encoded form.
 pub fn to_change(kind: &Kind, key: ObjectKey, object: &Value) -> (Change, Encoded) {
     let index = index(kind, object);
-    let encoded = match kind.converts() {
-        false => encode(&kind.storage.api_version, &kind.kind, object),
+    match kind.converts() {
+        false => put_stored(kind, key, index, object),
         true => {
             let mut stored = object.clone();
             kind.store(&mut stored);
-            encode(&kind.storage.api_version, &kind.kind, &stored)
+            put_stored(kind, key, index, &stored)
         }
-    };
+    }
+}
+
+/// The same for an object that is in its storage version already, by its index.
+pub fn put_stored(
+    kind: &Kind,
+    key: ObjectKey,
+    index: ObjectIndex,
+    stored: &Value,
+) -> (Change, Encoded) {
+    let encoded = encode(&kind.storage.api_version, &kind.kind, stored);
     let secret = kind.group.is_empty() && kind.plural == "secrets";
     let change = Change::Put {
         key,
@@ -167,5 +190,13 @@ mod tests {
         );
         assert!(text[..encoded.version_offset as usize].ends_with(r#""resourceVersion":""#));
         assert!(list_item("v1", "ConfigMap", &encoded.bytes).starts_with(br#""metadata":{"#));
+    }
+
+    #[test]
+    fn the_version_stands_at_the_beginning() {
+        let encoded = encode("g/v1", "Widget", &json!({"spec": {}}));
+        assert_eq!(stored_version(&encoded.bytes), Some("g/v1"));
+        assert_eq!(stored_version(br#"{"metadata":{}}"#), None);
+        assert_eq!(stored_version(b""), None);
     }
 }

@@ -15,7 +15,7 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 /// Raised when the documents change while the kinds do not: clients keep documents by hash.
-const GENERATION: &str = "2";
+const GENERATION: &str = "3";
 /// Compressed documents that are kept, in bytes.
 const KEPT_BYTES_MAX: usize = 64 << 20;
 
@@ -38,20 +38,40 @@ pub(super) struct Of {
     pub version: String,
 }
 
+/// The names of the documents that are of no group.
+const OF_NO_GROUP: [&str; 3] = ["api", "apis", "version"];
+
 /// The names of all documents of version 3.
 pub(super) fn names(registry: &Registry) -> BTreeMap<String, Option<Of>> {
-    let mut names: BTreeMap<String, Option<Of>> =
-        ["api", "apis", "version"].map(|name| (name.to_owned(), None)).into();
-    for kind in registry.kinds() {
-        let name = paths::root(&kind.group, &kind.version)[1..].to_owned();
-        let (group, version) = (kind.group.to_string(), kind.version.to_string());
-        names.insert(name, Some(Of { group, version }));
-        if !kind.group.is_empty() && kind.custom.is_none() {
-            let of = Of { group: kind.group.to_string(), version: String::new() };
-            names.insert(format!("apis/{}", kind.group), Some(of));
+    let of_groups = registry.groups().into_iter().flat_map(|group| names_of(registry, group));
+    let of_none = OF_NO_GROUP.map(|name| (name.to_owned(), None)).into_iter();
+    of_none.chain(of_groups.map(|(name, of)| (name, Some(of)))).collect()
+}
+
+fn names_of(registry: &Registry, group: &str) -> BTreeMap<String, Of> {
+    let of = |version: &str| Of { group: group.to_owned(), version: version.to_owned() };
+    let mut names = BTreeMap::new();
+    for kind in registry.kinds_of_group(group) {
+        let name = paths::root(group, &kind.version)[1..].to_owned();
+        names.insert(name, of(&kind.version));
+        if !group.is_empty() && kind.custom.is_none() {
+            names.insert(format!("apis/{group}"), of(""));
         }
     }
     names
+}
+
+/// The hashes of a group's documents by their names, made once for its kinds.
+fn hashes_of<'r>(registry: &'r Registry, group: &str) -> Option<&'r BTreeMap<String, String>> {
+    let documents = registry.group_documents(group)?;
+    let hashes = documents.openapi.get_or_init(|| {
+        let hash = |(name, of): (String, Of)| {
+            let document = Document::V3 { name: name.clone(), of: Some(of) };
+            (name, document.own_hash(registry))
+        };
+        names_of(registry, group).into_iter().map(hash).collect()
+    });
+    Some(hashes)
 }
 
 impl Document {
@@ -93,7 +113,11 @@ impl Document {
                 registry.documents.openapi_v2.get_or_init(|| self.own_hash(registry)).clone()
             }
             Document::Index => index(registry).hash.clone(),
-            Document::V3 { .. } => self.own_hash(registry),
+            Document::V3 { name, of } => {
+                let hashes = of.as_ref().and_then(|of| hashes_of(registry, &of.group));
+                let hash = hashes.and_then(|hashes| hashes.get(name)).cloned();
+                hash.unwrap_or_else(|| self.own_hash(registry))
+            }
         }
     }
 
@@ -125,6 +149,7 @@ impl Document {
                     .filter(|kind| of.version.is_empty() || of.version == kind.version)
                     .for_each(|of| kind(of));
             }
+            Document::V3 { of: None, .. } => {}
             _ => registry.kinds().for_each(|of| kind(of)),
         }
         to_hex(hash)
@@ -178,20 +203,22 @@ fn decompress(compressed: &[u8]) -> Option<Bytes> {
 }
 
 /// The index of the documents of version 3.
-fn index(registry: &Registry) -> &Kept {
+pub(super) fn index(registry: &Registry) -> &Arc<Kept> {
     registry.documents.openapi_index.get_or_init(|| {
-        let paths: Map<String, Value> = names(registry)
-            .into_iter()
-            .map(|(name, of)| {
-                let document = Document::V3 { name, of };
-                let (name, hash) = (document.name(), document.hash(registry));
-                let url = format!("/openapi/v3/{name}?hash={hash}");
-                (name.to_owned(), json!({"serverRelativeURL": url}))
-            })
-            .collect();
-        let bytes = to_bytes(&json!({"paths": paths}));
-        let mut hash = Sha256::new();
-        hash.update(&bytes);
-        Kept { hash: to_hex(hash), bytes }
+        let of_none = OF_NO_GROUP.map(|name| {
+            let document = Document::V3 { name: name.to_owned(), of: None };
+            (name.to_owned(), document.own_hash(registry))
+        });
+        let groups = registry.groups().into_iter();
+        let of_groups = groups.filter_map(|group| hashes_of(registry, group)).flatten();
+        let mut all: BTreeMap<&str, &str> =
+            of_groups.map(|(name, hash)| (name.as_str(), hash.as_str())).collect();
+        all.extend(of_none.iter().map(|(name, hash)| (name.as_str(), hash.as_str())));
+        let url = |(name, hash): (&str, &str)| {
+            let url = format!("/openapi/v3/{name}?hash={hash}");
+            (name.to_owned(), json!({"serverRelativeURL": url}))
+        };
+        let paths: Map<String, Value> = all.into_iter().map(url).collect();
+        Arc::new(Kept::new(json!({"paths": paths}).to_string()))
     })
 }

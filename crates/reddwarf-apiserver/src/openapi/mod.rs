@@ -12,7 +12,7 @@ mod schemas;
 #[cfg(test)]
 mod tests;
 
-use crate::registry::{Kind, Registry};
+use crate::registry::{self, Kind, Registry};
 use crate::schema;
 use bytes::Bytes;
 use descriptions::Descriptions;
@@ -20,6 +20,9 @@ use document::Document;
 use paths::Paths;
 use schemas::Schemas;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+pub use protobuf::MEDIA_TYPE as PROTOBUF;
 
 /// The server's version as the documents name it.
 const VERSION: &str = "v1.36.2";
@@ -41,16 +44,27 @@ impl Dialect {
 }
 
 /// An answer to a request under `/openapi`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Answer {
     /// 200, 301, 304, 404 or 406.
     pub status: u16,
-    /// Media type of the body.
-    pub content_type: &'static str,
     /// Other headers.
     pub headers: Vec<(&'static str, String)>,
-    /// The document; empty unless the status is 200.
-    pub body: Bytes,
+    /// The document; none unless the status is 200.
+    pub body: Body,
+}
+
+/// A document as it is answered.
+#[derive(Clone)]
+pub enum Body {
+    /// No document.
+    None,
+    /// The index, which is kept as long as the kinds stay the same.
+    Kept(Arc<registry::Document>),
+    /// Another document.
+    Json(Bytes),
+    /// A document in the media type [`PROTOBUF`].
+    Protobuf(Bytes),
 }
 
 /// Answers a GET of `path` under `/openapi`; `None` for a path that is not served here.
@@ -70,12 +84,7 @@ pub fn respond(
         "v3" => Document::Index,
         other => Document::v3(registry, other.strip_prefix("v3/")?)?,
     };
-    let empty = |status, headers| Answer {
-        status,
-        content_type: "application/json",
-        headers,
-        body: Bytes::new(),
-    };
+    let empty = |status, headers| Answer { status, headers, body: Body::None };
     let as_protobuf = matches!(document, Document::V2) && protobuf::is_asked_for(accept);
     if !as_protobuf && !takes_json(accept) {
         return Some(empty(406, Vec::new()));
@@ -95,15 +104,16 @@ pub fn respond(
     if if_none_match.is_some_and(|tags| tags.contains(&present)) {
         return Some(empty(304, headers));
     }
-    let json = document.bytes(registry);
-    let (content_type, body) = match as_protobuf {
-        true => {
+    let body = match &document {
+        Document::Index => Body::Kept(document::index(registry).clone()),
+        document if as_protobuf => {
+            let json = document.bytes(registry);
             let json = serde_json::from_slice(&json).expect("invariant: it was just written");
-            (protobuf::MEDIA_TYPE, protobuf::document(&json).into())
+            Body::Protobuf(protobuf::document(&json).into())
         }
-        false => ("application/json", json),
+        document => Body::Json(document.bytes(registry)),
     };
-    Some(Answer { status: 200, content_type, headers, body })
+    Some(Answer { status: 200, headers, body })
 }
 
 /// Whether an `Accept` header takes JSON; of version 3 no protobuf documents are made.

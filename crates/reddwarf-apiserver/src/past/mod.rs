@@ -151,7 +151,7 @@ async fn registry(
     let (group, plural) = DEFINITIONS;
     let definitions = collection(server, &Collection::new(group, plural), None, revision).await?;
     let registry = Arc::new(LiveRegistry::builtin());
-    registry.refresh(&definitions);
+    registry.refresh(&PastStore { view: definitions, present: server.store().clone() });
     let mut registries = past.registries.lock();
     if registries.len() == REGISTRIES_MAX {
         registries.pop_front();

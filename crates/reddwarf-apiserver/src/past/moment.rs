@@ -97,9 +97,7 @@ mod tests {
 
     #[test]
     fn what_names_no_moment() {
-        for text in
-            ["", "abc", "yesterday", "99999999999999999999", "-", "-5", "-d", "--5m", "-1d-5m"]
-        {
+        for text in ["", "abc", "yesterday", "-", "-5", "-d", "--5m", "-1d-5m"] {
             assert!(Moment::parse(text).is_err(), "{text}");
         }
         assert!(Moment::parse("1969-12-31T23:59:59Z").is_err());

@@ -164,7 +164,14 @@ impl Patch {
                         "strategic merge patch format is not supported",
                     ))
                 })?;
+                let named = ["kind", "apiVersion"].map(|name| (name, object.get(name).cloned()));
                 object = strategic::apply(graph, ty, object, patch.clone())?;
+                // Upstream decodes the result as the type that it was, whatever it calls itself.
+                for (name, value) in named {
+                    if let Some(value) = value {
+                        object[name] = value;
+                    }
+                }
             }
         }
         Ok(object)

@@ -270,3 +270,15 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_strategic_patch_makes_nothing_of_another_kind() {
+    let current = json!({"kind": "PodTemplate", "apiVersion": "v1", "metadata": {"name": "t"}});
+    let patch = json!({"kind": "Pod", "apiVersion": "v2", "metadata": {"labels": {"a": "b"}}});
+    let patched = smp(current, patch).expect("patched");
+    assert_eq!(
+        patched,
+        json!({"kind": "PodTemplate", "apiVersion": "v1",
+            "metadata": {"name": "t", "labels": {"a": "b"}}})
+    );
+}

@@ -43,6 +43,8 @@ pub struct Kind {
     pub hooks: Hooks,
     /// What a definition says of a custom kind; `None` for a built-in one.
     pub custom: Option<Arc<CustomKind>>,
+    /// Its item in aggregated discovery, as it is written.
+    pub(crate) discovered: OnceLock<String>,
     empty: OnceLock<Value>,
 }
 
@@ -333,6 +335,7 @@ impl Kind {
             strategy: Strategy::default(),
             hooks: Hooks::NONE,
             custom: None,
+            discovered: OnceLock::new(),
             empty: OnceLock::new(),
         }
     }
@@ -402,6 +405,11 @@ impl Kind {
             Some((group, version)) => group != self.group || version != self.version,
             None => false,
         }
+    }
+
+    /// Whether objects are stored in another version of a custom kind.
+    pub fn is_converted(&self) -> bool {
+        self.custom.as_ref().is_some_and(|custom| !custom.version.storage)
     }
 
     /// Group and plural, as messages name the resource.

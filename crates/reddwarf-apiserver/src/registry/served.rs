@@ -24,7 +24,7 @@ mod tests {
     #[test]
     fn kinds_are_told_with_their_paths() {
         let served = LiveRegistry::builtin().served();
-        let find = |kind: &str| served.iter().find(|k| &*k.kind == kind).expect("served");
+        let find = |kind: &str| served.kinds().find(|k| &*k.kind == kind).expect("served");
         let set = find("ReplicaSet");
         assert!(set.namespaced && set.deletable && set.scalable);
         let key = ObjectKey::new("apps", "replicasets", "shop", "web");
@@ -32,6 +32,6 @@ mod tests {
         let node = find("Node");
         assert!(!node.namespaced && !node.scalable);
         assert_eq!(node.path(&node.key("shop", "n")), "/api/v1/nodes/n");
-        assert!(served.iter().all(|k| &*k.kind != "Binding"), "nothing is stored of it");
+        assert!(served.kinds().all(|k| &*k.kind != "Binding"), "nothing is stored of it");
     }
 }

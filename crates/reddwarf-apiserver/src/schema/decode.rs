@@ -81,6 +81,9 @@ pub(crate) fn normalize_value(
     validation: FieldValidation,
 ) -> Result<Decoded, String> {
     if let Some(kind) = expected.custom {
+        if let Some(message) = custom::decode::untyped(&object) {
+            return Err(message);
+        }
         let shaped = custom::decode::shape(kind, object, validation)?;
         return shaped_as(shaped, validation, |strict| strict);
     }

@@ -11,7 +11,6 @@ mod store;
 
 pub(crate) use overlay::{Overlay, Staged, holds};
 
-use crate::registry::LiveRegistry;
 use crate::server::ApiServer;
 use parking_lot::{Mutex, MutexGuard};
 use reddwarf_core::ReadError;
@@ -33,12 +32,11 @@ impl Staging {
     pub(crate) async fn begin(server: &ApiServer) -> Result<Staging, ReadError> {
         let present = server.store();
         // Before the state is taken, for definitions only go forward.
-        let registry: LiveRegistry = server.config().registry.fork();
+        let registry = server.config().registry.fork();
         present.read_barrier().await?;
-        let base = present.view();
-        registry.refresh(&base);
-        let overlay = Arc::new(Mutex::new(Overlay::new(base)));
+        let overlay = Arc::new(Mutex::new(Overlay::new(present.view())));
         let store = StagedStore { overlay: overlay.clone(), present: present.clone() };
+        registry.refresh(&store);
         let server = server.over(Arc::new(store), Arc::new(registry));
         Ok(Staging { server, overlay })
     }

@@ -68,9 +68,9 @@ impl Configuration {
     ///
     /// # Errors
     /// 400, 409 or 500.
-    pub fn apply(&self, x: &Exchange<'_>, old: Option<&Value>) -> Result<Made, Box<Status>> {
+    pub async fn apply(&self, x: &Exchange<'_>, old: Option<&Value>) -> Result<Made, Box<Status>> {
         let configuration = self.value()?;
-        let Applied { object, managed } = ownership::applied(x, old, configuration)?;
+        let Applied { object, managed } = ownership::applied(x, old, configuration).await?;
         let mut object = match (object, old) {
             (Some(object), _) => {
                 let mut object = decoded(Expected::of(x.kind), object, configuration)?;

@@ -8,11 +8,10 @@ use crate::allocation;
 use crate::errors::{already_exists, bad_request, invalid_object, unclassified};
 use crate::http::Answer;
 use crate::http::answer::Content;
-use crate::object::{meta, meta_mut, name, set_meta, terminating, to_change};
+use crate::object::{meta, meta_mut, name, set_meta, terminating};
 use crate::options::WriteOptions;
 use crate::representation::parse;
 use crate::validation;
-use bytes::Bytes;
 use http::StatusCode;
 use rand::Rng;
 use reddwarf_core::object::splice_revision;
@@ -47,7 +46,7 @@ pub async fn create(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     for field in NOT_SENT {
         meta_mut(&mut decoded.object).shift_remove(field);
     }
-    let managed = decoded.as_sent(|object| ownership::updated(x, None, object));
+    let managed = ownership::updated(x, None, &mut decoded).await?;
     let mut answer = store_new(x, decoded.object, managed, options).await?;
     answer.warnings.splice(0..0, decoded.warnings);
     Ok(answer)
@@ -147,11 +146,12 @@ async fn attempt(
         return Err(already_exists(kind, &name, terminating).into());
     }
     if dry_run {
-        let answer = Answer::ok(Content::Object(kind.clone(), unversioned(x, object)));
+        let bytes = x.unversioned(object).await?;
+        let answer = Answer::ok(Content::Object(kind.clone(), bytes));
         return Ok(answer.code(StatusCode::CREATED).warn(warnings));
     }
     preconditions.push(still_absent(&key));
-    let (change, encoded) = to_change(kind, key, &object);
+    let (change, encoded) = x.to_change(key, &object).await?;
     let mut changes = vec![change];
     x.extend(extra, &mut preconditions, &mut changes);
     let first = x.propose(preconditions, changes).await?.first;
@@ -187,12 +187,6 @@ fn asked_by(x: &Exchange<'_>, request: &mut Value) {
             None => drop(spec.shift_remove(field)),
         }
     }
-}
-
-/// The stored form of an object as it would be, without a version.
-pub fn unversioned(x: &Exchange<'_>, mut object: Value) -> Bytes {
-    x.kind.store(&mut object);
-    object.to_string().into()
 }
 
 fn generate(prefix: &str) -> String {

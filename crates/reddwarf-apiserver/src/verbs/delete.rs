@@ -2,16 +2,14 @@
 
 use super::Exchange;
 use super::attempt::{Attempts, Failure};
-use super::create::unversioned;
 use super::exchange::still_at;
 use super::removal::{Fate, decide, remove, returns_deleted};
 use crate::admission::Operation;
 use crate::errors::{bad_request, delete_conflict, not_found};
 use crate::http::Answer;
 use crate::http::answer::Content;
-use crate::object::{meta, to_change, uid};
+use crate::object::{meta, uid};
 use crate::options::DeleteOptions;
-use crate::representation::shown;
 use crate::request::FieldValidation;
 use crate::schema::{Expected, decode_as};
 use bytes::Bytes;
@@ -112,7 +110,7 @@ async fn attempt(
     view: &View,
     also: Vec<(Precondition, Change)>,
 ) -> Result<Answer, Failure> {
-    let old = shown(x.kind, &stored.bytes);
+    let old = x.shown(&stored.bytes).await?;
     check_preconditions(x, stored, &old, options)?;
     let name = stored.key.name();
     {
@@ -124,13 +122,14 @@ async fn attempt(
     }
     match decide(x.kind, &old, options) {
         Fate::Unchanged => Ok(shows(x, stored.bytes.clone())),
-        Fate::Marked(object) if options.dry_run => Ok(shows(x, unversioned(x, object))),
+        Fate::Marked(object) if options.dry_run => Ok(shows(x, x.unversioned(object).await?)),
         Fate::Marked(object) => {
             let bytes = store(x, stored, &object, also).await?;
             Ok(shows(x, bytes))
         }
         Fate::Removed(last) if options.dry_run => {
-            Ok(removed(x, stored, unversioned(x, last.unwrap_or(old))))
+            let bytes = x.unversioned(last.unwrap_or(old)).await?;
+            Ok(removed(x, stored, bytes))
         }
         Fate::Removed(None) => {
             let revision = remove(x, stored, view, also).await?;
@@ -157,7 +156,7 @@ async fn store(
     object: &Value,
     also: Vec<(Precondition, Change)>,
 ) -> Result<Bytes, Failure> {
-    let (change, encoded) = to_change(x.kind, stored.key.clone(), object);
+    let (change, encoded) = x.to_change(stored.key.clone(), object).await?;
     let mut preconditions = vec![still_at(&stored.key, stored.revision)];
     let mut changes = vec![change];
     for (precondition, change) in also {

@@ -1,13 +1,14 @@
 //! Lists.
 
 use super::Exchange;
+use super::conversion::page_of_shown;
 use super::read::{FUTURE_WAIT, ReadPlan, not_older};
 use crate::errors::{bad_request, continue_too_old, read_error};
 use crate::http::Answer;
 use crate::http::answer::Content;
 use crate::list::{ListAnswer, ReadOptions, Token};
 use crate::selection::Selection;
-use reddwarf_core::{ObjectKey, ReadError, Revision, Status, View};
+use reddwarf_core::{ObjectKey, ReadError, Revision, Status, StoredObject, View};
 
 /// GET of a collection.
 pub async fn list(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
@@ -28,7 +29,7 @@ pub async fn page(
 ) -> Result<ListAnswer, Box<Status>> {
     let Some(token) = options.token.as_deref().map(Token::decode).transpose()? else {
         let view = view_of(x, options).await?;
-        return Ok(take(x, &view, options, selection, None));
+        return take(x, &view, options, selection, None).await;
     };
     if options.revision.is_some_and(|r| r != Revision::ZERO) {
         return Err(bad_request("specifying resource version is not allowed when using continue"));
@@ -36,10 +37,10 @@ pub async fn page(
     let after = Some(key_after(x, &token.after));
     let Some(revision) = token.revision else {
         let view = not_older(x, None).await?;
-        return Ok(take(x, &view, options, selection, after));
+        return take(x, &view, options, selection, after).await;
     };
     match exact(x, Revision(revision)).await {
-        Ok(view) => Ok(take(x, &view, options, selection, after)),
+        Ok(view) => take(x, &view, options, selection, after).await,
         Err(ReadError::Gone { .. }) => {
             let fresh = Token { revision: None, after: token.after };
             Err(continue_too_old(fresh.encode()))
@@ -82,7 +83,37 @@ fn name_within(x: &Exchange<'_>, key: &ObjectKey) -> String {
     }
 }
 
-fn take(
+async fn take(
+    x: &Exchange<'_>,
+    view: &View,
+    options: &ReadOptions,
+    selection: &Selection,
+    after: Option<ObjectKey>,
+) -> Result<ListAnswer, Box<Status>> {
+    match x.converter().filter(|_| selection.looks_inside()) {
+        None => Ok(take_stored(x, view, options, selection, after)),
+        Some(converter) => {
+            let place = (after, options.limit.unwrap_or(usize::MAX));
+            let page = page_of_shown(x, &converter, view, selection, place).await?;
+            let next = page.items.last().filter(|_| page.more).map(|o| token_after(x, view, o));
+            Ok(ListAnswer {
+                kind: x.kind.clone(),
+                items: page.items,
+                revision: view.revision,
+                next,
+                remaining: None,
+                converted: Some(page.converted),
+            })
+        }
+    }
+}
+
+/// The token of the page behind `last`.
+fn token_after(x: &Exchange<'_>, view: &View, last: &StoredObject) -> String {
+    Token { revision: Some(view.revision.0), after: name_within(x, &last.key) }.encode()
+}
+
+fn take_stored(
     x: &Exchange<'_>,
     view: &View,
     options: &ReadOptions,
@@ -96,10 +127,14 @@ fn take(
     let items: Vec<_> =
         matching.by_ref().take(options.limit.unwrap_or(usize::MAX)).cloned().collect();
     let more = matching.next().is_some();
-    let next = items.last().filter(|_| more).map(|object| {
-        let after = name_within(x, &object.key);
-        Token { revision: Some(view.revision.0), after }.encode()
-    });
+    let next = items.last().filter(|_| more).map(|object| token_after(x, view, object));
     let remaining = (more && selection.is_everything()).then(|| 1 + matching.count() as u64);
-    ListAnswer { kind: x.kind.clone(), items, revision: view.revision, next, remaining }
+    ListAnswer {
+        kind: x.kind.clone(),
+        items,
+        revision: view.revision,
+        next,
+        remaining,
+        converted: None,
+    }
 }

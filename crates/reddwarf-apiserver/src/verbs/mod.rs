@@ -3,6 +3,7 @@
 mod apply;
 mod attempt;
 mod connect;
+mod conversion;
 mod create;
 mod delete;
 mod delete_collection;

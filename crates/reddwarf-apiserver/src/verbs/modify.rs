@@ -2,12 +2,13 @@
 
 use super::apply::Configuration;
 use super::attempt::{Attempts, Failure};
-use super::create::{namespace_of_path, store_new, unversioned};
+use super::create::{namespace_of_path, store_new};
 use super::exchange::still_at;
 use super::removal::remove;
 use super::{Exchange, ownership};
 use crate::admission::Operation;
 use crate::allocation;
+use crate::custom;
 use crate::errors::{
     MODIFIED, bad_request, conflict, invalid_object, invalid_options, not_found,
     unknown_custom_patch, unknown_patch, version_required,
@@ -15,12 +16,10 @@ use crate::errors::{
 use crate::http::Answer;
 use crate::http::answer::Content;
 use crate::object::{
-    deletion_grace_seconds, finalizers, generation, meta, name, set_meta, terminating, to_change,
-    uid,
+    deletion_grace_seconds, finalizers, generation, meta, name, set_meta, terminating, uid,
 };
 use crate::options::{WriteOptions, body_version};
 use crate::patch::{self, PatchType};
-use crate::representation::shown;
 use crate::schema::{Decoded, Expected};
 use crate::subresource;
 use crate::validation::{self, FieldError, FieldPath};
@@ -178,11 +177,11 @@ async fn create_missing(
             if !uid(&new.object).is_empty() {
                 return Err(conflict(x.kind, x.name(), &uid_mismatch(x, uid(&new.object), "")));
             }
-            let managed = new.as_sent(|object| ownership::updated(x, None, object));
+            let managed = ownership::updated(x, None, &mut new).await?;
             store_new(x, new.object, managed, options).await
         }
         Change::Apply(configuration) if x.subresource().is_empty() => {
-            let made = configuration.apply(x, None)?;
+            let made = configuration.apply(x, None).await?;
             let warnings = configuration.warnings()?;
             let mut answer = store_new(x, made.object, made.managed, options).await?;
             answer.warnings.splice(0..0, warnings);
@@ -201,9 +200,11 @@ async fn attempt(
     stored: &Arc<StoredObject>,
 ) -> Result<Option<Answer>, Failure> {
     let kind = x.kind;
-    let old = shown(kind, &stored.bytes);
-    let Computed { object: mut new, managed, mut warnings } = computed(x, change, options, &old)?;
+    let old = x.shown(&stored.bytes).await?;
+    let Computed { object: mut new, managed, mut warnings } =
+        computed(x, change, options, &old).await?;
     check_identity(x, change, &mut new, &old)?;
+    check_type(x, &new)?;
     keep_server_owned(&mut new, &old);
     set_meta(&mut new, "managedFields", managed);
     let dry_run = options.dry_run;
@@ -222,7 +223,9 @@ async fn attempt(
         prepare(x, &mut new, &old);
         allocation::on_update(kind, &mut new, &old, view)?
     };
-    let unchanged = ownership::is_unchanged(&mut new, &old);
+    // Whatever is written moves to the storage version of today.
+    let outdated = kind.custom.as_ref().is_some_and(|custom| custom.is_outdated(&stored.bytes));
+    let unchanged = ownership::is_unchanged(&mut new, &old) && !outdated;
     let errors = match x.subresource() {
         "status" => validation::update_status(kind, &new, &old),
         "approval" => validation::update_approval(kind, &new, &old),
@@ -243,42 +246,43 @@ async fn attempt(
         x.server.chain().validate(&attributes).await?;
     }
     if dry_run {
-        return Ok(Some(answer(x, unversioned(x, new))?.warn(warnings)));
+        let bytes = x.unversioned(new).await?;
+        return Ok(Some(answer(x, bytes).await?.warn(warnings)));
     }
     if released(x, &new, &old) {
+        let encoded = x.to_change(stored.key.clone(), &new).await?.1;
         remove(x, stored, view, Vec::new()).await?;
-        let encoded = to_change(kind, stored.key.clone(), &new).1;
         let at = encoded.version_offset as usize;
         let bytes = splice_revision(&encoded.bytes, at, 0, stored.revision);
-        return Ok(Some(answer(x, bytes)?.warn(warnings)));
+        return Ok(Some(answer(x, bytes).await?.warn(warnings)));
     }
     if unchanged && extra.changes.is_empty() {
         return match x.subresource() {
             "" | "status" if warnings.is_empty() => Ok(None),
-            _ => Ok(Some(answer(x, stored.bytes.clone())?.warn(warnings))),
+            _ => Ok(Some(answer(x, stored.bytes.clone()).await?.warn(warnings))),
         };
     }
     preconditions.push(still_at(&stored.key, stored.revision));
-    let (put, encoded) = to_change(kind, stored.key.clone(), &new);
+    let (put, encoded) = x.to_change(stored.key.clone(), &new).await?;
     let mut changes = vec![put];
     x.extend(extra, &mut preconditions, &mut changes);
     let first = x.propose(preconditions, changes).await?.first;
     let bytes = splice_revision(&encoded.bytes, encoded.version_offset as usize, 0, first);
-    Ok(Some(answer(x, bytes)?.warn(warnings)))
+    Ok(Some(answer(x, bytes).await?.warn(warnings)))
 }
 
 /// The answer that shows the object as the path's subresource does.
-fn answer(x: &Exchange<'_>, stored: bytes::Bytes) -> Result<Answer, Box<Status>> {
+async fn answer(x: &Exchange<'_>, stored: bytes::Bytes) -> Result<Answer, Box<Status>> {
     if own_form(x) {
         return Ok(Answer::ok(Content::Object(x.kind.clone(), stored)).code(StatusCode::OK));
     }
-    let object = shown(x.kind, &stored);
+    let object = x.shown(&stored).await?;
     let form = subresource::read(x.kind, x.subresource(), &object)?;
     Ok(Answer::ok(Content::Value(form)))
 }
 
 /// What the client asks for, from the stored object.
-fn computed(
+async fn computed(
     x: &Exchange<'_>,
     change: &Change,
     options: WriteOptions,
@@ -288,7 +292,7 @@ fn computed(
         _ if !own_form(x) => through_form(x, change, options, old),
         Change::Put(new) => {
             let mut new = new.clone();
-            let managed = new.as_sent(|object| ownership::updated(x, Some(old), object));
+            let managed = ownership::updated(x, Some(old), &mut new).await?;
             main_object(x, new.object, managed, Vec::new(), old)
         }
         Change::Patch(patch_type) => {
@@ -296,13 +300,13 @@ fn computed(
             let mut decoded =
                 patch::apply_checked(expected, *patch_type, old, x.body, options.validation)?;
             x.kind.fill_defaults(&mut decoded.object);
-            let managed = decoded.as_sent(|object| ownership::updated(x, Some(old), object));
+            let managed = ownership::updated(x, Some(old), &mut decoded).await?;
             named_as_path(x, &decoded.object)?;
             namespace_of_path(x, &mut decoded.object)?;
             main_object(x, decoded.object, managed, decoded.warnings, old)
         }
         Change::Apply(configuration) => {
-            let made = configuration.apply(x, Some(old))?;
+            let made = configuration.apply(x, Some(old)).await?;
             main_object(x, made.object, made.managed, configuration.warnings()?, old)
         }
     }
@@ -401,6 +405,14 @@ fn check_identity(
     }
     set_meta(new, "resourceVersion", Some(stored_version.into()));
     Ok(())
+}
+
+/// Checks that a custom object is still of its kind. One of a built-in kind was decoded as such,
+/// and an update of the status keeps all but the status.
+fn check_type(x: &Exchange<'_>, new: &Value) -> Result<(), Box<Status>> {
+    let custom = x.kind.custom.as_ref().filter(|_| x.subresource().is_empty());
+    let retyped = custom.and_then(|custom| custom::decode::retyped(custom, new));
+    retyped.map_or(Ok(()), Err)
 }
 
 fn uid_mismatch(x: &Exchange<'_>, given: &str, stored: &str) -> String {

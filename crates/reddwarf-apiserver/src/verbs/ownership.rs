@@ -1,18 +1,20 @@
 //! The field manager of a request, and what it owns afterwards.
 
 use super::Exchange;
-use crate::errors::{bad_request, unclassified};
+use crate::errors::{bad_request, conversion_failed, internal, unclassified};
 use crate::managed_fields::{
-    Applied, ApplyError, NotApplied, Tracker, Updater, Versions, conflict, reset, scale,
+    Applied, ApplyError, Conversions, NotApplied, Tracker, Updater, Versions, conflict, reset,
+    scale,
 };
 use crate::object::{meta, name, namespace, set_meta};
 use crate::registry::Kind;
-use crate::schema;
+use crate::schema::{self, Decoded};
 use crate::validation::meta::{FIELD_MANAGER_BYTES_MAX, is_printable};
 use http::header::USER_AGENT;
 use reddwarf_core::gvk::parse_api_version;
 use reddwarf_core::{Reason, Status};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// The field manager's name: what the request says, or else how its client calls itself.
 pub fn manager(x: &Exchange<'_>) -> String {
@@ -33,9 +35,51 @@ pub fn manager(x: &Exchange<'_>) -> String {
 }
 
 /// `managedFields` of `new`, which is made of `old` (or of nothing) through the path's own form.
-pub fn updated(x: &Exchange<'_>, old: Option<&Value>, new: &Value) -> Option<Value> {
+///
+/// # Errors
+/// 500 when a webhook fails that must show the objects in another manager's version. Upstream
+/// would store the object without any owner; a request that is sent again loses less.
+pub async fn updated(
+    x: &Exchange<'_>,
+    old: Option<&Value>,
+    new: &mut Decoded,
+) -> Result<Option<Value>, Box<Status>> {
     let (api_version, manager) = (x.kind.api_version(), manager(x));
-    own_form(x, &api_version, &manager).updated(old, new)
+    settled(x, |conversions| {
+        let tracker = own_form(x, &api_version, &manager, conversions);
+        new.as_sent(|object| tracker.updated(old, object))
+    })
+    .await
+}
+
+/// What one computation of ownership may ask of a webhook: it converts to the last applier's
+/// version, to that of every other manager, and back.
+const ROUNDS_MAX: usize = 64;
+
+/// The outcome of a computation that needs objects in other versions: where a webhook gives
+/// them, it is computed again until none is missing.
+async fn settled<T>(
+    x: &Exchange<'_>,
+    mut compute: impl FnMut(Option<&Conversions<'_>>) -> T,
+) -> Result<T, Box<Status>> {
+    let Some(converter) = x.converter() else { return Ok(compute(None)) };
+    let mut known = HashMap::new();
+    for _ in 0..ROUNDS_MAX {
+        let missing = {
+            let conversions = Conversions::new(&known);
+            let outcome = compute(Some(&conversions));
+            let missing = conversions.into_missing();
+            if missing.is_empty() {
+                return Ok(outcome);
+            }
+            missing
+        };
+        for wanted in missing {
+            let converted = converter.convert_one(&wanted.object, &wanted.to).await;
+            known.insert(wanted, converted.map_err(conversion_failed)?);
+        }
+    }
+    Err(internal("the owners of the object's fields did not settle"))
 }
 
 /// `managedFields` of another object than the request's, whose status the server itself changes.
@@ -58,15 +102,18 @@ pub fn updated_by_server(x: &Exchange<'_>, kind: &Kind, old: &Value, new: &Value
 ///
 /// # Errors
 /// 400, 409 or 500.
-pub fn applied(
+pub async fn applied(
     x: &Exchange<'_>,
     old: Option<&Value>,
     configuration: &Value,
 ) -> Result<Applied, Box<Status>> {
     let (api_version, manager) = (x.kind.api_version(), manager(x));
     check_type(configuration, &api_version, &x.kind.kind)?;
-    let tracker = own_form(x, &api_version, &manager);
-    apply(x, &tracker, old, configuration)
+    settled(x, |conversions| {
+        let tracker = own_form(x, &api_version, &manager, conversions);
+        apply(x, &tracker, old, configuration)
+    })
+    .await?
 }
 
 /// `managedFields` of a form that is not the kind's own and is stored nowhere, such as a
@@ -116,8 +163,13 @@ fn managed_of(object: &Value) -> Option<&Value> {
     object.get("metadata")?.get("managedFields")
 }
 
-fn own_form<'t>(x: &'t Exchange<'_>, api_version: &'t str, manager: &'t str) -> Tracker<'t> {
-    let versions = Versions::of_kind(x.registry, x.kind, api_version);
+fn own_form<'t>(
+    x: &'t Exchange<'_>,
+    api_version: &'t str,
+    manager: &'t str,
+    conversions: Option<&'t Conversions<'t>>,
+) -> Tracker<'t> {
+    let versions = Versions::of_kind(x.registry, x.kind, api_version).converted_by(conversions);
     Tracker {
         updater: Updater { versions, reset: reset::fields(x.kind, x.subresource()) },
         manager,

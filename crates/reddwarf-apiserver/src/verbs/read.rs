@@ -5,7 +5,6 @@ use crate::errors::{not_found, read_error, unclassified, version_too_large};
 use crate::http::Answer;
 use crate::http::answer::Content;
 use crate::list::{Match, ReadOptions, parse_revision};
-use crate::representation::shown;
 use crate::subresource;
 use reddwarf_core::{Revision, Status, View};
 use std::time::Duration;
@@ -23,7 +22,7 @@ pub async fn get(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     match x.subresource() {
         "" | "status" => Ok(Answer::ok(Content::Object(x.kind.clone(), stored.bytes.clone()))),
         other => {
-            let object = shown(x.kind, &stored.bytes);
+            let object = x.shown(&stored.bytes).await?;
             subresource::read(x.kind, other, &object).map(|v| Answer::ok(Content::Value(v)))
         }
     }

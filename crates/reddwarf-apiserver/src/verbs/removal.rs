@@ -215,8 +215,11 @@ pub async fn remove(
 ) -> Result<Revision, Failure> {
     let mut preconditions = vec![still_at(&stored.key, stored.revision)];
     let mut changes = vec![Change::Delete { key: stored.key.clone() }];
-    let object = shown(x.kind, &stored.bytes);
-    x.extend(allocation::on_remove(x.kind, &object, view), &mut preconditions, &mut changes);
+    // Custom objects hold nothing that is allocated, and to show one may need a webhook.
+    if x.kind.custom.is_none() {
+        let object = shown(x.kind, &stored.bytes);
+        x.extend(allocation::on_remove(x.kind, &object, view), &mut preconditions, &mut changes);
+    }
     for (precondition, change) in also {
         preconditions.push(precondition);
         changes.push(change);

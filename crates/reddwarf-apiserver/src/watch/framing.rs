@@ -33,6 +33,11 @@ impl Framing {
         })
     }
 
+    /// Goes on with the kind as it is defined by now.
+    pub fn follow(&mut self, kind: Arc<Kind>) {
+        self.kind = kind;
+    }
+
     fn as_stored(&self) -> bool {
         self.representation == Representation::Full && !self.kind.converts()
     }
@@ -55,6 +60,11 @@ impl Framing {
             return encode_frame(seen, bytes);
         }
         let object = shown(&self.kind, bytes);
+        self.shown(seen, object)
+    }
+
+    /// The frame of an object in the version of the watcher.
+    pub fn shown(&mut self, seen: EventType, object: Value) -> Bytes {
         let value = one(&self.kind, object, self.representation, &self.table);
         self.table.no_headers = true;
         encode_frame(seen, value.to_string().as_bytes())

@@ -3,14 +3,22 @@
 //! The body pulls: nothing is taken from the window of recent changes before the connection can
 //! send it, so a watcher that does not read holds only its cursor, and is told to list again
 //! once the window has moved past it.
+//!
+//! A watch of a custom kind ends with its [`Serving`]: what it would tell after that is of another
+//! schema, or of no kind any more. What was told of before comes first, such as that the objects
+//! of a definition went with it.
 
+mod converting;
 mod framing;
 
 pub use framing::Framing;
 
+use crate::custom::Serving;
 use crate::list::ReadOptions;
 use crate::metrics::GaugeGuard;
+use crate::registry::Kind;
 use crate::selection::Selection;
+use crate::server::ApiServer;
 use crate::verbs::Exchange;
 use bytes::{Bytes, BytesMut};
 use futures::stream::BoxStream;
@@ -30,6 +38,9 @@ const COALESCED_BYTES: usize = 64 * 1024;
 const BOOKMARK_SECONDS: u64 = 60;
 /// A last bookmark goes out so long before a watch times out.
 const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
+
+/// How long a watch goes on telling what is ready when its kind is served no more.
+const LAST_CHUNKS: Duration = Duration::from_secs(5);
 
 /// What a watch begins with.
 pub enum Start {
@@ -55,6 +66,8 @@ pub enum Start {
 
 /// One open watch.
 pub struct Watcher {
+    server: ApiServer,
+    kind: Arc<Kind>,
     selection: Selection,
     framing: Framing,
     stream: Option<Box<dyn WatchStream>>,
@@ -68,6 +81,8 @@ pub struct Watcher {
     next_bookmark: Instant,
     deadline: Instant,
     stopping: watch::Receiver<bool>,
+    /// Until when the kind is what it was; `None` for a built-in one, which stays so.
+    serving: Option<Serving>,
     _counted: GaugeGuard,
 }
 
@@ -82,6 +97,8 @@ impl Watcher {
         deadline: Instant,
     ) -> Self {
         let mut watcher = Watcher {
+            server: x.server.clone(),
+            kind: x.kind.clone(),
             selection,
             framing,
             stream: None,
@@ -92,6 +109,7 @@ impl Watcher {
             next_bookmark: next_bookmark(deadline),
             deadline,
             stopping: x.server.stopping(),
+            serving: x.kind.custom.as_ref().map(|custom| custom.serving.clone()),
             _counted: x.server.metrics().watcher(&x.kind.group, &x.kind.plural),
         };
         watcher.begin(x, start);
@@ -106,8 +124,12 @@ impl Watcher {
             Start::State { view, stream, marked } => {
                 let namespace = self.selection.namespace.clone();
                 let objects = view.list(&x.kind.storage.collection, namespace.as_deref(), None);
-                let objects: Vec<_> =
-                    objects.filter(|o| self.selection.matches(o)).cloned().collect();
+                let converts = self.may_convert();
+                let meant = |o: &&Arc<StoredObject>| match converts {
+                    true => self.selection.matches_key(&o.key),
+                    false => self.selection.matches(o),
+                };
+                let objects: Vec<_> = objects.filter(meant).cloned().collect();
                 self.existing = objects.into_iter();
                 if marked && self.bookmarks {
                     self.complete_at = Some(view.revision);
@@ -127,10 +149,13 @@ impl Watcher {
     }
 
     async fn next_chunk(&mut self) -> Option<Bytes> {
-        if let Some(chunk) = self.first_chunk() {
-            return Some(chunk);
-        }
         loop {
+            if let Some(chunk) = self.first_chunk().await {
+                return Some(chunk);
+            }
+            if self.serving.as_ref().is_some_and(Serving::has_ended) {
+                return self.last_chunk().await;
+            }
             let stream = self.stream.as_mut()?;
             let alarm = match self.bookmarks {
                 true => self.next_bookmark.min(self.deadline),
@@ -140,10 +165,11 @@ impl Watcher {
                 biased;
                 batch = stream.next() => Some(batch),
                 _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+                () = ended(self.serving.as_ref()) => continue,
                 () = tokio::time::sleep_until(alarm) => None,
             };
             let chunk = match batch {
-                Some(Ok(batch)) => self.frames(batch),
+                Some(Ok(batch)) => self.frames(batch).await,
                 Some(Err(closed)) => return self.closed(closed),
                 None if Instant::now() >= self.deadline => return None,
                 None => Some(self.timely_bookmark()?),
@@ -157,10 +183,28 @@ impl Watcher {
         }
     }
 
-    fn first_chunk(&mut self) -> Option<Bytes> {
+    /// What is ready to be told of a kind that is not served like this any more; its objects may
+    /// go on changing, so only for a while.
+    async fn last_chunk(&mut self) -> Option<Bytes> {
+        self.deadline = self.deadline.min(Instant::now() + LAST_CHUNKS);
+        while Instant::now() < self.deadline
+            && let Some(Ok(batch)) = self.stream.as_mut()?.next().now_or_never()
+        {
+            if let Some(chunk) = self.frames(batch).await {
+                return Some(chunk);
+            }
+        }
+        self.stream = None;
+        None
+    }
+
+    /// What comes before all changes, and what a watch ends with that failed.
+    async fn first_chunk(&mut self) -> Option<Bytes> {
         let mut out = Joined::default();
         while out.bytes < COALESCED_BYTES {
-            if let Some(object) = self.existing.next() {
+            if self.existing.len() > 0 && self.may_convert() {
+                self.push_existing(&mut out).await;
+            } else if let Some(object) = self.existing.next() {
                 out.push(self.framing.existing(&object));
             } else if let Some(revision) = self.complete_at.take() {
                 out.push(self.framing.bookmark(revision, true));
@@ -174,23 +218,41 @@ impl Watcher {
     }
 
     /// The frames of a batch and of those that are ready behind it.
-    fn frames(&mut self, batch: WatchBatch) -> Option<Bytes> {
+    async fn frames(&mut self, batch: WatchBatch) -> Option<Bytes> {
+        self.follow_definition();
         let mut out = Joined::default();
         let mut batch = batch;
         loop {
-            for event in &batch.events {
-                if let Some(frame) = self.frame(event) {
-                    out.push(frame);
-                }
+            match self.may_convert() {
+                true => self.push_converted(&batch, &mut out).await,
+                false => batch.events.iter().for_each(|event| out.extend(self.frame(event))),
             }
             if out.bytes == 0 || out.bytes >= COALESCED_BYTES {
                 return out.finish();
             }
-            match self.stream.as_mut()?.next().now_or_never() {
+            // Converting what is ready may have ended the watch.
+            let Some(stream) = self.stream.as_mut() else { return out.finish() };
+            match stream.next().now_or_never() {
                 Some(Ok(next)) => batch = next,
                 // A closed stream says so again when it is next asked.
                 Some(Err(_)) | None => return out.finish(),
             }
+        }
+    }
+
+    /// Goes on with what the definition of a custom kind says by now: another webhook may convert
+    /// its objects, or one where there was none.
+    fn follow_definition(&mut self) {
+        if self.kind.custom.is_none() {
+            return;
+        }
+        let (registry, kind) = (self.server.registry(), &self.kind);
+        match registry.resource(&kind.group, &kind.version, &kind.plural) {
+            Some(now) if !Arc::ptr_eq(now, kind) => {
+                self.framing.follow(now.clone());
+                self.kind = now.clone();
+            }
+            _ => {}
         }
     }
 
@@ -219,6 +281,14 @@ impl Watcher {
     }
 }
 
+/// Returns when a kind is served no more as it was.
+async fn ended(serving: Option<&Serving>) {
+    match serving {
+        Some(serving) => serving.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
 fn next_bookmark(deadline: Instant) -> Instant {
     let seconds = rand::rng().random_range(BOOKMARK_SECONDS * 3 / 4..BOOKMARK_SECONDS * 5 / 4);
     let now = Instant::now();
@@ -238,6 +308,12 @@ impl Joined {
     fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
         self.frames.push(frame);
+    }
+
+    fn extend(&mut self, frame: Option<Bytes>) {
+        if let Some(frame) = frame {
+            self.push(frame);
+        }
     }
 
     fn finish(mut self) -> Option<Bytes> {

@@ -1,12 +1,13 @@
 //! Carries a step out.
 
 use super::plan::{Propagation, Step};
-use crate::KindMap;
 use crate::meta::{Meta, ORPHAN, OwnerRef, Uid, owner_references};
 use bytes::Bytes;
 use futures::StreamExt;
 use reddwarf_core::api::ApiClient;
-use reddwarf_core::{ObjectKey, Reason, Revision, ServedKind, Status, Store, StoredObject};
+use reddwarf_core::{
+    KindMap, ObjectKey, Reason, Revision, ServedKind, Status, Store, StoredObject,
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ impl From<Result<(), Box<Status>>> for Outcome {
 pub struct Hands {
     pub client: Arc<dyn ApiClient>,
     pub store: Arc<dyn Store>,
-    pub kinds: Arc<KindMap>,
+    pub kinds: KindMap,
 }
 
 /// An object as a plan saw it.

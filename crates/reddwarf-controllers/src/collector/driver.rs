@@ -4,13 +4,14 @@ use super::act::{Hands, Outcome};
 use super::graph::Graph;
 use super::plan::{Step, look};
 use super::stray::Strays;
+use crate::Controllers;
 use crate::feed::{Feed, Lost};
+use crate::meta::{OwnerRef, owner_references};
 use crate::queue::Queue;
 use crate::recorder::Recorder;
-use crate::{Controllers, KindMap};
 use futures::FutureExt;
-use reddwarf_core::{ChangeEvent, ObjectKey, Reason, Status, StoredObject};
-use std::collections::HashSet;
+use reddwarf_core::{ChangeEvent, KindMap, ObjectKey, Reason, ServedKind, Status, StoredObject};
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,15 +41,23 @@ pub async fn run(controllers: Controllers, stop: CancellationToken) {
     }
 }
 
+/// Collections whose objects are left alone, as upstream does: there are many of them, and they
+/// expire.
+const IGNORED: [&str; 2] = ["/events", "events.k8s.io/events"];
+
+fn is_collected(kind: &ServedKind) -> bool {
+    kind.deletable && !IGNORED.contains(&kind.collection.as_str())
+}
+
 /// The time from one look at everything to the next.
 struct Session {
     controllers: Controllers,
-    kinds: Arc<KindMap>,
+    kinds: KindMap,
     graph: Graph,
     queue: Queue<ObjectKey>,
     feed: Feed,
-    /// Objects with an owner of a kind that is not served.
-    await_kind: HashSet<ObjectKey>,
+    /// Objects with an owner of a kind that is not served, and their reference to it.
+    await_kind: HashMap<ObjectKey, OwnerRef>,
     actions: JoinSet<(ObjectKey, Outcome)>,
     strays: Strays,
     recorder: Recorder,
@@ -60,11 +69,11 @@ impl Session {
         let client = controllers.client.clone();
         Session {
             controllers: controllers.clone(),
-            kinds: Arc::default(),
+            kinds: KindMap::default(),
             graph: Graph::default(),
             queue: Queue::default(),
             feed: Feed::new(controllers.store.clone()),
-            await_kind: HashSet::new(),
+            await_kind: HashMap::new(),
             actions: JoinSet::new(),
             strays: Strays::default(),
             recorder: Recorder::start(client, "garbage-collector-controller"),
@@ -110,13 +119,12 @@ impl Session {
 
     /// Follows the kinds that are served and were not yet, and takes in what is there of them.
     async fn follow_kinds(&mut self) -> Result<(), Lost> {
-        let kinds = Arc::new(KindMap::of(self.controllers.kinds.as_ref()));
-        self.kinds = kinds.clone();
+        let before = std::mem::replace(&mut self.kinds, self.controllers.kinds.served());
         let view = self.controllers.store.view();
         let mut fresh = Vec::new();
-        for collection in kinds.collected() {
-            if self.feed.follow(collection, view.revision)? {
-                fresh.push(collection.clone());
+        for kind in self.kinds.changed_since(&before).filter(|kind| is_collected(kind)) {
+            if self.feed.follow(&kind.collection, view.revision)? {
+                fresh.push(kind.collection.clone());
             }
         }
         let mut taken = 0;
@@ -130,8 +138,11 @@ impl Session {
                 }
             }
         }
-        let waiting = std::mem::take(&mut self.await_kind);
-        self.add(waiting);
+        let kinds = &self.kinds;
+        let served = |owner: &OwnerRef| kinds.referred(&owner.api_version, &owner.kind).is_some();
+        let found = self.await_kind.extract_if(|_, owner| served(owner));
+        let found: Vec<ObjectKey> = found.map(|(key, _)| key).collect();
+        self.add(found);
         Ok(())
     }
 
@@ -198,9 +209,9 @@ impl Session {
     fn begin(&mut self, key: ObjectKey, stored: Option<Arc<StoredObject>>, step: Step) {
         match (step, stored) {
             (Step::Nothing | Step::Impossible, _) | (_, None) => self.queue.done(&key),
-            (Step::AwaitKind, _) => {
+            (Step::AwaitKind, Some(stored)) => {
                 self.queue.done(&key);
-                self.await_kind.insert(key);
+                self.await_kind(key, &stored);
             }
             (step, Some(stored)) => {
                 let hands = Hands {
@@ -218,6 +229,14 @@ impl Session {
                     (key, outcome)
                 });
             }
+        }
+    }
+
+    /// Notes which kind the object waits for.
+    fn await_kind(&mut self, key: ObjectKey, stored: &StoredObject) {
+        let unknown = |o: &OwnerRef| self.kinds.referred(&o.api_version, &o.kind).is_none();
+        if let Some(owner) = owner_references(stored).into_iter().find(unknown) {
+            self.await_kind.insert(key, owner);
         }
     }
 

@@ -1,9 +1,8 @@
 //! What becomes of one object, as a function of the graph and the state.
 
 use super::graph::Graph;
-use crate::KindMap;
 use crate::meta::{FOREGROUND, Meta, ORPHAN, OwnerRef, Uid};
-use reddwarf_core::{ObjectKey, View};
+use reddwarf_core::{KindMap, ObjectKey, View};
 
 /// What is to be done about an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,25 +153,24 @@ fn judge(graph: &Graph, view: &View, kinds: &KindMap, key: &ObjectKey, meta: &Me
 mod tests {
     use super::*;
     use crate::sample::{self, blocking, going, map, owned_by};
-    use reddwarf_core::{Collection, Kinds, ServedKind};
+    use reddwarf_core::{Collection, ServedKind};
     use serde_json::{Value, json};
 
-    struct Few;
-
-    impl Kinds for Few {
-        fn served(&self) -> Vec<ServedKind> {
-            let kind = |kind: &str, plural: &str, namespaced| ServedKind {
-                group: "".into(),
-                version: "v1".into(),
-                kind: kind.into(),
-                plural: plural.into(),
-                namespaced,
-                collection: Collection::new("", plural),
-                deletable: true,
-                scalable: false,
-            };
-            vec![kind("ConfigMap", "configmaps", true), kind("Node", "nodes", false)]
-        }
+    fn few() -> KindMap {
+        let kind = |(kind, plural, namespaced): (&str, &str, bool)| ServedKind {
+            group: "".into(),
+            version: "v1".into(),
+            kind: kind.into(),
+            plural: plural.into(),
+            namespaced,
+            collection: Collection::new("", plural),
+            deletable: true,
+            scalable: false,
+        };
+        [("ConfigMap", "configmaps", true), ("Node", "nodes", false)]
+            .map(kind)
+            .into_iter()
+            .collect()
     }
 
     /// What becomes of the first of the objects.
@@ -182,7 +180,7 @@ mod tests {
         for object in view.objects.values() {
             graph.set(object);
         }
-        look(&graph, &view, &KindMap::of(&Few), &sample::key(&objects[0]))
+        look(&graph, &view, &few(), &sample::key(&objects[0]))
     }
 
     fn node(name: &str, uid: &str) -> Value {

@@ -3,11 +3,10 @@
 
 use super::graph::Graph;
 use super::plan::{Propagation, Step, look};
-use crate::KindMap;
 use crate::meta::{FOREGROUND, ORPHAN, Uid};
 use crate::sample::{self, going, key, map, stored};
 use proptest::prelude::*;
-use reddwarf_core::{Collection, Kinds, ObjectKey, Revision, ServedKind, View};
+use reddwarf_core::{Collection, KindMap, ObjectKey, Revision, ServedKind, View};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -16,21 +15,17 @@ const OBJECTS: usize = 4;
 /// Looks after which a world that is not quiet never will be.
 const LOOKS_MAX: usize = 2_000;
 
-struct Maps;
-
-impl Kinds for Maps {
-    fn served(&self) -> Vec<ServedKind> {
-        vec![ServedKind {
-            group: "".into(),
-            version: "v1".into(),
-            kind: "ConfigMap".into(),
-            plural: "configmaps".into(),
-            namespaced: true,
-            collection: Collection::new("", "configmaps"),
-            deletable: true,
-            scalable: false,
-        }]
-    }
+fn maps() -> KindMap {
+    KindMap::from_iter([ServedKind {
+        group: "".into(),
+        version: "v1".into(),
+        kind: "ConfigMap".into(),
+        plural: "configmaps".into(),
+        namespaced: true,
+        collection: Collection::new("", "configmaps"),
+        deletable: true,
+        scalable: false,
+    }])
 }
 
 #[derive(Clone, Debug)]
@@ -75,7 +70,7 @@ impl World {
             made: [0; OBJECTS],
             graph: Graph::default(),
             due: VecDeque::new(),
-            kinds: KindMap::of(&Maps),
+            kinds: maps(),
         }
     }
 

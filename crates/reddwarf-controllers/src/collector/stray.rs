@@ -3,10 +3,9 @@
 //! Nothing depends on this but an event, which tells people why their object went.
 
 use super::plan::{Owner, find};
-use crate::KindMap;
 use crate::meta::{Meta, OwnerRef, Uid};
 use crate::recorder::{Involved, Said, Severity};
-use reddwarf_core::{ObjectKey, View};
+use reddwarf_core::{KindMap, ObjectKey, View};
 use std::collections::HashSet;
 
 /// Owners that are remembered as gone.

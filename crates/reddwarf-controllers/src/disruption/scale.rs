@@ -1,9 +1,8 @@
 //! How many pods a controller should have.
 
-use crate::KindMap;
 use crate::meta::{OwnerRef, Uid, owner_references};
 use reddwarf_core::gvk::parse_api_version;
-use reddwarf_core::{ObjectKey, View};
+use reddwarf_core::{KindMap, ObjectKey, View};
 use serde::Deserialize;
 
 /// What is known of a controller's scale.

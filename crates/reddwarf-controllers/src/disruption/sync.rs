@@ -3,9 +3,9 @@
 use super::budget::{self, Expected, Remark, seconds};
 use super::pod::{self, PodFacts};
 use super::scale::{self, Scale};
+use crate::Controllers;
 use crate::meta::{OwnerRef, Uid};
 use crate::recorder::Severity;
-use crate::{Controllers, KindMap};
 use bytes::Bytes;
 use jiff::Timestamp;
 use reddwarf_core::{Collection, LabelSelector, ObjectKey, Reason, Status, StoredObject, View};
@@ -87,7 +87,7 @@ async fn scales(
     namespace: &str,
     pods: &[PodFacts],
 ) -> Result<HashMap<Uid, Scale>, Box<Status>> {
-    let kinds = KindMap::of(controllers.kinds.as_ref());
+    let kinds = controllers.kinds.served();
     let mut scales = HashMap::new();
     for controller in pods.iter().filter_map(|pod| pod.controller.as_ref()) {
         if !scales.contains_key(&controller.uid) {

@@ -1,11 +1,11 @@
 //! Follows what is protected and what uses it.
 
 use super::plan::{Protected, Step, claims_of, classes, step};
+use crate::Controllers;
 use crate::feed::{Feed, Lost};
 use crate::queue::Queue;
-use crate::{Controllers, KindMap};
 use bytes::Bytes;
-use reddwarf_core::{ChangeEvent, Collection, ObjectKey, Reason, Status, StoredObject};
+use reddwarf_core::{ChangeEvent, Collection, KindMap, ObjectKey, Reason, Status, StoredObject};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,7 @@ struct Session {
 impl Session {
     fn new(controllers: &Controllers) -> Self {
         Session {
-            kinds: KindMap::of(controllers.kinds.as_ref()),
+            kinds: controllers.kinds.served(),
             controllers: controllers.clone(),
             queue: Queue::default(),
             feed: Feed::new(controllers.store.clone()),

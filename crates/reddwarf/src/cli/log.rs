@@ -8,7 +8,8 @@ use miette::Result;
 use serde_json::Value;
 use std::fmt::Write as _;
 
-const COMMITS: &str = "/apis/history.reddwarf.dev/v1alpha1";
+/// Where the API has the commits.
+pub(super) const COMMITS: &str = "/apis/history.reddwarf.dev/v1alpha1";
 /// Commits that one request asks for.
 const PAGE: usize = 100;
 
@@ -83,7 +84,7 @@ pub(super) fn escaped(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -137,7 +138,7 @@ pub(super) fn paragraph(commit: &Value) -> String {
 }
 
 /// `deployments.apps/web in shop`
-fn named(change: &Value) -> String {
+pub(super) fn named(change: &Value) -> String {
     let (group, resource) = (text(change, "/group"), text(change, "/resource"));
     let dot = if group.is_empty() { "" } else { "." };
     let place = match text(change, "/namespace") {

@@ -1,6 +1,7 @@
 //! `reddwarf status`: the members of a group.
 
 use super::GroupFlags;
+use super::table::aligned;
 use clap::{Args, ValueEnum};
 use miette::{IntoDiagnostic, Result};
 use serde_json::Value;
@@ -59,13 +60,7 @@ fn table(status: &Value) -> String {
             _ => cell(&member[field]),
         }));
     }
-    let width = |at: usize| rows.iter().map(|row| row[at].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
-    let line = |row: &[String; COLUMNS.len()]| {
-        let cells = row.iter().zip(&widths).map(|(text, width)| format!("{text:<width$}"));
-        format!("{}\n", cells.collect::<Vec<_>>().join("   ").trim_end())
-    };
-    rows.iter().map(line).collect()
+    aligned(&rows)
 }
 
 /// What an operator must see about members.

@@ -92,6 +92,11 @@ impl Process {
     }
 }
 
+fn member_arguments(folder: &Path) -> [OsString; 3] {
+    let config = folder.join("config.toml").into_os_string();
+    ["server".into(), "--config".into(), config]
+}
+
 /// A group that is being brought up.
 pub struct Launch<'a> {
     group: &'a LocalGroup,
@@ -137,9 +142,21 @@ impl<'a> Launch<'a> {
     /// [`LaunchError::Process`]
     pub fn start_member(&mut self, i: u16) -> Result<(), LaunchError> {
         let folder = self.group.node_folder(i);
-        let config = folder.join("config.toml").into_os_string();
-        let arguments = ["server".into(), "--config".into(), config];
+        let arguments = member_arguments(&folder);
         self.start(LocalGroup::node_name(i), folder, &arguments)
+    }
+
+    /// Starts members that were found running and run no more: one that was killed just before
+    /// holds its pid file until the kernel has taken it down.
+    fn start_what_ended(&mut self) -> Result<(), LaunchError> {
+        let members = self.processes.iter_mut().take(usize::from(self.group.plan.nodes));
+        for process in members.filter(|process| process.child.is_none()) {
+            let arguments = member_arguments(&process.folder);
+            if let Started::Now(child) = start(&self.program, &process.folder, &arguments)? {
+                process.child = Some(child);
+            }
+        }
+        Ok(())
     }
 
     fn start(
@@ -167,6 +184,7 @@ impl<'a> Launch<'a> {
                 for process in &mut self.processes {
                     process.must_live()?;
                 }
+                self.start_what_ended()?;
                 if Instant::now() > deadline {
                     let name = self.client.members()[at].name.clone();
                     let log = self.group.folder.join(&name).join("log");

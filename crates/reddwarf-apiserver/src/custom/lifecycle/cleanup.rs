@@ -100,8 +100,10 @@ async fn delete(
     }
     let text = |path: &str| definition.pointer(path).and_then(Value::as_str).unwrap_or_default();
     let (group, plural) = (text("/spec/group"), text("/spec/names/plural"));
-    let mut versions = definition["spec"]["versions"].as_array().into_iter().flatten();
-    let Some(version) = versions.find(|v| v["served"] == true) else {
+    let versions = definition["spec"]["versions"].as_array().into_iter().flatten();
+    let served = versions.filter(|version| version["served"] == true);
+    // In the storage version no webhook is asked.
+    let Some(version) = served.max_by_key(|version| version["storage"] == true) else {
         tracing::warn!(group, plural, "no version is served in which objects could be deleted");
         return Ok(());
     };

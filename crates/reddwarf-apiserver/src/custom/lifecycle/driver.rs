@@ -1,33 +1,37 @@
 //! Follows the definitions and writes what is to be said of them.
 
 use super::cleanup;
-use super::condition;
+use super::groups::{Groups, group};
 use super::names::Taken;
 use super::settle::settle;
 use crate::background::{Background, RETRY_PAUSE};
 use crate::custom::DEFINITIONS;
-use reddwarf_core::{Collection, Reason, Revision, Status, View};
-use serde_json::{Value, json};
+use futures::{StreamExt, stream};
+use reddwarf_core::{
+    ChangeEvent, Collection, Reason, Revision, Status, StoredObject, View, WatchClosed, WatchStream,
+};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use tokio::task::JoinSet;
+use std::sync::Arc;
+use tokio::task::{JoinError, JoinSet};
 
-/// Accepts names and empties definitions that go, until it is dropped.
+/// Definitions that are looked at before other tasks get their turn; a new leader looks at all.
+const LOOKS_AT_ONCE: usize = 16;
+/// Definitions that are written at once.
+const WRITES_MAX: usize = 16;
+
+/// Accepts names and empties definitions that go, until it is dropped or the store stops.
 pub(crate) async fn run(background: &Background) {
     let mut session = Session::default();
-    let definitions = collection();
     loop {
         let view = background.store.view();
-        session.take_in(background, &view);
-        session.work(background).await;
-        let Ok(mut changes) = background.store.watch(&definitions, view.revision) else {
+        session.take_all(background, &view);
+        let Ok(changes) = background.store.watch(&collection(), view.revision) else {
             tokio::time::sleep(RETRY_PAUSE).await;
             continue;
         };
-        let again = !session.due.is_empty();
-        tokio::select! {
-            _ = changes.next() => {}
-            () = tokio::time::sleep(RETRY_PAUSE), if again => {}
-            Some(done) = session.cleanups.join_next() => session.cleaned(done),
+        if session.follow(background, changes).await == WatchClosed::Stopping {
+            return;
         }
     }
 }
@@ -39,9 +43,11 @@ fn collection() -> Collection {
 
 /// The definition of that name as it is stored now.
 pub(super) fn stored(background: &Background, name: &str) -> Option<Value> {
-    let view = background.store.view();
-    let stored = view.get(&collection().key("", name))?;
-    serde_json::from_slice(&stored.bytes).ok()
+    serde_json::from_slice(&found(background, name)?.bytes).ok()
+}
+
+fn found(background: &Background, name: &str) -> Option<Arc<StoredObject>> {
+    background.store.view().get(&collection().key("", name)).cloned()
 }
 
 /// Writes the status of a definition, and the finalizers that go with it.
@@ -65,8 +71,7 @@ pub(super) async fn write(background: &Background, definition: &Value) -> Result
 struct Session {
     /// The revision at which each definition was last taken in, and its group.
     seen: BTreeMap<String, (Revision, String)>,
-    /// Accepted names by group, then by definition.
-    groups: BTreeMap<String, BTreeMap<String, Value>>,
+    groups: Groups,
     /// Definitions that are to be looked at.
     due: BTreeSet<String>,
     cleanups: JoinSet<String>,
@@ -74,95 +79,130 @@ struct Session {
 }
 
 impl Session {
-    /// Takes in what changed.
-    fn take_in(&mut self, background: &Background, view: &View) {
+    /// Works on what changes until the watch is closed; says why it was.
+    async fn follow(
+        &mut self,
+        background: &Background,
+        mut changes: Box<dyn WatchStream>,
+    ) -> WatchClosed {
+        loop {
+            self.work(background).await;
+            let again = !self.due.is_empty();
+            tokio::select! {
+                batch = changes.next() => match batch {
+                    Ok(batch) => self.take_in(background, &batch.events),
+                    Err(closed) => return closed,
+                },
+                () = tokio::time::sleep(RETRY_PAUSE), if again => {}
+                Some(done) = self.cleanups.join_next() => self.cleaned(background, done),
+            }
+        }
+    }
+
+    /// Compares all definitions with what was seen of them.
+    fn take_all(&mut self, background: &Background, view: &View) {
         let mut gone: BTreeSet<String> = self.seen.keys().cloned().collect();
         for stored in view.list(&collection(), None, None) {
-            let name = stored.key.name();
-            gone.remove(name);
-            if self.seen.get(name).is_some_and(|(revision, _)| *revision == stored.revision) {
-                continue;
-            }
-            let definition: Value = serde_json::from_slice(&stored.bytes).unwrap_or_default();
-            let group = definition["spec"]["group"].as_str().unwrap_or_default().to_owned();
-            let accepted = json!({"status": {
-                "acceptedNames": definition["status"]["acceptedNames"],
-                "conditions": condition::find(&definition, "NamesAccepted").map(|c| json!([c])),
-            }});
-            let names = self.groups.entry(group.clone()).or_default();
-            let changed = names.get(name) != Some(&accepted);
-            names.insert(name.to_owned(), accepted);
-            self.seen.insert(name.to_owned(), (stored.revision, group.clone()));
-            self.due.insert(name.to_owned());
-            if changed {
-                self.look_at_refused(&group);
-            }
-            if cleanup::waits(&definition) && self.cleaning.insert(name.to_owned()) {
-                self.cleanups.spawn(cleanup::clean(background.clone(), name.to_owned()));
-            }
+            gone.remove(stored.key.name());
+            self.put(background, stored);
         }
-        for name in gone {
-            self.due.remove(&name);
-            if let Some((_, group)) = self.seen.remove(&name) {
-                if let Some(names) = self.groups.get_mut(&group) {
-                    names.remove(&name);
-                }
-                self.look_at_refused(&group);
+        gone.iter().for_each(|name| self.remove(name));
+    }
+
+    fn take_in(&mut self, background: &Background, events: &[Arc<ChangeEvent>]) {
+        for event in events {
+            match &event.after {
+                Some(stored) => self.put(background, stored),
+                None => self.remove(event.key.name()),
             }
         }
     }
 
-    /// Names that were refused may be free now.
-    fn look_at_refused(&mut self, group: &str) {
-        let names = self.groups.get(group).into_iter().flatten();
-        let refused = names.filter(|(_, names)| !condition::holds(names, "NamesAccepted"));
-        self.due.extend(refused.map(|(name, _)| name.clone()));
+    fn put(&mut self, background: &Background, stored: &StoredObject) {
+        let name = stored.key.name();
+        if self.seen.get(name).is_some_and(|(revision, _)| *revision >= stored.revision) {
+            return;
+        }
+        let definition: Value = serde_json::from_slice(&stored.bytes).unwrap_or_default();
+        let group = group(&definition).to_owned();
+        self.seen.insert(name.to_owned(), (stored.revision, group));
+        self.due.insert(name.to_owned());
+        self.due.extend(self.groups.put(&definition));
+        if cleanup::waits(&definition) && self.cleaning.insert(name.to_owned()) {
+            self.cleanups.spawn(cleanup::clean(background.clone(), name.to_owned()));
+        }
     }
 
+    fn remove(&mut self, name: &str) {
+        self.due.remove(name);
+        if let Some((_, group)) = self.seen.remove(name) {
+            self.due.extend(self.groups.remove(&group, name));
+        }
+    }
+
+    /// Decides on all that is due, then writes it; many definitions often come at once.
     async fn work(&mut self, background: &Background) {
-        for name in std::mem::take(&mut self.due) {
-            let Some(definition) = stored(background, &name) else { continue };
+        let mut decided = Vec::new();
+        for (at, name) in std::mem::take(&mut self.due).into_iter().enumerate() {
+            if at % LOOKS_AT_ONCE == LOOKS_AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
+            let Some(found) = found(background, &name) else { continue };
+            let definition: Value = serde_json::from_slice(&found.bytes).unwrap_or_default();
             let Some(changed) = self.changed(&definition) else { continue };
-            if let Err(status) = write(background, &changed).await {
+            // The next definition of the group must know these names already.
+            self.due.extend(self.groups.put(&changed));
+            decided.push((name, found.revision, changed));
+        }
+        let writes = decided.into_iter().map(|(name, revision, changed)| async move {
+            let written = write(background, &changed).await;
+            (name, revision, written)
+        });
+        let writes: Vec<_> = writes.collect();
+        let mut writes = stream::iter(writes).buffer_unordered(WRITES_MAX);
+        while let Some((name, revision, written)) = writes.next().await {
+            // Written or not, from now on it has what is stored.
+            self.look_again(background, &name);
+            if let Err(status) = written {
                 tracing::warn!(%status, name, "the conditions of a definition were not written");
-                self.due.insert(name);
-            } else if let Some(now) = stored(background, &name) {
-                // The next definition of the group must know these names already.
-                let group = now["spec"]["group"].as_str().unwrap_or_default().to_owned();
-                let accepted = json!({"status": {
-                    "acceptedNames": now["status"]["acceptedNames"],
-                    "conditions": condition::find(&now, "NamesAccepted").map(|c| json!([c])),
-                }});
-                self.groups.entry(group).or_default().insert(name, accepted);
+            } else if self.seen.get(&name).is_some_and(|(now, _)| *now == revision) {
+                // What changes nothing would be written again and again.
+                self.due.remove(&name);
             }
         }
     }
 
     /// The definition with its conditions; `None` when nothing changes.
     fn changed(&self, definition: &Value) -> Option<Value> {
-        settle(definition, || {
-            let group = definition["spec"]["group"].as_str().unwrap_or_default();
-            let mut taken = Taken::default();
-            self.groups.get(group).into_iter().flatten().for_each(|(_, names)| taken.add(names));
-            taken
-        })
+        let none = Taken::default();
+        settle(definition, self.groups.taken(group(definition)).unwrap_or(&none))
     }
 
-    fn cleaned(&mut self, done: Result<String, tokio::task::JoinError>) {
+    /// Whatever became of what was cleaned is looked at again.
+    fn cleaned(&mut self, background: &Background, done: Result<String, JoinError>) {
         match done {
             Ok(name) => {
                 self.cleaning.remove(&name);
-                // Whatever it has become is looked at again.
-                if let Some((revision, _)) = self.seen.get_mut(&name) {
-                    *revision = Revision::ZERO;
-                }
+                self.look_again(background, &name);
             }
+            // One of those that were ended below.
+            Err(error) if error.is_cancelled() => {}
             Err(error) => {
                 tracing::error!(%error, "the emptying of a definition ended unexpectedly");
-                self.cleaning.clear();
                 self.cleanups.abort_all();
-                self.seen.values_mut().for_each(|(revision, _)| *revision = Revision::ZERO);
+                let cleaning = std::mem::take(&mut self.cleaning);
+                cleaning.iter().for_each(|name| self.look_again(background, name));
             }
+        }
+    }
+
+    fn look_again(&mut self, background: &Background, name: &str) {
+        if let Some((revision, _)) = self.seen.get_mut(name) {
+            *revision = Revision::ZERO;
+        }
+        match found(background, name) {
+            Some(stored) => self.put(background, &stored),
+            None => self.remove(name),
         }
     }
 }

@@ -2,25 +2,49 @@
 
 use super::condition::{self, Condition};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-/// What the accepted names of the other definitions of a group take.
+/// Names, and how often each was taken.
+type Counts = BTreeMap<String, usize>;
+
+/// What the accepted names of the definitions of a group take.
 #[derive(Clone, Debug, Default)]
 pub struct Taken {
-    resources: BTreeSet<String>,
-    kinds: BTreeSet<String>,
+    resources: Counts,
+    kinds: Counts,
 }
 
 impl Taken {
-    /// Takes the accepted names of a definition.
-    pub fn add(&mut self, definition: &Value) {
-        let names = &definition["status"]["acceptedNames"];
-        let text = |field: &str| names[field].as_str().map(str::to_owned);
-        let listed = names["shortNames"].as_array().into_iter().flatten();
-        self.resources.extend(["plural", "singular"].into_iter().filter_map(text));
-        self.resources.extend(listed.filter_map(Value::as_str).map(str::to_owned));
-        self.kinds.extend(["kind", "listKind"].into_iter().filter_map(text));
+    /// Takes the names that a definition has in `status.acceptedNames`.
+    pub fn add(&mut self, accepted: &Value) {
+        let count = |counts: &mut Counts, name: &str| {
+            *counts.entry(name.to_owned()).or_default() += 1;
+        };
+        resources(accepted).for_each(|name| count(&mut self.resources, name));
+        kinds(accepted).for_each(|name| count(&mut self.kinds, name));
     }
+
+    /// Gives back what [`Taken::add`] took for such names.
+    pub fn remove(&mut self, accepted: &Value) {
+        let discount = |counts: &mut Counts, name: &str| {
+            let Some(count) = counts.get_mut(name) else { return };
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(name);
+            }
+        };
+        resources(accepted).for_each(|name| discount(&mut self.resources, name));
+        kinds(accepted).for_each(|name| discount(&mut self.kinds, name));
+    }
+}
+
+fn resources(names: &Value) -> impl Iterator<Item = &str> {
+    let listed = names["shortNames"].as_array().into_iter().flatten();
+    [&names["plural"], &names["singular"]].into_iter().chain(listed).filter_map(Value::as_str)
+}
+
+fn kinds(names: &Value) -> impl Iterator<Item = &str> {
+    [&names["kind"], &names["listKind"]].into_iter().filter_map(Value::as_str)
 }
 
 /// The names that a definition gets, and what is to be said of them.
@@ -64,7 +88,7 @@ pub fn decide(definition: &Value, taken: &Taken) -> Decision {
         }
         let name = requested[field].as_str().unwrap_or_default();
         let own = accepted[field].as_str().unwrap_or_default() == name;
-        match own || !set.contains(name) {
+        match own || !set.contains_key(name) {
             true => keep(&mut accepted, requested, field),
             false => conflict = Some((reason, in_use(name))),
         }
@@ -98,11 +122,7 @@ fn established(definition: &Value, names_accepted: &Condition) -> Option<Conditi
     Some(Condition { ty: "Established", status, reason, message: message.to_owned() })
 }
 
-fn refused_short_names<'a>(
-    requested: &'a Value,
-    accepted: &Value,
-    taken: &BTreeSet<String>,
-) -> Vec<&'a str> {
+fn refused_short_names<'a>(requested: &'a Value, accepted: &Value, taken: &Counts) -> Vec<&'a str> {
     let texts = |names: &'a Value| -> Vec<&'a str> {
         let list = names["shortNames"].as_array().into_iter().flatten();
         list.filter_map(Value::as_str).collect()
@@ -110,7 +130,7 @@ fn refused_short_names<'a>(
     let own = accepted["shortNames"].as_array();
     let is_own = |name: &str| own.is_some_and(|own| own.iter().any(|n| n == name));
     let requested = texts(requested).into_iter();
-    requested.filter(|name| !is_own(name) && taken.contains(*name)).collect()
+    requested.filter(|name| !is_own(name) && taken.contains_key(*name)).collect()
 }
 
 fn keep(accepted: &mut Value, requested: &Value, field: &str) {
@@ -148,7 +168,7 @@ mod tests {
         let mut first = definition("widgets", "Widget", &["wd", "wg"]);
         first["status"]["acceptedNames"] = first["spec"]["names"].clone();
         let mut taken = Taken::default();
-        taken.add(&first);
+        taken.add(&first["status"]["acceptedNames"]);
         let same_kind = decide(&definition("gadgets", "Widget", &[]), &taken);
         assert_eq!(same_kind.names_accepted.reason, "ListKindConflict");
         assert_eq!(same_kind.names_accepted.message, "\"WidgetList\" is already in use");

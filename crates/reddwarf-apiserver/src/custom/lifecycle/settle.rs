@@ -4,15 +4,15 @@ use super::condition;
 use super::names::{Taken, decide};
 use serde_json::Value;
 
-/// The definition with its conditions; `None` when nothing changes. `taken` gives the names that
+/// The definition with its conditions; `None` when nothing changes. `taken` are the names that
 /// definitions of its group have, its own among them.
-pub fn settle(definition: &Value, taken: impl FnOnce() -> Taken) -> Option<Value> {
+pub fn settle(definition: &Value, taken: &Taken) -> Option<Value> {
     let now = crate::defaults::now();
     let mut changed = definition.clone();
     let settled = definition["spec"]["names"] == definition["status"]["acceptedNames"]
         && condition::holds(definition, "Established");
     if !settled {
-        let decision = decide(definition, &taken());
+        let decision = decide(definition, taken);
         changed["status"]["acceptedNames"] = decision.accepted;
         let conditions = [Some(decision.names_accepted), decision.established];
         for said in conditions.into_iter().flatten() {

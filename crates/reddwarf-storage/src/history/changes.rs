@@ -1,0 +1,90 @@
+//! Which objects differ between two states, from the headers of the commits between them.
+
+use super::{HistoryReader, READ_BYTES_MAX, READ_ROWS_MAX, Reading};
+use crate::{KvError, Table, rows};
+use reddwarf_core::history::CHANGED_KEYS_MAX;
+use reddwarf_core::{BranchId, ChangedObject, CommitHeader, HistoryError, ObjectKey, Revision};
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+
+impl HistoryReader {
+    /// See [`reddwarf_core::History::changed_between`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn changed_between(
+        &self,
+        branch: BranchId,
+        from: Revision,
+        to: Revision,
+    ) -> Result<Vec<ChangedObject>, HistoryError> {
+        let (older, newer) = (from.min(to), from.max(to));
+        let reading = self.begin()?;
+        let through = reading.resolve(branch, newer)?;
+        let mut after = reading.resolve(branch, older)?;
+        drop(reading);
+        let mut changed = Changed { branch, objects: BTreeMap::new() };
+        while after < through {
+            let reading = self.begin()?;
+            reading.check_kept(older)?;
+            after = changed.read(&reading, after, through)?;
+            if changed.objects.len() > CHANGED_KEYS_MAX {
+                return Err(HistoryError::TooMany { limit: CHANGED_KEYS_MAX });
+            }
+        }
+        Ok(changed.between(from > to))
+    }
+}
+
+/// What has changed so far.
+struct Changed {
+    branch: BranchId,
+    /// The revisions before the first change and after the last one.
+    objects: BTreeMap<ObjectKey, (Option<Revision>, Option<Revision>)>,
+}
+
+impl Changed {
+    /// Reads commits after `after` within the bounds of one transaction; up to where it came.
+    fn read(
+        &mut self,
+        reading: &Reading,
+        after: Revision,
+        through: Revision,
+    ) -> Result<Revision, KvError> {
+        let (mut reached, mut seen, mut bytes) = (through, 0, 0);
+        let (from, to) = (rows::number_key(after.0), rows::number_key(through.0));
+        let bounds = (Bound::Excluded(&from[..]), Bound::Included(&to[..]));
+        reading.read.scan(Table::Commits, bounds, &mut |key, value| {
+            let header = rows::read_commit(key, value)?.header;
+            seen += 1;
+            bytes += value.len();
+            let last = header.last;
+            if header.branch == self.branch {
+                self.add(header);
+            }
+            if seen < READ_ROWS_MAX && bytes < READ_BYTES_MAX {
+                return Ok(ControlFlow::Continue(()));
+            }
+            reached = last;
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(reached)
+    }
+
+    fn add(&mut self, header: CommitHeader) {
+        for change in header.changes {
+            let object = self.objects.entry(change.key).or_insert((change.before, None));
+            object.1 = (!change.deleted).then_some(change.after);
+        }
+    }
+
+    fn between(self, backwards: bool) -> Vec<ChangedObject> {
+        let objects = self.objects.into_iter();
+        let differing = objects.filter(|(_, (before, after))| before != after);
+        let change = |(key, (before, after))| match backwards {
+            false => ChangedObject { key, before, after },
+            true => ChangedObject { key, before: after, after: before },
+        };
+        differing.map(change).collect()
+    }
+}

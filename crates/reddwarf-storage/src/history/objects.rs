@@ -1,0 +1,214 @@
+//! Reading objects as they were, and their logs, by the `history` table.
+
+use super::{HistoryReader, READ_BYTES_MAX, READ_ROWS_MAX, Reading};
+use crate::{KvError, Table, rows};
+use reddwarf_core::history::OBJECT_LOG_MAX;
+use reddwarf_core::{
+    BranchId, Collection, HistoryError, ObjectKey, ObjectLogEntry, Revision, StoredObject, View,
+};
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+
+impl HistoryReader {
+    /// See [`reddwarf_core::History::object_log`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn object_log(
+        &self,
+        branch: BranchId,
+        key: &ObjectKey,
+        before: Option<Revision>,
+        limit: usize,
+    ) -> Result<Vec<ObjectLogEntry>, HistoryError> {
+        let reading = self.begin()?;
+        reading.head(branch)?;
+        let mut log = Vec::new();
+        let limit = limit.clamp(1, OBJECT_LOG_MAX);
+        let newest = match before {
+            Some(Revision::ZERO) => return Ok(log),
+            Some(before) => Revision(before.0 - 1),
+            None => Revision::MAX,
+        };
+        reading.log_back(branch, key, newest, &mut |entry| {
+            log.push(entry);
+            log.len() < limit
+        })?;
+        Ok(log)
+    }
+
+    /// See [`reddwarf_core::History::version`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn version(&self, revision: Revision) -> Result<Option<Arc<StoredObject>>, HistoryError> {
+        let reading = self.begin()?;
+        match reading.stored(revision)? {
+            Some((object, _)) => Ok(Some(object)),
+            None => reading.check_kept(revision).map(|()| None),
+        }
+    }
+
+    /// See [`reddwarf_core::History::object_at`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn object_at(
+        &self,
+        branch: BranchId,
+        key: &ObjectKey,
+        revision: Revision,
+    ) -> Result<Option<Arc<StoredObject>>, HistoryError> {
+        let reading = self.begin()?;
+        let revision = reading.resolve(branch, revision)?;
+        match reading.newest(branch, key, revision)? {
+            Some(entry) if !entry.deleted => Ok(Some(reading.named(entry.revision)?.0)),
+            _ => Ok(None),
+        }
+    }
+
+    /// See [`reddwarf_core::History::collection_at`].
+    ///
+    /// Versions that `known`, some view of the same state, holds too are shared with it and not
+    /// read again.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn collection_at(
+        &self,
+        branch: BranchId,
+        collection: &Collection,
+        namespace: Option<&str>,
+        revision: Revision,
+        known: &View,
+    ) -> Result<View, HistoryError> {
+        let prefix = match namespace {
+            Some(namespace) => collection.namespace_prefix(namespace),
+            None => collection.prefix(),
+        };
+        let mut walk = Walk::new(branch, &prefix, self.begin()?.resolve(branch, revision)?, known);
+        loop {
+            let reading = self.begin()?;
+            reading.check_kept(revision)?;
+            if walk.go_on(&reading)? {
+                walk.view.clock_ms = reading.checkpoint.clock_ms;
+                return Ok(walk.view);
+            }
+        }
+    }
+}
+
+impl Reading {
+    /// Tells the changes of an object up to `newest`, the last one first, while `visit` wants more.
+    fn log_back(
+        &self,
+        branch: BranchId,
+        key: &ObjectKey,
+        newest: Revision,
+        visit: &mut dyn FnMut(ObjectLogEntry) -> bool,
+    ) -> Result<(), KvError> {
+        let from = rows::history_key(branch, key, Revision::ZERO);
+        let to = rows::history_key(branch, key, newest);
+        let bounds = (Bound::Included(&from[..]), Bound::Included(&to[..]));
+        self.read.scan_back(Table::History, bounds, &mut |key, value| {
+            let (revision, deleted) = rows::read_history(key, value)?;
+            let more = visit(ObjectLogEntry { revision, deleted });
+            Ok(if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })
+    }
+
+    /// The newest change of an object up to `revision`.
+    fn newest(
+        &self,
+        branch: BranchId,
+        key: &ObjectKey,
+        revision: Revision,
+    ) -> Result<Option<ObjectLogEntry>, KvError> {
+        let mut found = None;
+        self.log_back(branch, key, revision, &mut |entry| {
+            found = Some(entry);
+            false
+        })?;
+        Ok(found)
+    }
+
+    /// The version that took `revision`, and the length of its record.
+    fn stored(&self, revision: Revision) -> Result<Option<(Arc<StoredObject>, usize)>, KvError> {
+        match self.read.get(Table::Versions, &rows::number_key(revision.0))? {
+            Some(value) => {
+                let object = rows::read_version(revision, &value)?;
+                Ok(Some((Arc::new(object), value.len())))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Like [`Reading::stored`] for a revision that a row names.
+    fn named(&self, revision: Revision) -> Result<(Arc<StoredObject>, usize), KvError> {
+        self.stored(revision)?.ok_or_else(|| {
+            let key = rows::number_key(revision.0);
+            KvError::row(Table::Versions, &key, "missing, though the object's history names it")
+        })
+    }
+}
+
+/// Goes over the keys of a collection, over any number of read transactions.
+struct Walk<'a> {
+    branch: BranchId,
+    revision: Revision,
+    known: &'a View,
+    view: View,
+    /// With what the rows of the collection begin.
+    prefix: Vec<u8>,
+    /// No row of an object before this one is wanted any more.
+    from: Vec<u8>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(branch: BranchId, prefix: &str, revision: Revision, known: &'a View) -> Self {
+        let prefix = rows::history_prefix(branch, prefix);
+        let view = View { revision, ..View::default() };
+        Walk { branch, revision, known, view, from: prefix.clone(), prefix }
+    }
+
+    /// Adds objects within the bounds of one transaction; `true` when there are no more.
+    fn go_on(&mut self, reading: &Reading) -> Result<bool, KvError> {
+        let mut bytes = 0;
+        for _ in 0..READ_ROWS_MAX {
+            let Some(first) = self.next_row(reading)? else { return Ok(true) };
+            self.from = rows::history_after(&first);
+            let key = rows::history_object(&first)?;
+            bytes += self.add(reading, key)?;
+            if bytes >= READ_BYTES_MAX {
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Key of the first row of the next object.
+    fn next_row(&self, reading: &Reading) -> Result<Option<Vec<u8>>, KvError> {
+        let mut found = None;
+        let bounds = (Bound::Included(&self.from[..]), Bound::Unbounded);
+        reading.read.scan(Table::History, bounds, &mut |key, _| {
+            found = key.starts_with(&self.prefix).then(|| key.to_vec());
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(found)
+    }
+
+    /// Adds the object at `key` if it was there; the bytes that were read for it.
+    fn add(&mut self, reading: &Reading, key: ObjectKey) -> Result<usize, KvError> {
+        let Some(entry) = reading.newest(self.branch, &key, self.revision)? else { return Ok(0) };
+        if entry.deleted {
+            return Ok(0);
+        }
+        let current = self.known.get(&key).filter(|known| known.revision == entry.revision);
+        let (object, bytes) = match current {
+            Some(known) => (known.clone(), 0),
+            None => reading.named(entry.revision)?,
+        };
+        self.view.objects.insert(object.key.clone(), object);
+        Ok(bytes)
+    }
+}
