@@ -1,4 +1,4 @@
-//! A store in which somebody else writes right behind a chosen write.
+//! A store in which somebody else writes right before or right behind a chosen write.
 
 use crate::memory_store::MemoryStore;
 use async_trait::async_trait;
@@ -13,21 +13,43 @@ use std::time::Duration;
 /// See the module's text.
 pub struct MeddledStore {
     inner: Arc<MemoryStore>,
+    before: Mutex<Option<Vec<Write>>>,
     next: Mutex<Option<Vec<Write>>>,
+    last: Mutex<Option<Write>>,
 }
 
 impl MeddledStore {
     /// An empty store.
     pub fn new() -> Arc<Self> {
-        Arc::new(MeddledStore { inner: MemoryStore::new(), next: Mutex::default() })
+        Arc::new(MeddledStore {
+            inner: MemoryStore::new(),
+            before: Mutex::default(),
+            next: Mutex::default(),
+            last: Mutex::default(),
+        })
     }
 
     /// Behind the next write that is proposed, these changes are made, each in a commit of its
     /// own, before the proposer is answered.
     pub fn meddle(&self, changes: Vec<Change>) {
-        let write = |change| Write { changes: vec![change], ..Write::default() };
-        *self.next.lock() = Some(changes.into_iter().map(write).collect());
+        *self.next.lock() = Some(one_each(changes));
     }
+
+    /// The write that was proposed last.
+    pub fn last(&self) -> Option<Write> {
+        self.last.lock().clone()
+    }
+
+    /// Before the next write that is proposed lands, these changes are made, each in a commit of
+    /// its own: they outrun it.
+    pub fn outrun(&self, changes: Vec<Change>) {
+        *self.before.lock() = Some(one_each(changes));
+    }
+}
+
+fn one_each(changes: Vec<Change>) -> Vec<Write> {
+    let write = |change| Write { changes: vec![change], ..Write::default() };
+    changes.into_iter().map(write).collect()
 }
 
 #[async_trait]
@@ -49,6 +71,11 @@ impl Store for MeddledStore {
     }
 
     async fn propose(&self, write: Write) -> Result<Committed, ProposeError> {
+        let outrunning = self.before.lock().take();
+        for write in outrunning.into_iter().flatten() {
+            self.inner.propose(write).await?;
+        }
+        *self.last.lock() = Some(write.clone());
         let answer = self.inner.propose(write).await;
         let meddling = self.next.lock().take();
         for write in meddling.into_iter().flatten() {

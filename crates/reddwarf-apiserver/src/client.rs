@@ -24,8 +24,7 @@ pub struct LocalClient {
 impl LocalClient {
     /// A client of `server` that acts as `user` and calls itself `user_agent`.
     pub fn new(server: ApiServer, user: UserInfo, user_agent: &'static str) -> Self {
-        let caller = Caller { user: Some(Arc::new(user)), ..Caller::default() };
-        LocalClient { server, caller, user_agent: HeaderValue::from_static(user_agent) }
+        LocalClient::in_name_of(server, user, HeaderValue::from_static(user_agent))
     }
 
     /// A member of `system:masters` of that name, which calls itself `user_agent`: field managers
@@ -35,7 +34,14 @@ impl LocalClient {
         LocalClient::new(server, UserInfo::named(name, groups), user_agent)
     }
 
-    async fn send(
+    /// A client that acts for somebody else.
+    pub(crate) fn in_name_of(server: ApiServer, user: UserInfo, user_agent: HeaderValue) -> Self {
+        let caller = Caller { user: Some(Arc::new(user)), ..Caller::default() };
+        LocalClient { server, caller, user_agent }
+    }
+
+    /// Sends a request; the answer is one of success.
+    pub(crate) async fn send(
         &self,
         method: &str,
         path_and_query: &str,

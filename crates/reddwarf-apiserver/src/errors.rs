@@ -4,7 +4,6 @@
 use crate::custom::conversion::ConversionError;
 use crate::registry::Kind;
 use crate::validation::field_error::{FieldError, invalid};
-use reddwarf_core::limits::BODY_BYTES_MAX;
 use reddwarf_core::status::{StatusCause, StatusDetails};
 use reddwarf_core::{
     BranchProblem, HistoryError, ProposeError, ReadError, Reason, Rejection, Revision, Status,
@@ -39,8 +38,8 @@ pub fn watch_conversion_failed(error: ConversionError) -> Box<Status> {
 }
 
 /// 413.
-pub fn too_large() -> Box<Status> {
-    let message = format!("Request entity too large: limit is {BODY_BYTES_MAX}");
+pub fn too_large(bytes_max: usize) -> Box<Status> {
+    let message = format!("Request entity too large: limit is {bytes_max}");
     Box::new(Status::failure(Reason::RequestEntityTooLarge, message))
 }
 

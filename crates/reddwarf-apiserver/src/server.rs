@@ -4,6 +4,7 @@ use crate::admission::Chain;
 use crate::authz;
 use crate::branches::{self, Branches};
 use crate::caller::Caller;
+use crate::changesets;
 use crate::errors::no_such_resource;
 use crate::gate::{self, Asked, Gate, Limits};
 use crate::http::accept::{Offer, negotiate};
@@ -205,7 +206,7 @@ impl ApiServer {
             let work = async {
                 let body = match *method {
                     Method::GET | Method::HEAD => Ok(Bytes::new()),
-                    _ => body::read(body).await,
+                    _ => body::read(body, changesets::body_bytes_max(&place)).await,
                 };
                 let (caller, query) = (&caller, &query);
                 let incoming =

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod apply;
 mod blame;
 mod down;
 mod hollow;
@@ -39,6 +40,8 @@ enum Command {
     Bench(bench::BenchFlags),
     /// Show the members of a group
     Status(status::StatusFlags),
+    /// Apply many objects as one commit, or none of them
+    Apply(apply::ApplyFlags),
     /// Show who changed what, newest first
     Log(log::LogFlags),
     /// Show a commit field by field
@@ -76,6 +79,7 @@ pub fn run(cli: Cli) -> miette::Result<()> {
         Command::Hollow(flags) => hollow::run(&flags),
         Command::Bench(flags) => bench::run(&flags),
         Command::Status(flags) => status::run(&flags),
+        Command::Apply(flags) => apply::run(&flags),
         Command::Log(flags) => log::run(&flags),
         Command::Show(flags) => show::run(&flags),
         Command::Blame(flags) => blame::run(&flags),

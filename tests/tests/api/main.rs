@@ -1,6 +1,7 @@
 //! The API over a store in memory: verbs, custom kinds, HTTP, controllers, the scheduler.
 
 mod branches;
+mod changeset;
 mod controllers;
 mod conversion;
 mod custom;

@@ -85,8 +85,8 @@ const DRAINED_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
 /// Reads a request's body.
 ///
 /// # Errors
-/// 413 beyond [`BODY_BYTES_MAX`], 400 when the connection fails.
-pub async fn read<B>(body: B) -> Result<Bytes, Box<Status>>
+/// 413 beyond `bytes_max`, 400 when the connection fails.
+pub async fn read<B>(body: B, bytes_max: usize) -> Result<Bytes, Box<Status>>
 where
     B: Body<Data = Bytes>,
     B::Error: Display,
@@ -101,7 +101,7 @@ where
         seen += data.len();
         if seen > DRAINED_BYTES_MAX {
             break;
-        } else if seen > BODY_BYTES_MAX {
+        } else if seen > bytes_max {
             continue;
         } else if first.is_empty() {
             first = data;
@@ -113,7 +113,7 @@ where
         }
     }
     match seen {
-        _ if seen > BODY_BYTES_MAX => Err(too_large()),
+        _ if seen > bytes_max => Err(too_large(bytes_max)),
         _ if rest.is_empty() => Ok(first),
         _ => Ok(rest.freeze()),
     }

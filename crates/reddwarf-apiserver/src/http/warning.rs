@@ -31,6 +31,22 @@ pub fn warn<'t>(headers: &mut HeaderMap, texts: impl IntoIterator<Item = &'t str
     }
 }
 
+/// The texts of such headers.
+pub fn texts(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(WARNING).iter();
+    let texts = values.filter_map(|value| {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let quoted = value.strip_prefix("299 - \"")?.strip_suffix('"')?;
+        let mut escaped = false;
+        let kept = quoted.chars().filter(|c| {
+            escaped = *c == '\\' && !escaped;
+            !escaped
+        });
+        Some(kept.collect())
+    });
+    texts.collect()
+}
+
 fn cut(text: &str) -> &str {
     let end = text.char_indices().nth(CUT_CHARACTERS).map_or(text.len(), |(at, _)| at);
     &text[..end]
@@ -50,6 +66,10 @@ mod tests {
     #[test]
     fn form() {
         assert_eq!(headers(&["a \"b\" \\ é"]), ["299 - \"a \\\"b\\\" \\\\ é\""]);
+        let mut read = HeaderMap::new();
+        let written = ["a \"b\" \\ é", "\\\\", "plain"];
+        warn(&mut read, written);
+        assert_eq!(texts(&read), written);
         assert_eq!(headers(&["a", "b", "a", "", "no\nlines"]), ["299 - \"a\"", "299 - \"b\""]);
     }
 

@@ -2,7 +2,7 @@
 
 use super::Registry;
 use crate::custom::{DEFINITIONS, Definition};
-use crate::{branches, commits};
+use crate::{branches, changesets, commits};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -20,9 +20,12 @@ pub struct LiveRegistry {
     /// Moves when other kinds are served.
     generation: watch::Sender<u64>,
     known: Mutex<Known>,
+    /// Whether watches of what is served no more are to end.
+    ends_watches: bool,
 }
 
 /// The definitions from which the current registry was made.
+#[derive(Clone)]
 struct Known {
     collection: Collection,
     /// The newest state that was taken in; zero before the first.
@@ -50,6 +53,7 @@ impl LiveRegistry {
             current: ArcSwap::from_pointee(registry),
             generation: watch::Sender::new(0),
             known: Mutex::new(known),
+            ends_watches: true,
         }
     }
 
@@ -58,7 +62,20 @@ impl LiveRegistry {
         let mut registry = Registry::builtin();
         commits::add(&mut registry);
         branches::add(&mut registry);
+        changesets::add(&mut registry);
         LiveRegistry::new(registry)
+    }
+
+    /// The same kinds, which follow another state from here on. Watches that others serve do not
+    /// end by what that state says.
+    pub(crate) fn fork(&self) -> LiveRegistry {
+        let known = self.known.lock();
+        LiveRegistry {
+            current: ArcSwap::new(self.current()),
+            generation: watch::Sender::new(0),
+            known: Mutex::new(known.clone()),
+            ends_watches: false,
+        }
     }
 
     /// The kinds that are served now.
@@ -97,6 +114,9 @@ impl LiveRegistry {
         self.current.store(after.clone());
         if moves {
             self.generation.send_modify(|generation| *generation += 1);
+        }
+        if !self.ends_watches {
+            return;
         }
         // Whoever watched finds the new kinds when it begins anew.
         for definition in changed {

@@ -81,6 +81,20 @@ pub(crate) fn parse_yaml(body: &[u8], problems: &mut Vec<String>) -> Result<Valu
     }
 }
 
+/// Reads a file of YAML documents, or of JSON objects one after the other, as clients have them.
+///
+/// # Errors
+/// What is wrong with it; a key that comes twice is.
+pub fn parse_documents(text: &[u8]) -> Result<Vec<Value>, String> {
+    let objects = serde_json::Deserializer::from_slice(text).into_iter::<Value>();
+    if let Ok(objects) = objects.collect() {
+        return Ok(objects);
+    }
+    let mut problems = Vec::new();
+    let documents = yaml::parse_all(text, &mut problems)?;
+    if problems.is_empty() { Ok(documents) } else { Err(problems.join(", ")) }
+}
+
 /// Brings an object that was put together by the server into the form that [`decode`] gives.
 ///
 /// Results of patches take [`crate::patch::apply_checked`], which reports what is wrong as

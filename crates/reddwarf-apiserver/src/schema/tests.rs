@@ -243,6 +243,17 @@ fn times_are_utc_in_seconds() {
     assert!(scalar::micro_time("2026-01-02T03:04:05Z").is_err());
 }
 
+#[test]
+fn files_hold_many_documents() {
+    let read = |text: &str| super::parse_documents(text.as_bytes());
+    let three = json!([{"a": 1}, null, {"b": true}]);
+    assert_eq!(read("---\na: 1\n---\n# nothing\n---\nb: yes\n").map(Value::from), Ok(three));
+    assert_eq!(read("{\"a\": 1}\n{\"b\": 2}").map(|all| all.len()), Ok(2));
+    assert_eq!(read("").map(|all| all.len()), Ok(0));
+    assert!(read("a: 1\na: 2\n").is_err_and(|why| why.contains("already set")));
+    assert!(read("a: [").is_err());
+}
+
 proptest::proptest! {
     #[test]
     fn decoding_twice_changes_nothing(data: std::collections::BTreeMap<String, String>, labels: std::collections::BTreeMap<String, String>) {

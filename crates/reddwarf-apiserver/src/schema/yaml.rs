@@ -34,13 +34,7 @@ struct Size {
 /// The text that follows `couldn't decode`, e.g. `yaml: line 2: …`.
 pub(super) fn parse(body: &[u8], problems: &mut Vec<String>) -> Result<Value, String> {
     let text = String::from_utf8_lossy(body);
-    let mut reader = Reader {
-        events: Parser::new_from_str(&text),
-        anchors: HashMap::new(),
-        alias_values: 0,
-        alias_bytes: 0,
-        problems,
-    };
+    let mut reader = Reader::new(Parser::new_from_str(&text), problems);
     loop {
         match reader.next()? {
             (Event::DocumentStart(..), _) => {
@@ -48,6 +42,26 @@ pub(super) fn parse(body: &[u8], problems: &mut Vec<String>) -> Result<Value, St
                 return reader.value(event, span, 0);
             }
             (Event::StreamEnd, _) => return Ok(Value::Null),
+            _ => {}
+        }
+    }
+}
+
+/// Parses all documents of `body`, empty ones too; duplicate keys go to `problems`.
+///
+/// # Errors
+/// As [`parse`].
+pub(super) fn parse_all(body: &[u8], problems: &mut Vec<String>) -> Result<Vec<Value>, String> {
+    let text = String::from_utf8_lossy(body);
+    let mut reader = Reader::new(Parser::new_from_str(&text), problems);
+    let mut documents = Vec::new();
+    loop {
+        match reader.next()? {
+            (Event::DocumentStart(..), _) => {
+                let (event, span) = reader.next()?;
+                documents.push(reader.value(event, span, 0)?);
+            }
+            (Event::StreamEnd, _) => return Ok(documents),
             _ => {}
         }
     }
@@ -65,6 +79,10 @@ impl<'i, P> Reader<'_, P>
 where
     P: Iterator<Item = Result<(Event<'i>, Span), ScanError>>,
 {
+    fn new(events: P, problems: &mut Vec<String>) -> Reader<'_, P> {
+        Reader { events, anchors: HashMap::new(), alias_values: 0, alias_bytes: 0, problems }
+    }
+
     fn next(&mut self) -> Result<(Event<'i>, Span), String> {
         loop {
             match self.events.next() {

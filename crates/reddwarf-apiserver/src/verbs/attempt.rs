@@ -5,7 +5,7 @@ use crate::errors::{propose_error, read_error};
 use reddwarf_core::{ProposeError, Rejection, Status, View};
 
 /// Attempts before a request that keeps losing to others gives up.
-const ATTEMPTS_MAX: u32 = 16;
+pub(crate) const ATTEMPTS_MAX: u32 = 16;
 
 /// Why an attempt did not succeed.
 pub enum Failure {

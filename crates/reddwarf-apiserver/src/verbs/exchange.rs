@@ -178,23 +178,39 @@ impl Exchange<'_> {
             let why = format!("limit is {PROPOSAL_BYTES_MAX}, the stored form has {bytes}");
             return Err(ProposeError::TooLarge(why));
         }
-        let write = Write {
-            branch: BranchId::MAIN,
-            author: self.author(),
-            verb: self.verb.as_str().to_owned(),
-            message: self.message(&changes),
-            time_ms: u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default(),
-            fence: self.fence,
-            preconditions,
-            changes,
-            links: links.map(Box::new),
-        };
+        let mut write = self.write(self.verb.as_str(), preconditions, changes);
+        write.links = links.map(Box::new);
         let committed = self.server.store().propose(write).await?;
         if super::removal::is_definition(self.kind) {
             // Whoever changed a definition sees its kind as it says, without waiting.
             self.server.refresh_kinds();
         }
         Ok(committed)
+    }
+
+    /// A write in the caller's name.
+    pub fn write(
+        &self,
+        verb: &str,
+        preconditions: Vec<Precondition>,
+        changes: Vec<Change>,
+    ) -> Write {
+        Write {
+            branch: BranchId::MAIN,
+            author: self.author(),
+            verb: verb.to_owned(),
+            message: self.message(&changes),
+            time_ms: u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default(),
+            fence: self.fence,
+            preconditions,
+            changes,
+            links: None,
+        }
+    }
+
+    /// The field manager's name.
+    pub fn manager(&self) -> String {
+        ownership::manager(self)
     }
 
     fn author(&self) -> Author {
@@ -212,14 +228,11 @@ impl Exchange<'_> {
     fn message(&self, changes: &[Change]) -> Option<String> {
         let header = self.headers.get(MESSAGE).map(|text| String::from_utf8_lossy(text.as_bytes()));
         let header = header.map(std::borrow::Cow::into_owned);
-        let mut message = header.or_else(|| {
+        let message = header.or_else(|| {
             let main = self.info.subresource.is_none();
             changes.iter().filter(|_| main).find_map(change_cause)
         })?;
-        while message.len() > MESSAGE_BYTES_MAX {
-            message.pop();
-        }
-        (!message.is_empty()).then_some(message)
+        shortened(message)
     }
 
     /// Makes what the pipeline changes besides the object part of a write.
@@ -255,6 +268,14 @@ impl Exchange<'_> {
 const MESSAGE: &str = "reddwarf-message";
 /// What is kept of a message.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+
+/// What is kept of a message; nothing of an empty one.
+pub fn shortened(mut message: String) -> Option<String> {
+    while message.len() > MESSAGE_BYTES_MAX {
+        message.pop();
+    }
+    (!message.is_empty()).then_some(message)
+}
 
 /// The annotation `kubernetes.io/change-cause` of an object that is put.
 fn change_cause(change: &Change) -> Option<String> {

@@ -16,13 +16,15 @@ mod read;
 mod removal;
 mod watch;
 
+pub(crate) use attempt::ATTEMPTS_MAX;
 pub use exchange::Exchange;
+pub(crate) use exchange::shortened;
 pub use read::{FUTURE_WAIT, not_older};
 
-use crate::commits;
 use crate::errors::{method_not_allowed, no_such_resource, not_found};
 use crate::http::{Answer, RequestInfo};
 use crate::registry::Kind;
+use crate::{changesets, commits};
 use http::Method;
 use reddwarf_core::Status;
 
@@ -151,6 +153,9 @@ pub async fn serve(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     }
     if commits::is_commit(x.kind) {
         return commits::serve(x).await;
+    }
+    if changesets::is_change_set(x.kind) {
+        return changesets::serve(x).await;
     }
     match x.verb {
         Verb::Get => read::get(x).await,

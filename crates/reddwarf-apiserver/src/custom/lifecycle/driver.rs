@@ -1,9 +1,9 @@
 //! Follows the definitions and writes what is to be said of them.
 
 use super::cleanup;
-use super::condition;
 use super::groups::{Groups, group};
-use super::names::{Taken, decide};
+use super::names::Taken;
+use super::settle::settle;
 use crate::background::{Background, RETRY_PAUSE};
 use crate::custom::DEFINITIONS;
 use futures::{StreamExt, stream};
@@ -174,37 +174,8 @@ impl Session {
 
     /// The definition with its conditions; `None` when nothing changes.
     fn changed(&self, definition: &Value) -> Option<Value> {
-        let now = crate::defaults::now();
-        let mut changed = definition.clone();
-        let settled = definition["spec"]["names"] == definition["status"]["acceptedNames"]
-            && condition::holds(definition, "Established");
-        if !settled {
-            let none = Taken::default();
-            let taken = self.groups.taken(group(definition)).unwrap_or(&none);
-            let decision = decide(definition, taken);
-            changed["status"]["acceptedNames"] = decision.accepted;
-            let conditions = [Some(decision.names_accepted), decision.established];
-            for said in conditions.into_iter().flatten() {
-                if !condition::has(definition, &said) {
-                    condition::set(&mut changed, &said, &now);
-                }
-            }
-        }
-        match condition::non_structural(definition) {
-            Some(said) if !condition::has(definition, &said) => {
-                condition::set(&mut changed, &said, &now);
-            }
-            None if condition::find(definition, "NonStructuralSchema").is_some() => {
-                condition::remove(&mut changed, "NonStructuralSchema");
-            }
-            _ => {}
-        }
-        if let Some(said) = condition::approval(definition)
-            && !condition::has(definition, &said)
-        {
-            condition::set(&mut changed, &said, &now);
-        }
-        (changed != *definition).then_some(changed)
+        let none = Taken::default();
+        settle(definition, self.groups.taken(group(definition)).unwrap_or(&none))
     }
 
     /// Whatever became of what was cleaned is looked at again.

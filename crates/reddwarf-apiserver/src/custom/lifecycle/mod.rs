@@ -1,14 +1,15 @@
 //! What becomes of a definition: its names are accepted, its kind is established, and when it is
 //! deleted its objects go first.
 //!
-//! [`names`], [`condition`] and [`cleanup`] decide, data in and data out; [`run`] is the leader's
-//! loop that writes what they say.
+//! [`names`], [`condition`], [`settle`] and [`cleanup`] decide, data in and data out; [`run`] is the
+//! leader's loop that writes what they say.
 
 pub mod cleanup;
 pub mod condition;
 mod driver;
-mod groups;
+pub mod groups;
 pub mod names;
+pub mod settle;
 
 pub(crate) use driver::run;
 

@@ -1,0 +1,145 @@
+//! `changesets` of `history.reddwarf.dev`: many objects by server-side apply, as one commit or
+//! not at all.
+//!
+//! Each object goes through the very pipeline of a single apply, in a [`Staging`] where it sees
+//! those before it. What comes of it is proposed as one write with everything that it relied on;
+//! when something else moved meanwhile, the whole set is computed anew. With `dryRun=All` the
+//! answer is a plan: what would be done, and what that is based on.
+//!
+//! [`Staging`]: crate::staged::Staging
+
+mod answer;
+mod basis;
+mod fields;
+mod follow_up;
+mod prune;
+mod session;
+mod spec;
+
+use crate::commits::GROUP;
+use crate::custom::Definition;
+use crate::errors::{method_not_allowed, propose_error};
+use crate::http::{Answer, Place};
+use crate::options::WriteOptions;
+use crate::registry::{Kind, Registry, Verbs};
+use crate::verbs::{ATTEMPTS_MAX, Exchange, Verb, shortened};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use reddwarf_core::limits::{BODY_BYTES_MAX, PROPOSAL_BYTES_MAX};
+use reddwarf_core::{Committed, ProposeError, Rejection, Revision, Status, Write};
+use session::Computed;
+use spec::ChangeSet;
+use std::sync::Arc;
+
+const PLURAL: &str = "changesets";
+const DEFINITION: &[u8] = include_bytes!("definition.json");
+
+/// Adds the kind.
+pub(crate) fn add(registry: &mut Registry) {
+    let definition = Definition::read(DEFINITION, Revision::ZERO, None)
+        .expect("invariant: the built-in definition is read by a test");
+    let served = Arc::new(definition).served_now(None);
+    let served = served.and_then(Arc::into_inner);
+    let mut served = served.expect("invariant: it says that it is established, and is new");
+    for kind in served.kinds.iter_mut().filter_map(Arc::get_mut) {
+        kind.verbs = Verbs(["create"].as_slice().into());
+    }
+    registry.serve(served);
+}
+
+/// Whether requests for a kind are answered here.
+pub(crate) fn is_change_set(kind: &Kind) -> bool {
+    kind.group == GROUP && kind.plural == PLURAL
+}
+
+/// How large the body of a request may be: that of a set holds as much as a commit.
+pub(crate) fn body_bytes_max(place: &Place) -> usize {
+    match place {
+        Place::Resource(info) if info.group == GROUP && info.resource == PLURAL => {
+            PROPOSAL_BYTES_MAX
+        }
+        _ => BODY_BYTES_MAX,
+    }
+}
+
+/// Answers a request for change sets.
+///
+/// A set is applied by requests within this one, whose futures would otherwise hold themselves.
+///
+/// # Errors
+/// The failure to be answered, which names the object that it is about.
+pub(crate) fn serve<'a>(x: &'a Exchange<'_>) -> BoxFuture<'a, Result<Answer, Box<Status>>> {
+    async move {
+        if x.verb != Verb::Create || !x.subresource().is_empty() {
+            return Err(method_not_allowed());
+        }
+        let options = WriteOptions::read(x.query, "CreateOptions")?;
+        let decoded = x.decode(options.validation)?;
+        let set = ChangeSet::read(x, &decoded.object)?;
+        let (computed, committed) = apply(x, &set, options.dry_run).await?;
+        let mut answer = answer::of(&decoded.object, &computed, committed, options.dry_run);
+        answer.warnings = decoded.warnings;
+        answer.warnings.extend(computed.warnings);
+        Ok(answer)
+    }
+    .boxed()
+}
+
+/// Computes a set and proposes it, again while the state moves underneath.
+async fn apply(
+    x: &Exchange<'_>,
+    set: &ChangeSet,
+    dry_run: bool,
+) -> Result<(Computed, Option<Committed>), Box<Status>> {
+    let mut attempts = 0;
+    loop {
+        let computed = session::compute(x, set).await?;
+        if dry_run || computed.staged.changes.is_empty() {
+            return Ok((computed, None));
+        }
+        attempts += 1;
+        match x.server.store().propose(write(x, set, &computed)).await {
+            Ok(committed) => {
+                // Whoever defined a kind sees it served, without waiting.
+                x.server.refresh_kinds();
+                return Ok((computed, Some(committed)));
+            }
+            Err(ProposeError::Rejected(Rejection::Precondition { .. }))
+                if attempts < ATTEMPTS_MAX => {}
+            Err(error) => return Err(propose_error(error)),
+        }
+    }
+}
+
+fn write(x: &Exchange<'_>, set: &ChangeSet, computed: &Computed) -> Write {
+    let staged = computed.staged.clone();
+    let mut write = x.write("apply", staged.preconditions, staged.changes);
+    write.author.field_manager.clone_from(&set.manager);
+    if let Some(message) = &set.message {
+        write.message = shortened(message.clone());
+    }
+    write
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_is_only_created() {
+        let mut registry = Registry::builtin();
+        add(&mut registry);
+        let kind = registry.resource(GROUP, "v1alpha1", PLURAL).expect("it is served");
+        assert!(is_change_set(kind) && kind.verbs.has("create") && !kind.stored());
+        assert!(!kind.verbs.has("get") && !kind.namespaced());
+        let custom = kind.custom.as_ref().expect("it is described like a custom kind");
+        assert!(custom.version.schema().is_some());
+    }
+
+    #[test]
+    fn a_set_may_be_as_large_as_a_commit() {
+        let max = |path: &str| body_bytes_max(&Place::parse(path));
+        assert_eq!(max("/apis/history.reddwarf.dev/v1alpha1/changesets"), PROPOSAL_BYTES_MAX);
+        assert_eq!(max("/api/v1/namespaces/shop/pods"), BODY_BYTES_MAX);
+    }
+}

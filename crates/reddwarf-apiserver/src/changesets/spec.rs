@@ -1,0 +1,137 @@
+//! What a change set asks for.
+
+use super::basis::Basis;
+use crate::errors::bad_request;
+use crate::verbs::Exchange;
+use reddwarf_core::limits::PROPOSAL_OBJECTS_MAX;
+use reddwarf_core::{LabelSelector, Precondition, Reason, Status};
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec {
+    objects: Vec<Value>,
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    field_manager: String,
+    #[serde(default)]
+    force: bool,
+    message: Option<String>,
+    prune: Option<Prune>,
+    based_on: Option<Vec<Basis>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Prune {
+    label_selector: String,
+}
+
+/// A set that is to be applied.
+pub(super) struct ChangeSet {
+    /// In the order in which they are applied.
+    pub(super) objects: Vec<Value>,
+    /// The namespace of objects that name none.
+    pub(super) namespace: String,
+    /// Who comes to own the fields.
+    pub(super) manager: String,
+    /// Whether fields are taken that others own.
+    pub(super) force: bool,
+    /// What the history says of it.
+    pub(super) message: Option<String>,
+    /// Which objects are deleted when they are not in the set any more.
+    pub(super) prune: Option<LabelSelector>,
+    /// What the plan that is carried out was based on.
+    pub(super) based_on: Option<Vec<Precondition>>,
+}
+
+impl ChangeSet {
+    /// Reads the body of a request.
+    ///
+    /// # Errors
+    /// 400, 413.
+    pub(super) fn read(x: &Exchange<'_>, object: &Value) -> Result<ChangeSet, Box<Status>> {
+        let spec = Spec::deserialize(&object["spec"])
+            .map_err(|error| bad_request(format!("spec of a ChangeSet: {error}")))?;
+        let count = spec.objects.len();
+        if count > PROPOSAL_OBJECTS_MAX {
+            let message = format!(
+                "Request entity too large: limit is {PROPOSAL_OBJECTS_MAX} objects, the set has {count}"
+            );
+            return Err(Box::new(Status::failure(Reason::RequestEntityTooLarge, message)));
+        }
+        if count == 0 {
+            return Err(bad_request("spec.objects of a ChangeSet must not be empty"));
+        }
+        let mut objects = spec.objects;
+        objects.sort_by_key(rank);
+        let based_on = spec.based_on.map(|all| all.into_iter().map(Basis::condition).collect());
+        Ok(ChangeSet {
+            objects,
+            namespace: or(spec.namespace, || "default".to_owned()),
+            manager: or(spec.field_manager, || x.manager()),
+            force: spec.force,
+            message: spec.message,
+            prune: spec.prune.map(|prune| selector(&prune)).transpose()?,
+            based_on: based_on.transpose()?,
+        })
+    }
+}
+
+fn or(text: String, other: impl FnOnce() -> String) -> String {
+    if text.is_empty() { other() } else { text }
+}
+
+/// # Errors
+/// 400; a selector of everything is refused, for it is hardly meant.
+fn selector(prune: &Prune) -> Result<LabelSelector, Box<Status>> {
+    let selector = LabelSelector::parse(&prune.label_selector)
+        .map_err(|error| bad_request(error.to_string()))?;
+    match selector.is_everything() {
+        true => Err(bad_request("spec.prune.labelSelector of a ChangeSet must not be empty")),
+        false => Ok(selector),
+    }
+}
+
+/// What others may need comes first: definitions of kinds, then namespaces.
+fn rank(object: &Value) -> u8 {
+    let text = |field: &str| object[field].as_str().unwrap_or_default();
+    match (text("apiVersion"), text("kind")) {
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition") => 0,
+        ("v1", "Namespace") => 1,
+        _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_others_need_comes_first() {
+        let object =
+            |version: &str, kind: &str, n: u8| json!({"apiVersion": version, "kind": kind, "n": n});
+        let mut objects = [
+            object("v1", "Pod", 1),
+            object("v1", "Namespace", 2),
+            object("example.com/v1", "Namespace", 3),
+            object("apiextensions.k8s.io/v1", "CustomResourceDefinition", 4),
+            object("v1", "Namespace", 5),
+        ];
+        objects.sort_by_key(rank);
+        let order: Vec<u64> = objects.iter().filter_map(|object| object["n"].as_u64()).collect();
+        assert_eq!(order, [4, 2, 5, 1, 3]);
+    }
+
+    #[test]
+    fn a_selector_of_everything_prunes_nothing() {
+        let read = |text: &str| selector(&Prune { label_selector: text.to_owned() });
+        assert!(read("app=shop").is_ok());
+        for text in ["", "=", "a in ("] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}

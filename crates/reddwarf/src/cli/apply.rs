@@ -1,0 +1,100 @@
+//! `reddwarf apply`: many objects as one commit, or none of them.
+
+mod files;
+mod report;
+
+use super::GroupFlags;
+use crate::client::GroupClient;
+use clap::Args;
+use files::Failed;
+use http::Method;
+use miette::Result;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+const CHANGE_SETS: &str = "/apis/history.reddwarf.dev/v1alpha1/changesets";
+
+#[derive(Args, Debug)]
+pub(super) struct ApplyFlags {
+    /// Files of YAML or JSON, folders of them, or - for standard input
+    #[arg(
+        short = 'f',
+        long = "filename",
+        value_name = "FILE",
+        required_unless_present = "planned"
+    )]
+    files: Vec<PathBuf>,
+    /// The namespace of objects that name none
+    #[arg(short, long, default_value = "default")]
+    namespace: String,
+    /// Who comes to own the fields
+    #[arg(long, value_name = "NAME", default_value = "reddwarf")]
+    field_manager: String,
+    /// Take fields that others own
+    #[arg(long)]
+    force_conflicts: bool,
+    /// What the history says of it
+    #[arg(short, long, value_name = "TEXT")]
+    message: Option<String>,
+    /// Delete what was applied before by the same field manager and is not in the files any more
+    #[arg(long, requires = "selector")]
+    prune: bool,
+    /// Which objects may be pruned
+    #[arg(short = 'l', long, value_name = "SELECTOR", requires = "prune")]
+    selector: Option<String>,
+    /// Only tell what would be done
+    #[arg(long)]
+    plan: bool,
+    /// Keep the plan in a file
+    #[arg(short, long, value_name = "FILE", requires = "plan")]
+    output: Option<PathBuf>,
+    /// Carry out a plan that was kept, if what it was based on still holds
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "plan", "prune"])]
+    planned: Option<PathBuf>,
+    #[command(flatten)]
+    group: GroupFlags,
+}
+
+pub(super) fn run(flags: &ApplyFlags) -> Result<()> {
+    let set = match &flags.planned {
+        Some(planned) => files::read_plan(planned)?,
+        None => set(flags)?,
+    };
+    let client = flags.group.client()?;
+    super::client_runtime()?.block_on(apply(flags, &client, set))
+}
+
+fn set(flags: &ApplyFlags) -> Result<Value, Failed> {
+    let mut spec = json!({
+        "objects": files::read(&flags.files)?,
+        "namespace": flags.namespace,
+        "fieldManager": flags.field_manager,
+        "force": flags.force_conflicts,
+    });
+    if let Some(message) = &flags.message {
+        spec["message"] = message.as_str().into();
+    }
+    if let Some(selector) = &flags.selector {
+        spec["prune"] = json!({"labelSelector": selector});
+    }
+    Ok(json!({
+        "apiVersion": "history.reddwarf.dev/v1alpha1", "kind": "ChangeSet", "spec": spec,
+    }))
+}
+
+async fn apply(flags: &ApplyFlags, client: &GroupClient, set: Value) -> Result<()> {
+    let query = if flags.plan { "?dryRun=All" } else { "" };
+    let answer = client.send_json(Method::POST, &format!("{CHANGE_SETS}{query}"), &set).await?;
+    let namespace = set["spec"]["namespace"].as_str().unwrap_or_default();
+    print!("{}", report::lines(&answer["status"], namespace, flags.plan));
+    match &flags.output {
+        Some(file) => Ok(keep(file, set, &answer)?),
+        None => Ok(()),
+    }
+}
+
+/// Writes the set and what its plan is based on.
+fn keep(file: &Path, mut set: Value, answer: &Value) -> Result<(), Failed> {
+    set["spec"]["basedOn"] = answer["status"]["basedOn"].clone();
+    files::write_plan(file, &set)
+}
