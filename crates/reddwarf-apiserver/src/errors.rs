@@ -243,6 +243,7 @@ fn rejected(rejection: Rejection) -> Box<Status> {
         Rejection::Branch(BranchProblem::Gone) => {
             Box::new(Status::failure(Reason::NotFound, rejection.to_string()))
         }
+        Rejection::Branch(BranchProblem::NotHere) => bad_request(rejection.to_string()),
         Rejection::Branch(BranchProblem::Moved(_)) => {
             Box::new(Status::failure(Reason::Conflict, rejection.to_string()))
         }

@@ -17,6 +17,7 @@ pub mod client;
 pub mod commits;
 pub mod custom;
 pub mod defaults;
+mod diffs;
 pub mod discovery;
 pub mod errors;
 pub mod flow;

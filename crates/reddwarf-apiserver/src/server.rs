@@ -386,7 +386,13 @@ impl Incoming<'_> {
             Ok(server) => {
                 let body = self.body.clone();
                 let then = Incoming { server: &server, prefixes: rest, body, ..*self };
-                Box::pin(then.below(place)).await
+                let answered = Box::pin(then.below(place)).await;
+                if let (Prefix::Branch(name), [], true) =
+                    (prefix, rest, answered.0.status().is_success())
+                {
+                    branches::follow(self.server, &server, name, self.method, place).await;
+                }
+                answered
             }
         }
     }

@@ -196,6 +196,9 @@ pub enum BranchProblem {
     /// There is no such branch, or none any more.
     #[error("the branch is gone")]
     Gone,
+    /// Something else than a branch begins with the write, or it is not main that is written.
+    #[error("a branch is made by itself, and on the live state of the cluster only")]
+    NotHere,
     /// The branch has another newest commit than the one to be merged.
     #[error("the branch has moved to revision {0}")]
     Moved(Revision),

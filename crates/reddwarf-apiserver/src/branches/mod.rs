@@ -7,6 +7,7 @@
 //! the branch exists.
 
 mod begin;
+mod follow;
 mod history;
 mod store;
 
@@ -14,12 +15,16 @@ pub(crate) use begin::{begin, is_branch};
 
 use crate::commits::GROUP;
 use crate::custom::Definition;
-use crate::errors::{history_error, read_error, unavailable};
-use crate::registry::{LiveRegistry, Registry};
+use crate::errors::{history_error, method_not_allowed, read_error, unavailable};
+use crate::http::{Answer, Place};
+use crate::registry::{LiveRegistry, Registry, Subresource, Verbs};
 use crate::server::ApiServer;
+use crate::verbs::{Exchange, Verb};
+use crate::{changesets, diffs};
+use http::Method;
 use parking_lot::Mutex;
 use reddwarf_core::status::StatusDetails;
-use reddwarf_core::{Branch, Reason, Revision, Status};
+use reddwarf_core::{Branch, Reason, Revision, Status, View};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use store::BranchStore;
@@ -36,7 +41,19 @@ pub(crate) fn add(registry: &mut Registry) {
         .expect("invariant: the built-in definition is read by a test");
     let served = Arc::new(definition).served_now(None);
     let served = served.and_then(Arc::into_inner);
-    registry.serve(served.expect("invariant: it says that it is established, and is new"));
+    let mut served = served.expect("invariant: it says that it is established, and is new");
+    for kind in served.kinds.iter_mut().filter_map(Arc::get_mut) {
+        for (name, body, verb) in [("diff", "Diff", "get"), ("merge", "ChangeSet", "create")] {
+            kind.subresources.push(Subresource {
+                name,
+                group: GROUP.into(),
+                version: kind.version.clone(),
+                kind: body.into(),
+                verbs: Verbs(vec![verb].into()),
+            });
+        }
+    }
+    registry.serve(served);
 }
 
 /// The branches that were read lately.
@@ -53,11 +70,52 @@ struct Open {
     kinds_of: Mutex<Revision>,
 }
 
+/// Answers a request for a subresource of a branch.
+///
+/// # Errors
+/// The failure to be answered.
+pub(crate) async fn serve_part(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
+    match (x.subresource(), x.verb) {
+        ("diff", Verb::Get) => diffs::of_branch(x).await,
+        ("merge", Verb::Create) => changesets::merge(x).await,
+        _ => Err(method_not_allowed()),
+    }
+}
+
 /// The server that answers requests for a branch.
 ///
 /// # Errors
 /// 404 for a branch that there is not, 503 when that is not confirmed or its base cannot be read.
 pub(crate) async fn open(server: &ApiServer, name: &str) -> Result<ApiServer, Box<Status>> {
+    let (open, branch) = at_hand(server, name).await?;
+    let mut kinds_of = open.kinds_of.lock();
+    if *kinds_of < branch.at.head.revision {
+        open.registry.refresh(&*open.store);
+        *kinds_of = branch.at.head.revision;
+    }
+    Ok(server.over(open.store.clone(), open.registry.clone()))
+}
+
+/// Does what must follow a write to a branch, which `server` answered.
+pub(crate) async fn follow(present: &ApiServer, server: &ApiServer, name: &str, method: &Method, place: &Place) {
+    if let Some(branch) = find(present, name) {
+        follow::follow(server, &branch, method, place).await;
+    }
+}
+
+/// Main as it was where a branch began.
+///
+/// # Errors
+/// See [`open`].
+pub(crate) async fn base(server: &ApiServer, name: &str) -> Result<View, Box<Status>> {
+    let (open, _) = at_hand(server, name).await?;
+    Ok(open.store.base.clone())
+}
+
+async fn at_hand(
+    server: &ApiServer,
+    name: &str,
+) -> Result<(Arc<Open>, Arc<Branch>), Box<Status>> {
     let mut found = find(server, name);
     if found.is_none() {
         // It may have been made on another member just now.
@@ -69,12 +127,7 @@ pub(crate) async fn open(server: &ApiServer, name: &str) -> Result<ApiServer, Bo
         Some(open) => open,
         None => first(server, name, &branch).await?,
     };
-    let mut kinds_of = open.kinds_of.lock();
-    if *kinds_of < branch.at.head.revision {
-        open.registry.refresh(&*open.store);
-        *kinds_of = branch.at.head.revision;
-    }
-    Ok(server.over(open.store.clone(), open.registry.clone()))
+    Ok((open, branch))
 }
 
 /// 404 for a branch that there is not.

@@ -103,8 +103,7 @@ impl Store for BranchStore {
 
     async fn propose(&self, mut write: Write) -> Result<Committed, ProposeError> {
         if write.links.is_some() {
-            let text = "branches begin at main, and are merged into it, only".to_owned();
-            return Err(Rejection::Malformed(text).into());
+            return Err(Rejection::Branch(BranchProblem::NotHere).into());
         }
         if self.branch(&self.present.view()).is_none() {
             return Err(Rejection::Branch(BranchProblem::Gone).into());

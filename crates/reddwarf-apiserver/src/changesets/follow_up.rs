@@ -1,6 +1,7 @@
 //! What the leader does behind single requests, where the objects that follow in a set need it.
 
-use super::session::{Session, about, escaped};
+use super::refusal::about;
+use super::session::{Session, escaped};
 use crate::bootstrap::default_account;
 use crate::custom::DEFINITIONS;
 use crate::custom::lifecycle::groups::{Groups, group};
@@ -12,7 +13,7 @@ use std::collections::BTreeSet;
 
 /// The names that definitions have, group by group, as far as a set needs them.
 #[derive(Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     groups: Groups,
     /// The groups whose definitions were read.
     read: BTreeSet<String>,
@@ -20,7 +21,7 @@ pub(super) struct Names {
 
 impl Names {
     /// A definition of the set with its names accepted; `None` when nothing changes.
-    fn settle(&mut self, definition: &Value, view: &View) -> Option<Value> {
+    pub(crate) fn settle(&mut self, definition: &Value, view: &View) -> Option<Value> {
         let of_group = group(definition);
         if self.read.insert(of_group.to_owned()) {
             self.read_group(of_group, view);

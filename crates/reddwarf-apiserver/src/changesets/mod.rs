@@ -1,5 +1,5 @@
-//! `changesets` of `history.reddwarf.dev`: many objects by server-side apply, as one commit or
-//! not at all.
+//! `changesets` of `history.reddwarf.dev`: many objects as one commit or not at all, by server-side
+//! apply or brought to what a branch, or the past, has of them.
 //!
 //! Each object goes through the very pipeline of a single apply, in a [`Staging`] where it sees
 //! those before it. What comes of it is proposed as one write with everything that it relied on;
@@ -10,11 +10,16 @@
 
 mod answer;
 mod basis;
-mod fields;
 mod follow_up;
+mod managed;
+mod merging;
 mod prune;
+mod refusal;
 mod session;
 mod spec;
+mod wish;
+
+pub(crate) use follow_up::Names;
 
 use crate::commits::GROUP;
 use crate::custom::Definition;
@@ -26,7 +31,8 @@ use crate::verbs::{ATTEMPTS_MAX, Exchange, Verb, shortened};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use reddwarf_core::limits::{BODY_BYTES_MAX, PROPOSAL_BYTES_MAX};
-use reddwarf_core::{Committed, ProposeError, Rejection, Revision, Status, Write};
+use reddwarf_core::{BranchProblem, Committed, ProposeError, Rejection, Revision, Status, Write};
+use serde_json::Value;
 use session::Computed;
 use spec::ChangeSet;
 use std::sync::Arc;
@@ -75,20 +81,44 @@ pub(crate) fn serve<'a>(x: &'a Exchange<'_>) -> BoxFuture<'a, Result<Answer, Box
         }
         let options = WriteOptions::read(x.query, "CreateOptions")?;
         let decoded = x.decode(options.validation)?;
-        let set = ChangeSet::read(x, &decoded.object)?;
-        let (computed, committed) = apply(x, &set, options.dry_run).await?;
-        let mut answer = answer::of(&decoded.object, &computed, committed, options.dry_run);
-        answer.warnings = decoded.warnings;
-        answer.warnings.extend(computed.warnings);
-        Ok(answer)
+        answer_to(x, &decoded.object, decoded.warnings, options).await
     }
     .boxed()
 }
 
-/// Computes a set and proposes it, again while the state moves underneath.
-async fn apply(
+/// Merges the branch that the path names.
+///
+/// # Errors
+/// The failure to be answered: 409 with every conflict as a cause.
+pub(crate) fn merge<'a>(x: &'a Exchange<'_>) -> BoxFuture<'a, Result<Answer, Box<Status>>> {
+    async move {
+        let options = WriteOptions::read(x.query, "CreateOptions")?;
+        let decoded = x.decode_form(options.validation)?;
+        let mut set = decoded.object;
+        set["spec"]["merge"] = serde_json::json!({"branch": x.name()});
+        answer_to(x, &set, decoded.warnings, options).await
+    }
+    .boxed()
+}
+
+async fn answer_to(
     x: &Exchange<'_>,
-    set: &ChangeSet,
+    object: &Value,
+    warnings: Vec<String>,
+    options: WriteOptions,
+) -> Result<Answer, Box<Status>> {
+    let set = ChangeSet::read(x, object, options.validation)?;
+    let (computed, committed) = apply(x, &set, options.dry_run).await?;
+    let mut answer = answer::of(object, &computed, committed, options.dry_run);
+    answer.warnings = warnings;
+    answer.warnings.extend(computed.warnings);
+    Ok(answer)
+}
+
+/// Computes a set and proposes it, again while the state moves underneath.
+async fn apply<'s>(
+    x: &'s Exchange<'s>,
+    set: &'s ChangeSet,
     dry_run: bool,
 ) -> Result<(Computed, Option<Committed>), Box<Status>> {
     let mut attempts = 0;
@@ -104,8 +134,9 @@ async fn apply(
                 x.server.refresh_kinds();
                 return Ok((computed, Some(committed)));
             }
-            Err(ProposeError::Rejected(Rejection::Precondition { .. }))
-                if attempts < ATTEMPTS_MAX => {}
+            Err(ProposeError::Rejected(
+                Rejection::Precondition { .. } | Rejection::Branch(BranchProblem::Moved(_)),
+            )) if attempts < ATTEMPTS_MAX => {}
             Err(error) => return Err(propose_error(error)),
         }
     }
@@ -113,10 +144,13 @@ async fn apply(
 
 fn write(x: &Exchange<'_>, set: &ChangeSet, computed: &Computed) -> Write {
     let staged = computed.staged.clone();
-    let mut write = x.write("apply", staged.preconditions, staged.changes);
+    let mut write = x.write(set.source.verb(), staged.preconditions, staged.changes);
     write.author.field_manager.clone_from(&set.manager);
+    write.links = computed.links.clone().map(Box::new);
     if let Some(message) = &set.message {
         write.message = shortened(message.clone());
+    } else if write.message.is_none() && !computed.message.is_empty() {
+        write.message = shortened(computed.message.clone());
     }
     write
 }

@@ -1,7 +1,9 @@
 //! What a change set asks for.
 
 use super::basis::Basis;
+use super::merging::Preference;
 use crate::errors::bad_request;
+use crate::request::FieldValidation;
 use crate::verbs::Exchange;
 use reddwarf_core::limits::PROPOSAL_OBJECTS_MAX;
 use reddwarf_core::{LabelSelector, Precondition, Reason, Status};
@@ -11,7 +13,15 @@ use serde_json::Value;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Spec {
+    #[serde(default)]
     objects: Vec<Value>,
+    merge: Option<Merge>,
+    revert: Option<Revert>,
+    restore: Option<Restore>,
+    #[serde(default)]
+    ours: Vec<String>,
+    #[serde(default)]
+    theirs: Vec<String>,
     #[serde(default)]
     namespace: String,
     #[serde(default)]
@@ -29,16 +39,87 @@ struct Prune {
     label_selector: String,
 }
 
+/// Where the objects of a set come from.
+pub(super) enum Source {
+    /// They stand in it.
+    Objects,
+    /// See [`Merge`].
+    Merge(Merge),
+    /// See [`Revert`].
+    Revert(Revert),
+    /// See [`Restore`].
+    Restore(Restore),
+}
+
+impl Source {
+    /// What the history calls the write.
+    pub(super) fn verb(&self) -> &'static str {
+        match self {
+            Source::Objects => "apply",
+            Source::Merge(_) => "merge",
+            Source::Revert(_) => "revert",
+            Source::Restore(_) => "restore",
+        }
+    }
+}
+
+/// What a branch changed.
+#[derive(Deserialize)]
+pub(super) struct Merge {
+    pub(super) branch: String,
+}
+
+/// What a commit changed, taken back.
+#[derive(Deserialize)]
+pub(super) struct Revert {
+    pub(super) commit: String,
+}
+
+/// Objects as they were at a moment, those of a namespace or those that are named where there are
+/// any. What was made since stays.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Restore {
+    pub(super) at: String,
+    pub(super) namespace: Option<String>,
+    pub(super) label_selector: Option<String>,
+    #[serde(default)]
+    pub(super) objects: Vec<Named>,
+}
+
+/// An object's place.
+#[derive(Deserialize)]
+pub(super) struct Named {
+    #[serde(default)]
+    pub(super) group: String,
+    pub(super) resource: String,
+    #[serde(default)]
+    pub(super) namespace: String,
+    pub(super) name: String,
+}
+
+/// An object, and its place in `spec.objects`.
+pub(super) struct Placed {
+    pub(super) at: usize,
+    pub(super) object: Value,
+}
+
 /// A set that is to be applied.
 pub(super) struct ChangeSet {
+    /// Where its objects come from.
+    pub(super) source: Source,
+    /// Whose version is taken where both sides changed something.
+    pub(super) preference: Preference,
     /// In the order in which they are applied.
-    pub(super) objects: Vec<Value>,
+    pub(super) objects: Vec<Placed>,
     /// The namespace of objects that name none.
     pub(super) namespace: String,
     /// Who comes to own the fields.
     pub(super) manager: String,
     /// Whether fields are taken that others own.
     pub(super) force: bool,
+    /// How unknown fields of its objects are treated.
+    pub(super) validation: FieldValidation,
     /// What the history says of it.
     pub(super) message: Option<String>,
     /// Which objects are deleted when they are not in the set any more.
@@ -52,7 +133,11 @@ impl ChangeSet {
     ///
     /// # Errors
     /// 400, 413.
-    pub(super) fn read(x: &Exchange<'_>, object: &Value) -> Result<ChangeSet, Box<Status>> {
+    pub(super) fn read(
+        x: &Exchange<'_>,
+        object: &Value,
+        validation: FieldValidation,
+    ) -> Result<ChangeSet, Box<Status>> {
         let spec = Spec::deserialize(&object["spec"])
             .map_err(|error| bad_request(format!("spec of a ChangeSet: {error}")))?;
         let count = spec.objects.len();
@@ -62,17 +147,30 @@ impl ChangeSet {
             );
             return Err(Box::new(Status::failure(Reason::RequestEntityTooLarge, message)));
         }
-        if count == 0 {
-            return Err(bad_request("spec.objects of a ChangeSet must not be empty"));
-        }
-        let mut objects = spec.objects;
-        objects.sort_by_key(rank);
+        let sources = [
+            spec.merge.map(Source::Merge),
+            spec.revert.map(Source::Revert),
+            spec.restore.map(Source::Restore),
+            (count > 0).then_some(Source::Objects),
+        ];
+        let mut sources = sources.into_iter().flatten();
+        let (Some(source), None) = (sources.next(), sources.next()) else {
+            return Err(bad_request(
+                "spec of a ChangeSet must have objects, or one of merge, revert and restore",
+            ));
+        };
+        let objects = spec.objects.into_iter().enumerate();
+        let mut objects: Vec<Placed> = objects.map(|(at, object)| Placed { at, object }).collect();
+        objects.sort_by_key(|placed| rank(&placed.object));
         let based_on = spec.based_on.map(|all| all.into_iter().map(Basis::condition).collect());
         Ok(ChangeSet {
+            source,
+            preference: Preference { ours: spec.ours, theirs: spec.theirs },
             objects,
             namespace: or(spec.namespace, || "default".to_owned()),
             manager: or(spec.field_manager, || x.manager()),
             force: spec.force,
+            validation,
             message: spec.message,
             prune: spec.prune.map(|prune| selector(&prune)).transpose()?,
             based_on: based_on.transpose()?,

@@ -2,7 +2,7 @@
 
 use super::Registry;
 use crate::custom::{DEFINITIONS, Definition};
-use crate::{branches, changesets, commits};
+use crate::{branches, changesets, commits, diffs};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -63,6 +63,7 @@ impl LiveRegistry {
         commits::add(&mut registry);
         branches::add(&mut registry);
         changesets::add(&mut registry);
+        diffs::add(&mut registry);
         LiveRegistry::new(registry)
     }
 

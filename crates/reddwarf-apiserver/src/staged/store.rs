@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use reddwarf_core::limits::{PROPOSAL_BYTES_MAX, PROPOSAL_OBJECTS_MAX};
 use reddwarf_core::{
-    Collection, Committed, ProposeError, ReadError, Revision, Store, View, WatchStream, Write,
+    BranchProblem, Collection, Committed, ProposeError, ReadError, Rejection, Revision, Store, View, WatchStream, Write,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +43,9 @@ impl Store for StagedStore {
     }
 
     async fn propose(&self, write: Write) -> Result<Committed, ProposeError> {
+        if write.links.is_some() {
+            return Err(Rejection::Branch(BranchProblem::NotHere).into());
+        }
         let mut overlay = self.overlay.lock();
         let committed = overlay.write(&write.preconditions, write.changes)?;
         let (objects, bytes) = overlay.size();

@@ -24,7 +24,7 @@ pub use read::{FUTURE_WAIT, not_older};
 use crate::errors::{method_not_allowed, no_such_resource, not_found};
 use crate::http::{Answer, RequestInfo};
 use crate::registry::Kind;
-use crate::{changesets, commits};
+use crate::{branches, changesets, commits, diffs};
 use http::Method;
 use reddwarf_core::Status;
 
@@ -156,6 +156,12 @@ pub async fn serve(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     }
     if changesets::is_change_set(x.kind) {
         return changesets::serve(x).await;
+    }
+    if diffs::is_diff(x.kind) {
+        return diffs::serve(x).await;
+    }
+    if branches::is_branch(x.kind) && !x.subresource().is_empty() {
+        return branches::serve_part(x).await;
     }
     match x.verb {
         Verb::Get => read::get(x).await,
