@@ -81,6 +81,13 @@ impl World {
         (code, answer["message"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// The fields that the causes of a refusal name.
+    async fn causes(&self, spec: Value) -> Vec<String> {
+        let (_, answer) = self.send("ann", Method::POST, SETS, body(spec)).await;
+        let causes = answer["details"]["causes"].as_array().expect("causes");
+        causes.iter().map(|cause| text_of(cause, "field").to_owned()).collect()
+    }
+
     fn revision(&self) -> Revision {
         self.store.view().revision
     }
@@ -127,6 +134,8 @@ async fn one_bad_object_keeps_back_all() {
     assert_eq!(code, 422, "{message}");
     assert!(message.starts_with("configmaps/b in shop: ConfigMap \"b\" is invalid"), "{message}");
     assert!(!world.is_there(&format!("{MAPS}/a")).await);
+    let causes = world.causes(set(vec![map("a", "1"), bad, map("c", "1")])).await;
+    assert_eq!(causes, ["spec.objects[1].data[not a key!]"]);
 
     let elsewhere = json!({"apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "b", "namespace": "nowhere"}});
@@ -136,6 +145,9 @@ async fn one_bad_object_keeps_back_all() {
 
     let unknown =
         json!({"apiVersion": "example.com/v1", "kind": "Gadget", "metadata": {"name": "g"}});
+    // Places are those of the request, whatever goes first.
+    let causes = world.causes(set(vec![unknown.clone(), namespace("first")])).await;
+    assert_eq!(causes, ["spec.objects[0]"]);
     let (code, message) = world.refused(set(vec![map("a", "1"), unknown])).await;
     assert_eq!(
         (code, message.as_str()),
@@ -144,9 +156,28 @@ async fn one_bad_object_keeps_back_all() {
     let (code, message) = world.refused(set(vec![map("a", "1"), map("a", "2")])).await;
     assert_eq!((code, message.as_str()), (400, "configmaps/a in shop stands twice in the set"));
     let nameless = json!({"apiVersion": "v1", "kind": "ConfigMap"});
-    assert_eq!(world.refused(set(vec![nameless])).await.0, 400);
+    let (code, message) = world.refused(set(vec![map("a", "1"), nameless])).await;
+    assert_eq!((code, message.as_str()), (400, "spec.objects[1] lacks kind or metadata.name"));
     assert_eq!(world.refused(set(Vec::new())).await.0, 400);
     assert_eq!(world.refused(json!({})).await.0, 400);
+}
+
+#[tokio::test]
+async fn unknown_fields_are_treated_as_the_request_says() {
+    let world = World::new().await;
+    let mut odd = map("a", "1");
+    odd["dta"] = json!({"k": "2"});
+    let strict = format!("{SETS}?fieldValidation=Strict");
+    let (code, answer) =
+        world.send("ann", Method::POST, &strict, body(set(vec![odd.clone()]))).await;
+    let message = answer["message"].as_str().expect("a message");
+    assert_eq!(code, 400, "{message}");
+    assert!(
+        message.starts_with("configmaps/a in shop: ") && message.contains("unknown field \"dta\""),
+        "{message}"
+    );
+    assert!(!world.is_there(&format!("{MAPS}/a")).await);
+    assert_eq!(changes(&world.apply(set(vec![odd])).await), [("a", "Created")]);
 }
 
 fn definition() -> Value {
@@ -219,6 +250,54 @@ async fn a_kind_a_namespace_and_their_objects_land_together() {
         all.any(|condition| condition["type"] == ty && condition["status"] == "True")
     };
     assert!(holds("Established") && holds("NamesAccepted"), "{conditions}");
+}
+
+#[tokio::test]
+async fn names_are_accepted_once() {
+    let world = World::new().await;
+    let mut same_kind = definition();
+    same_kind["metadata"]["name"] = "gadgets.example.com".into();
+    same_kind["spec"]["names"]["plural"] = "gadgets".into();
+    same_kind["spec"]["names"]["singular"] = "gadget".into();
+    world.apply(set(vec![definition(), same_kind.clone()])).await;
+    let accepted = async |name: &str| {
+        let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
+        let conditions = world.get(&path).await["status"]["conditions"].take();
+        let mut all = conditions.as_array().expect("conditions").iter();
+        let said = all.find(|condition| condition["type"] == "NamesAccepted").expect("said");
+        said["status"].clone()
+    };
+    assert_eq!(accepted("widgets.example.com").await, "True");
+    assert_eq!(accepted("gadgets.example.com").await, "False");
+    // The same against what was there before.
+    same_kind["metadata"]["name"] = "gizmos.example.com".into();
+    same_kind["spec"]["names"]["plural"] = "gizmos".into();
+    same_kind["spec"]["names"]["singular"] = "gizmo".into();
+    world.apply(set(vec![same_kind])).await;
+    assert_eq!(accepted("gizmos.example.com").await, "False");
+}
+
+#[tokio::test]
+async fn watches_end_with_what_lands_only() {
+    let world = World::new().await;
+    world.apply(set(vec![definition()])).await;
+    let serving = || {
+        let registry = world.server.registry();
+        let kind = registry.resource("example.com", "v1", "widgets").expect("served").clone();
+        kind.custom.as_ref().expect("a custom kind").serving.clone()
+    };
+    let before = serving();
+    let mut other = definition();
+    let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/size";
+    other.pointer_mut(schema).expect("there")["default"] = 4.into();
+    let plan = world.plan(set(vec![other.clone()])).await;
+    assert_eq!(changes(&plan), [("widgets.example.com", "Configured")]);
+    let bad = json!({"apiVersion": "example.com/v1", "kind": "Widget",
+        "metadata": {"name": "w", "namespace": "shop"}, "spec": {"size": "large"}});
+    world.refused(set(vec![other.clone(), bad])).await;
+    assert!(!before.has_ended() && serving().is_same(&before), "nothing has changed");
+    world.apply(set(vec![other])).await;
+    assert!(before.has_ended() && !serving().has_ended());
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Groups of real processes, and the programs that people point at them.
 
+mod atomic_apply;
 mod by_hand;
 mod client_libraries;
 mod client_programs;

@@ -1,8 +1,9 @@
 //! The answer to a change set: what was done, or would be.
 
 use super::basis::Basis;
-use super::fields;
 use super::session::Computed;
+use crate::commits::NAME_DIGITS;
+use crate::commits::fields::{FIELDS_MAX, between, field};
 use crate::http::Answer;
 use crate::http::answer::Content;
 use crate::object::{name, set_meta};
@@ -10,9 +11,6 @@ use http::StatusCode;
 use reddwarf_core::{Change, Committed, Expectation, ObjectKey, Precondition, Revision};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-
-/// How many digits of its id a commit is named by, as `commits` name it.
-const NAME_DIGITS: usize = 16;
 
 /// The set without its objects, and its status.
 pub(super) fn of(
@@ -50,6 +48,7 @@ fn objects(computed: &Computed, committed: Option<Committed>, plan: bool) -> Vec
         changes.map(|(at, change)| (change.key(), at as u64)).collect();
     let applied = computed.applied.iter().map(|key| (key, false));
     let pruned = computed.pruned.iter().map(|key| (key, true));
+    let mut fields_left = FIELDS_MAX;
     let shown = applied.chain(pruned).map(|(key, pruned)| {
         let place = places.get(key).copied();
         let before = computed.base.get(key);
@@ -72,7 +71,9 @@ fn objects(computed: &Computed, committed: Option<Committed>, plan: bool) -> Vec
             shown["after"] = Revision(committed.first.0 + place).to_string().into();
         }
         if plan && change == "Configured" && !is_secret(key) {
-            shown["fields"] = changed_fields(computed, key).into();
+            let fields = changed_fields(computed, key, fields_left);
+            fields_left -= fields.len();
+            shown["fields"] = fields.into();
         }
         shown
     });
@@ -83,12 +84,13 @@ fn is_secret(key: &ObjectKey) -> bool {
     (key.group(), key.resource()) == ("", "secrets")
 }
 
-fn changed_fields(computed: &Computed, key: &ObjectKey) -> Vec<Value> {
+fn changed_fields(computed: &Computed, key: &ObjectKey, fields_max: usize) -> Vec<Value> {
     let read = |view: &reddwarf_core::View| {
         let bytes = view.get(key).map(|object| object.bytes.clone()).unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
     };
-    fields::changed(read(&computed.base), read(&computed.view))
+    let changed = between(&computed.registry, key, read(&computed.base), read(&computed.view));
+    changed.iter().take(fields_max).map(field).collect()
 }
 
 /// What the plan relies on. That a name chosen by chance was free is no part of it, for another

@@ -78,7 +78,7 @@ pub(super) fn check(based_on: &[Precondition], view: &View) -> Result<(), Box<St
     match broken {
         None => Ok(()),
         Some(condition) => {
-            let named = super::session::named(&condition.key);
+            let named = super::refusal::named(&condition.key);
             Err(outdated(&format!("{named} has changed since")))
         }
     }

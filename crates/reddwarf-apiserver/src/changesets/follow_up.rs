@@ -1,6 +1,7 @@
 //! What the leader does behind single requests, where the objects that follow in a set need it.
 
-use super::session::{Session, about, escaped};
+use super::refusal::about;
+use super::session::{Session, escaped};
 use crate::bootstrap::default_account;
 use crate::custom::DEFINITIONS;
 use crate::custom::lifecycle::groups::{Groups, group};

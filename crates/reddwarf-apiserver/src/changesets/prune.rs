@@ -1,7 +1,8 @@
 //! What a field manager applied before and does not apply any more.
 
 use super::basis::outdated;
-use super::session::{Session, named, path};
+use super::refusal::named;
+use super::session::{Session, path};
 use crate::custom::DEFINITIONS;
 use crate::registry::Kind;
 use reddwarf_core::{LabelSelector, ObjectKey, Status, StoredObject, View};
@@ -44,7 +45,11 @@ impl Session<'_> {
         let registry = self.staging.server.registry();
         let mut collections = BTreeSet::new();
         let mut gone = Vec::new();
-        for kind in registry.kinds().filter(|kind| kind.stored() && kind.verbs.has("delete")) {
+        let kinds = registry.kinds().filter(|kind| kind.stored() && kind.verbs.has("delete"));
+        let mut kinds: Vec<_> = kinds.collect();
+        // In the storage version no webhook is asked.
+        kinds.sort_by_key(|kind| kind.is_converted());
+        for kind in kinds {
             let collection = &kind.storage.collection;
             let kept = KEPT.contains(&(kind.group.as_ref(), kind.plural.as_ref()));
             if kept || !collections.insert(collection.clone()) {

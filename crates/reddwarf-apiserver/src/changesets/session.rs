@@ -2,7 +2,8 @@
 
 use super::basis;
 use super::follow_up::Names;
-use super::spec::ChangeSet;
+use super::refusal::{about, at, named};
+use super::spec::{ChangeSet, Placed};
 use crate::client::LocalClient;
 use crate::errors::{bad_request, read_error};
 use crate::http::warning;
@@ -33,6 +34,8 @@ pub(super) struct Computed {
     pub(super) base: View,
     /// The state after, with provisional revisions.
     pub(super) view: View,
+    /// The kinds after.
+    pub(super) registry: Arc<Registry>,
     /// Texts for `Warning` headers.
     pub(super) warnings: Vec<String>,
 }
@@ -49,8 +52,8 @@ pub(super) async fn compute(x: &Exchange<'_>, set: &ChangeSet) -> Result<Compute
     }
     let mut session = Session::new(x, set, staging);
     for object in &set.objects {
-        session.apply(object).await?;
-        // Nothing here waits, and other requests on this thread must not for a whole set.
+        session.apply(object).await.map_err(|status| at(object.at, status))?;
+        // Hardly anything here waits, and other requests on this thread must not for a whole set.
         tokio::task::yield_now().await;
     }
     if let Some(selector) = &set.prune {
@@ -99,8 +102,8 @@ impl<'s> Session<'s> {
     }
 
     /// Applies one object, and does what must follow for the next ones to need it.
-    async fn apply(&mut self, object: &Value) -> Result<(), Box<Status>> {
-        let target = self.target(object)?;
+    async fn apply(&mut self, placed: &Placed) -> Result<(), Box<Status>> {
+        let target = self.target(placed)?;
         let key = target.key;
         if !self.keys.insert(key.clone()) {
             return Err(bad_request(format!("{} stands twice in the set", named(&key))));
@@ -108,9 +111,10 @@ impl<'s> Session<'s> {
         let query = Serializer::new(String::new())
             .append_pair("fieldManager", &self.set.manager)
             .append_pair("force", if self.set.force { "true" } else { "false" })
+            .append_pair("fieldValidation", self.set.validation.as_str())
             .finish();
         let path = format!("{}?{query}", target.path);
-        self.send(&key, "PATCH", &path, Some((APPLY, object))).await?;
+        self.send(&key, "PATCH", &path, Some((APPLY, &placed.object))).await?;
         // An object that stays as it is must still be so when the others change.
         self.staging.overlay().rely_on(&key);
         self.follow_up(&key).await?;
@@ -136,14 +140,13 @@ impl<'s> Session<'s> {
 
     /// # Errors
     /// 400 for an object without a name, 404 for a kind that is not served.
-    fn target(&self, object: &Value) -> Result<Target, Box<Status>> {
+    fn target(&self, placed: &Placed) -> Result<Target, Box<Status>> {
+        let object = &placed.object;
         let text = |field: &str| object[field].as_str().unwrap_or_default();
         let (api_version, kind_name, name) = (text("apiVersion"), text("kind"), name(object));
         if kind_name.is_empty() || name.is_empty() {
-            let at = self.applied.len() + 1;
-            return Err(bad_request(format!(
-                "object {at} of the set in the order of application lacks kind or name"
-            )));
+            let at = placed.at;
+            return Err(bad_request(format!("spec.objects[{at}] lacks kind or metadata.name")));
         }
         let registry = self.staging.server.registry();
         let kind = kind(&registry, api_version, kind_name).ok_or_else(|| {
@@ -169,6 +172,7 @@ impl<'s> Session<'s> {
             staged: overlay.staged(),
             base: overlay.base().clone(),
             view: overlay.view().clone(),
+            registry: self.staging.server.registry(),
             applied: self.applied,
             pruned: self.pruned,
             warnings: self.warnings,
@@ -188,22 +192,6 @@ pub(super) fn path(kind: &Kind, namespace: &str, name: &str) -> String {
 
 pub(super) fn escaped(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
-}
-
-/// An object as people name it: `deployments.apps/web in shop`.
-pub(super) fn named(key: &ObjectKey) -> String {
-    let dot = if key.group().is_empty() { "" } else { "." };
-    let place = match key.namespace() {
-        "" => String::new(),
-        namespace => format!(" in {namespace}"),
-    };
-    format!("{}{dot}{}/{}{place}", key.resource(), key.group(), key.name())
-}
-
-/// The failure of one object as that of the whole set.
-pub(super) fn about(key: &ObjectKey, mut status: Box<Status>) -> Box<Status> {
-    status.message = format!("{}: {}", named(key), status.message);
-    status
 }
 
 fn kind<'r>(registry: &'r Registry, api_version: &str, name: &str) -> Option<&'r Arc<Kind>> {

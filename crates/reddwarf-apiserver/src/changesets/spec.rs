@@ -2,6 +2,7 @@
 
 use super::basis::Basis;
 use crate::errors::bad_request;
+use crate::request::FieldValidation;
 use crate::verbs::Exchange;
 use reddwarf_core::limits::PROPOSAL_OBJECTS_MAX;
 use reddwarf_core::{LabelSelector, Precondition, Reason, Status};
@@ -29,16 +30,24 @@ struct Prune {
     label_selector: String,
 }
 
+/// An object, and its place in `spec.objects`.
+pub(super) struct Placed {
+    pub(super) at: usize,
+    pub(super) object: Value,
+}
+
 /// A set that is to be applied.
 pub(super) struct ChangeSet {
     /// In the order in which they are applied.
-    pub(super) objects: Vec<Value>,
+    pub(super) objects: Vec<Placed>,
     /// The namespace of objects that name none.
     pub(super) namespace: String,
     /// Who comes to own the fields.
     pub(super) manager: String,
     /// Whether fields are taken that others own.
     pub(super) force: bool,
+    /// How unknown fields of its objects are treated.
+    pub(super) validation: FieldValidation,
     /// What the history says of it.
     pub(super) message: Option<String>,
     /// Which objects are deleted when they are not in the set any more.
@@ -52,7 +61,11 @@ impl ChangeSet {
     ///
     /// # Errors
     /// 400, 413.
-    pub(super) fn read(x: &Exchange<'_>, object: &Value) -> Result<ChangeSet, Box<Status>> {
+    pub(super) fn read(
+        x: &Exchange<'_>,
+        object: &Value,
+        validation: FieldValidation,
+    ) -> Result<ChangeSet, Box<Status>> {
         let spec = Spec::deserialize(&object["spec"])
             .map_err(|error| bad_request(format!("spec of a ChangeSet: {error}")))?;
         let count = spec.objects.len();
@@ -65,14 +78,16 @@ impl ChangeSet {
         if count == 0 {
             return Err(bad_request("spec.objects of a ChangeSet must not be empty"));
         }
-        let mut objects = spec.objects;
-        objects.sort_by_key(rank);
+        let objects = spec.objects.into_iter().enumerate();
+        let mut objects: Vec<Placed> = objects.map(|(at, object)| Placed { at, object }).collect();
+        objects.sort_by_key(|placed| rank(&placed.object));
         let based_on = spec.based_on.map(|all| all.into_iter().map(Basis::condition).collect());
         Ok(ChangeSet {
             objects,
             namespace: or(spec.namespace, || "default".to_owned()),
             manager: or(spec.field_manager, || x.manager()),
             force: spec.force,
+            validation,
             message: spec.message,
             prune: spec.prune.map(|prune| selector(&prune)).transpose()?,
             based_on: based_on.transpose()?,

@@ -10,7 +10,7 @@ use reddwarf_versioning::{FieldChange, diff};
 use serde_json::{Value, json};
 
 /// Fields that the answer about one commit tells; a larger commit tells the first of them.
-const FIELDS_MAX: usize = 1_000;
+pub(crate) const FIELDS_MAX: usize = 1_000;
 /// What the server writes anew with every change.
 const OF_EVERY_CHANGE: [&str; 2] = ["resourceVersion", "managedFields"];
 
@@ -45,9 +45,22 @@ async fn of_change(
     let Some(before) = change.before.filter(|_| !change.deleted) else { return Ok(Vec::new()) };
     let (before, after) = (version(history, before).await?, version(history, change.after).await?);
     let (Some(before), Some(after)) = (before, after) else { return Ok(Vec::new()) };
-    Ok(with_topology(registry, &change.key, &after, |topology| {
-        diff(Some(&before), Some(&after), topology)
-    }))
+    Ok(between(registry, &change.key, before, after))
+}
+
+/// What differs between two versions of an object, without what every change writes.
+pub(crate) fn between(
+    registry: &Registry,
+    key: &ObjectKey,
+    mut before: Value,
+    mut after: Value,
+) -> Vec<FieldChange> {
+    for object in [&mut before, &mut after] {
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.retain(|field, _| !OF_EVERY_CHANGE.contains(&field.as_str()));
+        }
+    }
+    with_topology(registry, key, &after, |topology| diff(Some(&before), Some(&after), topology))
 }
 
 /// Calls `run` with what the object's kind says of its lists; `object` tells its version.
@@ -68,19 +81,14 @@ pub(super) fn with_topology<T>(
     }
 }
 
-/// An object's version without what every change writes; `None` where it is no longer kept.
+/// An object's version; `None` where it is no longer kept.
 async fn version(history: &dyn History, revision: Revision) -> Result<Option<Value>, Box<Status>> {
     let found = history.version(revision).await.map_err(history_error)?;
-    let object = found.and_then(|object| serde_json::from_slice::<Value>(&object.bytes).ok());
-    Ok(object.map(|mut object| {
-        if let Some(metadata) = object["metadata"].as_object_mut() {
-            metadata.retain(|field, _| !OF_EVERY_CHANGE.contains(&field.as_str()));
-        }
-        object
-    }))
+    Ok(found.and_then(|object| serde_json::from_slice(&object.bytes).ok()))
 }
 
-fn field(change: &FieldChange) -> Value {
+/// A changed field as the API shows it.
+pub(crate) fn field(change: &FieldChange) -> Value {
     let mut shown = json!({"path": change.path.to_string()});
     for (name, value) in [("before", &change.before), ("after", &change.after)] {
         if let Some(value) = value {

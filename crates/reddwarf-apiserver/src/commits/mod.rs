@@ -3,7 +3,7 @@
 //! The kind is described as a custom one is, so that discovery, OpenAPI and tables know it, but
 //! nothing is stored for it: each answer is made from the history of the store.
 
-mod fields;
+pub(crate) mod fields;
 mod filter;
 mod object;
 mod pages;
@@ -16,7 +16,7 @@ use crate::list::{ListAnswer, ReadOptions, Token};
 use crate::registry::{Kind, Registry, Verbs};
 use crate::verbs::{Exchange, Verb, not_older};
 use filter::Filter;
-use object::NAME_DIGITS;
+pub(crate) use object::{NAME_DIGITS, named};
 use reddwarf_core::{Commit, CommitRef, History, Revision, Status};
 use std::sync::Arc;
 

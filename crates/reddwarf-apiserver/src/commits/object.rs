@@ -9,7 +9,7 @@ use reddwarf_core::{
 use serde_json::{Value, json};
 
 /// How many digits of its id a commit is named by: enough to tell many millions apart.
-pub(super) const NAME_DIGITS: usize = 16;
+pub(crate) const NAME_DIGITS: usize = 16;
 
 /// A commit, as [`value`] shows it, as one of the objects of `collection`.
 pub(super) fn stored(collection: &Collection, commit: &Commit, shown: &Value) -> StoredObject {
@@ -103,7 +103,7 @@ fn summary(changes: &[CommitChange]) -> String {
 }
 
 /// An object as `kubectl` names it: `deployments.apps/web`.
-fn named(key: &ObjectKey) -> String {
+pub(crate) fn named(key: &ObjectKey) -> String {
     let (resource, name) = (key.resource(), key.name());
     match key.group() {
         "" => format!("{resource}/{name}"),

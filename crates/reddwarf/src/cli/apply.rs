@@ -1,14 +1,16 @@
 //! `reddwarf apply`: many objects as one commit, or none of them.
 
 mod files;
+mod refusal;
 mod report;
 
 use super::GroupFlags;
 use crate::client::GroupClient;
 use clap::Args;
-use files::Failed;
+use files::{Failed, Origin};
 use http::Method;
 use miette::Result;
+use reddwarf_core::limits::PROPOSAL_BYTES_MAX;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -49,24 +51,33 @@ pub(super) struct ApplyFlags {
     #[arg(short, long, value_name = "FILE", requires = "plan")]
     output: Option<PathBuf>,
     /// Carry out a plan that was kept, if what it was based on still holds
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "plan", "prune"])]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = [
+            "files", "namespace", "field_manager", "force_conflicts", "message", "prune", "plan",
+        ]
+    )]
     planned: Option<PathBuf>,
     #[command(flatten)]
     group: GroupFlags,
 }
 
 pub(super) fn run(flags: &ApplyFlags) -> Result<()> {
-    let set = match &flags.planned {
-        Some(planned) => files::read_plan(planned)?,
-        None => set(flags)?,
+    let (set, origins) = match &flags.planned {
+        Some(planned) => (files::read_plan(planned)?, Vec::new()),
+        None => {
+            let found = files::read(&flags.files)?;
+            (set(flags, found.objects), found.origins)
+        }
     };
     let client = flags.group.client()?;
-    super::client_runtime()?.block_on(apply(flags, &client, set))
+    super::client_runtime()?.block_on(apply(flags, &client, set, &origins))
 }
 
-fn set(flags: &ApplyFlags) -> Result<Value, Failed> {
+fn set(flags: &ApplyFlags, objects: Vec<Value>) -> Value {
     let mut spec = json!({
-        "objects": files::read(&flags.files)?,
+        "objects": objects,
         "namespace": flags.namespace,
         "fieldManager": flags.field_manager,
         "force": flags.force_conflicts,
@@ -77,16 +88,24 @@ fn set(flags: &ApplyFlags) -> Result<Value, Failed> {
     if let Some(selector) = &flags.selector {
         spec["prune"] = json!({"labelSelector": selector});
     }
-    Ok(json!({
-        "apiVersion": "history.reddwarf.dev/v1alpha1", "kind": "ChangeSet", "spec": spec,
-    }))
+    json!({"apiVersion": "history.reddwarf.dev/v1alpha1", "kind": "ChangeSet", "spec": spec})
 }
 
-async fn apply(flags: &ApplyFlags, client: &GroupClient, set: Value) -> Result<()> {
-    let query = if flags.plan { "?dryRun=All" } else { "" };
-    let answer = client.send_json(Method::POST, &format!("{CHANGE_SETS}{query}"), &set).await?;
-    let namespace = set["spec"]["namespace"].as_str().unwrap_or_default();
-    print!("{}", report::lines(&answer["status"], namespace, flags.plan));
+async fn apply(
+    flags: &ApplyFlags,
+    client: &GroupClient,
+    set: Value,
+    origins: &[Origin],
+) -> Result<()> {
+    let body = set.to_string();
+    if body.len() > PROPOSAL_BYTES_MAX {
+        return Err(Failed::TooLarge { bytes: body.len() }.into());
+    }
+    let dry_run = if flags.plan { "&dryRun=All" } else { "" };
+    let path = format!("{CHANGE_SETS}?fieldValidation=Strict{dry_run}");
+    let answer = client.request(Method::POST, &path, Some("application/json"), body.into()).await?;
+    let answer = refusal::check(&answer, origins)?;
+    print!("{}", report::lines(&answer["status"], flags.plan));
     match &flags.output {
         Some(file) => Ok(keep(file, set, &answer)?),
         None => Ok(()),

@@ -27,14 +27,22 @@ pub(super) fn run(flags: &ShowFlags) -> Result<()> {
 fn fields(commit: &Value) -> String {
     let mut out = String::new();
     for change in commit["changes"].as_array().into_iter().flatten() {
-        let Some(fields) = change["fields"].as_array() else { continue };
-        out.push_str(&format!("{}\n", super::log::named(change)));
-        for field in fields {
-            out.push_str(&format!("  {}\n", text(field, "/path")));
-            for (sign, side) in [('-', "before"), ('+', "after")] {
-                if let Some(value) = field.get(side) {
-                    out.push_str(&format!("    {sign} {value}\n"));
-                }
+        if change["fields"].is_array() {
+            out.push_str(&format!("{}\n", super::log::named(change)));
+            out.push_str(&fields_of(change));
+        }
+    }
+    out
+}
+
+/// What changed within one object.
+pub(super) fn fields_of(change: &Value) -> String {
+    let mut out = String::new();
+    for field in change["fields"].as_array().into_iter().flatten() {
+        out.push_str(&format!("  {}\n", text(field, "/path")));
+        for (sign, side) in [('-', "before"), ('+', "after")] {
+            if let Some(value) = field.get(side) {
+                out.push_str(&format!("    {sign} {value}\n"));
             }
         }
     }

@@ -2,9 +2,12 @@
 
 use miette::Diagnostic;
 use reddwarf_apiserver::schema::parse_documents;
+use reddwarf_core::limits::PROPOSAL_BYTES_MAX;
 use serde_json::Value;
+use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Files of a folder that hold objects.
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
@@ -28,20 +31,60 @@ pub(super) enum Failed {
     #[error("{} holds no objects: {why}", path.display())]
     #[diagnostic(code(reddwarf::apply::form), help("YAML or JSON of Kubernetes objects is wanted"))]
     Form { path: PathBuf, why: String },
+    #[error("there are no objects in what was given")]
+    #[diagnostic(
+        code(reddwarf::apply::nothing),
+        help("files of a folder are read when they end with .yaml, .yml or .json")
+    )]
+    Nothing,
+    #[error("the set has {bytes} bytes, and {PROPOSAL_BYTES_MAX} are the most that it may have")]
+    #[diagnostic(
+        code(reddwarf::apply::size),
+        help("apply parts of it, each of which is then a commit of its own")
+    )]
+    TooLarge { bytes: usize },
     #[error("{} is no plan", path.display())]
     #[diagnostic(code(reddwarf::apply::plan), help("`reddwarf apply --plan -o FILE` keeps one"))]
     Plan { path: PathBuf },
 }
 
-/// All objects of these files, in their order; those of a folder in the order of their names.
-pub(super) fn read(files: &[PathBuf]) -> Result<Vec<Value>, Failed> {
-    let mut objects = Vec::new();
-    for path in files {
-        for file in within(path)? {
-            read_file(&file, &mut objects)?;
+/// Objects, and where each was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) objects: Vec<Value>,
+    pub(super) origins: Vec<Origin>,
+}
+
+/// Where an object was found.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    path: Arc<Path>,
+    /// Which one of the file's objects it is, from 1; `None` for the only one.
+    place: Option<usize>,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_os_str().as_encoded_bytes() {
+            b"-" => f.write_str("standard input")?,
+            _ => write!(f, "{}", self.path.display())?,
+        }
+        match self.place {
+            Some(place) => write!(f, ", object {place}"),
+            None => Ok(()),
         }
     }
-    Ok(objects)
+}
+
+/// All objects of these files, in their order; those of a folder in the order of their names.
+pub(super) fn read(files: &[PathBuf]) -> Result<Found, Failed> {
+    let mut found = Found::default();
+    for path in files {
+        for file in within(path)? {
+            read_file(&file, &mut found)?;
+        }
+    }
+    if found.objects.is_empty() { Err(Failed::Nothing) } else { Ok(found) }
 }
 
 fn within(path: &Path) -> Result<Vec<PathBuf>, Failed> {
@@ -61,12 +104,16 @@ fn within(path: &Path) -> Result<Vec<PathBuf>, Failed> {
     Ok(files)
 }
 
-fn read_file(path: &Path, objects: &mut Vec<Value>) -> Result<(), Failed> {
+fn read_file(path: &Path, found: &mut Found) -> Result<(), Failed> {
     let text = text(path).map_err(|source| Failed::Read { path: path.to_owned(), source })?;
     let form = |why: String| Failed::Form { path: path.to_owned(), why };
+    let before = found.objects.len();
     for document in parse_documents(&text).map_err(form)? {
-        take_apart(document, objects).map_err(form)?;
+        take_apart(document, &mut found.objects).map_err(form)?;
     }
+    let (path, count) = (Arc::<Path>::from(path), found.objects.len() - before);
+    let places = (1..=count).map(|place| (count > 1).then_some(place));
+    found.origins.extend(places.map(|place| Origin { path: path.clone(), place }));
     Ok(())
 }
 
@@ -136,8 +183,21 @@ mod tests {
             "kind: Pod\nmetadata: {name: a}\n---\n---\nkind: Pod\nmetadata: {name: b}\n",
         );
         write("0.txt", "not an object");
-        let objects = read(&[folder.path().to_owned()]).expect("read");
-        assert_eq!(names(&objects), ["a", "b", "c"]);
+        let found = read(&[folder.path().to_owned()]).expect("read");
+        assert_eq!(names(&found.objects), ["a", "b", "c"]);
+        let origins: Vec<String> = found.origins.iter().map(ToString::to_string).collect();
+        let file = |name: &str| folder.path().join(name).display().to_string();
+        let one = file("1.yaml");
+        assert_eq!(
+            origins,
+            [format!("{one}, object 1"), format!("{one}, object 2"), file("2.json")]
+        );
+        let stdin = Origin { path: Path::new("-").into(), place: None };
+        assert_eq!(stdin.to_string(), "standard input");
+        let empty = read(&[folder.path().join("0.txt")]);
+        assert!(matches!(empty, Err(Failed::Form { .. })), "{empty:?}");
+        let nothing = tempfile::tempdir().expect("a folder");
+        assert!(matches!(read(&[nothing.path().to_owned()]), Err(Failed::Nothing)));
     }
 
     #[test]
