@@ -97,7 +97,13 @@ pub(crate) async fn open(server: &ApiServer, name: &str) -> Result<ApiServer, Bo
 }
 
 /// Does what must follow a write to a branch, which `server` answered.
-pub(crate) async fn follow(present: &ApiServer, server: &ApiServer, name: &str, method: &Method, place: &Place) {
+pub(crate) async fn follow(
+    present: &ApiServer,
+    server: &ApiServer,
+    name: &str,
+    method: &Method,
+    place: &Place,
+) {
     if let Some(branch) = find(present, name) {
         follow::follow(server, &branch, method, place).await;
     }
@@ -112,10 +118,7 @@ pub(crate) async fn base(server: &ApiServer, name: &str) -> Result<View, Box<Sta
     Ok(open.store.base.clone())
 }
 
-async fn at_hand(
-    server: &ApiServer,
-    name: &str,
-) -> Result<(Arc<Open>, Arc<Branch>), Box<Status>> {
+async fn at_hand(server: &ApiServer, name: &str) -> Result<(Arc<Open>, Arc<Branch>), Box<Status>> {
     let mut found = find(server, name);
     if found.is_none() {
         // It may have been made on another member just now.

@@ -38,7 +38,8 @@ impl Preference {
     fn side(&self, key: &ObjectKey, path: &FieldPath) -> Option<Side> {
         let path = path.to_string();
         let whole = format!("{}: {path}", named(key));
-        let meant = |one: &String| *one == "*" || *one == path || *one == whole || *one == named(key);
+        let meant =
+            |one: &String| *one == "*" || *one == path || *one == whole || *one == named(key);
         if self.theirs.iter().any(meant) {
             return Some(Side::Theirs);
         }
@@ -216,7 +217,8 @@ impl Session<'_> {
     /// The fields stay whose they are on both sides, rather than all become the merger's.
     fn keep_managed(&mut self, key: &ObjectKey, managed: &Value) {
         let Some(mut live) = self.live(key) else { return };
-        if managed.as_array().is_none_or(Vec::is_empty) || live["metadata"]["managedFields"] == *managed
+        if managed.as_array().is_none_or(Vec::is_empty)
+            || live["metadata"]["managedFields"] == *managed
         {
             return;
         }

@@ -9,8 +9,8 @@ use crate::past::{Moment, resolve};
 use crate::server::ApiServer;
 use reddwarf_core::limits::PROPOSAL_OBJECTS_MAX;
 use reddwarf_core::{
-    Branch, BranchId, Collection, CommitRef, History, LabelSelector, Links, ObjectKey,
-    Reason, Revision, Status, StoredObject, View,
+    Branch, BranchId, Collection, CommitRef, History, LabelSelector, Links, ObjectKey, Reason,
+    Revision, Status, StoredObject, View,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -74,8 +74,7 @@ fn history(server: &ApiServer) -> Result<&dyn History, Box<Status>> {
 
 async fn of_branch(server: &ApiServer, merge: &Merge) -> Result<Wishes, Box<Status>> {
     let base = branches::base(server, &merge.branch).await?;
-    let branch =
-        branches::find(server, &merge.branch).ok_or_else(|| no_branch(&merge.branch))?;
+    let branch = branches::find(server, &merge.branch).ok_or_else(|| no_branch(&merge.branch))?;
     let merged = branch.at.merged.map(|merged| merged.revision);
     let mut wishes = Vec::new();
     for (key, change) in &branch.changes {

@@ -148,9 +148,7 @@ fn shown(x: &Exchange<'_>, one: &Differing, show: Show) -> Option<(Value, usize)
         _ => "Updated",
     };
     let fields = match (&before, &after) {
-        (Some(before), Some(after)) => {
-            between(x.registry, &one.key, before.clone(), after.clone())
-        }
+        (Some(before), Some(after)) => between(x.registry, &one.key, before.clone(), after.clone()),
         _ => Vec::new(),
     };
     if change == "Updated" && fields.is_empty() {

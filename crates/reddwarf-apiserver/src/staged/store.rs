@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use reddwarf_core::limits::{PROPOSAL_BYTES_MAX, PROPOSAL_OBJECTS_MAX};
 use reddwarf_core::{
-    BranchProblem, Collection, Committed, ProposeError, ReadError, Rejection, Revision, Store, View, WatchStream, Write,
+    BranchProblem, Collection, Committed, ProposeError, ReadError, Rejection, Revision, Store,
+    View, WatchStream, Write,
 };
 use std::sync::Arc;
 use std::time::Duration;
