@@ -75,7 +75,7 @@ pub(crate) fn serve<'a>(x: &'a Exchange<'_>) -> BoxFuture<'a, Result<Answer, Box
         }
         let options = WriteOptions::read(x.query, "CreateOptions")?;
         let decoded = x.decode(options.validation)?;
-        let set = ChangeSet::read(x, &decoded.object, options.validation)?;
+        let set = ChangeSet::read(x, &decoded.object)?;
         let (computed, committed) = apply(x, &set, options.dry_run).await?;
         let mut answer = answer::of(&decoded.object, &computed, committed, options.dry_run);
         answer.warnings = decoded.warnings;
