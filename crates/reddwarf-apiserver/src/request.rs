@@ -53,17 +53,6 @@ pub enum FieldValidation {
     Strict,
 }
 
-impl FieldValidation {
-    /// As the parameter says it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            FieldValidation::Ignore => "Ignore",
-            FieldValidation::Warn => "Warn",
-            FieldValidation::Strict => "Strict",
-        }
-    }
-}
-
 /// The identity under which a write is proposed.
 #[derive(Clone, Debug, Default)]
 pub struct Writer {

@@ -10,6 +10,7 @@ mod history;
 mod hook;
 mod http;
 mod many_definitions;
+mod merging;
 mod mutated_bodies;
 mod objects;
 mod scheduler;

@@ -50,7 +50,9 @@ kind: ConfigMap
 metadata: {name: hours, labels: {app: shop}}
 data: {from: "8"}
 "#;
-const NAMESPACE: &str = "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}\n";
+/// With a field that the manager owns: without any, the second apply writes who owns the others.
+const NAMESPACE: &str =
+    "{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {app: shop}}}\n";
 const BAD: &str = r#"{apiVersion: v1, kind: ConfigMap, metadata: {name: fine}}
 ---
 {apiVersion: v1, kind: ConfigMap, metadata: {name: bad}, data: {"not a key!": ""}}

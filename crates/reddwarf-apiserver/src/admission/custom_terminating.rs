@@ -7,7 +7,7 @@ use crate::errors::no_such_resource;
 use crate::object::terminating;
 use crate::representation::parse;
 use async_trait::async_trait;
-use reddwarf_core::{Expectation, ObjectKey, Precondition, Status};
+use reddwarf_core::{Expectation, ObjectKey, Precondition, Revision, Status};
 
 /// Upstream has no plugin of that name: its handler of custom objects wraps the whole chain.
 ///
@@ -24,6 +24,10 @@ impl Plugin for CustomTerminating {
     async fn admit(&self, attributes: &mut Attributes<'_>) -> Result<(), Box<Status>> {
         let Some(custom) = attributes.kind.custom.clone() else { return Ok(()) };
         if attributes.operation != Operation::Create {
+            return Ok(());
+        }
+        // A definition of the program's own is not stored, and does not go.
+        if custom.definition.revision == Revision::ZERO {
             return Ok(());
         }
         let key = key_of(&custom);

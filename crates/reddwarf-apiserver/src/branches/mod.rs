@@ -21,6 +21,8 @@ use crate::registry::{LiveRegistry, Registry, Subresource, Verbs};
 use crate::server::ApiServer;
 use crate::verbs::{Exchange, Verb};
 use crate::{changesets, diffs};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use http::Method;
 use parking_lot::Mutex;
 use reddwarf_core::status::StatusDetails;
@@ -97,16 +99,21 @@ pub(crate) async fn open(server: &ApiServer, name: &str) -> Result<ApiServer, Bo
 }
 
 /// Does what must follow a write to a branch, which `server` answered.
-pub(crate) async fn follow(
-    present: &ApiServer,
-    server: &ApiServer,
-    name: &str,
-    method: &Method,
-    place: &Place,
-) {
-    if let Some(branch) = find(present, name) {
-        follow::follow(server, &branch, method, place).await;
+///
+/// It sends requests within this one, whose future would otherwise hold itself.
+pub(crate) fn follow<'a>(
+    present: &'a ApiServer,
+    server: &'a ApiServer,
+    name: &'a str,
+    method: &'a Method,
+    place: &'a Place,
+) -> BoxFuture<'a, ()> {
+    async move {
+        if let Some(branch) = find(present, name) {
+            follow::follow(server, &branch, method, place).await;
+        }
     }
+    .boxed()
 }
 
 /// Main as it was where a branch began.

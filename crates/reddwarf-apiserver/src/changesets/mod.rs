@@ -107,7 +107,7 @@ async fn answer_to(
     warnings: Vec<String>,
     options: WriteOptions,
 ) -> Result<Answer, Box<Status>> {
-    let set = ChangeSet::read(x, object, options.validation)?;
+    let set = ChangeSet::read(x, object)?;
     let (computed, committed) = apply(x, &set, options.dry_run).await?;
     let mut answer = answer::of(object, &computed, committed, options.dry_run);
     answer.warnings = warnings;

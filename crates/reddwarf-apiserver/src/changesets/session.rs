@@ -126,7 +126,6 @@ impl<'s> Session<'s> {
         let query = Serializer::new(String::new())
             .append_pair("fieldManager", &self.set.manager)
             .append_pair("force", if self.set.force { "true" } else { "false" })
-            .append_pair("fieldValidation", self.set.validation.as_str())
             .finish();
         let path = format!("{}?{query}", target.path);
         self.send(&key, "PATCH", &path, Some((APPLY, &placed.object))).await?;

@@ -3,7 +3,6 @@
 use super::basis::Basis;
 use super::merging::Preference;
 use crate::errors::bad_request;
-use crate::request::FieldValidation;
 use crate::verbs::Exchange;
 use reddwarf_core::limits::PROPOSAL_OBJECTS_MAX;
 use reddwarf_core::{LabelSelector, Precondition, Reason, Status};
@@ -118,8 +117,6 @@ pub(super) struct ChangeSet {
     pub(super) manager: String,
     /// Whether fields are taken that others own.
     pub(super) force: bool,
-    /// How unknown fields of its objects are treated.
-    pub(super) validation: FieldValidation,
     /// What the history says of it.
     pub(super) message: Option<String>,
     /// Which objects are deleted when they are not in the set any more.
@@ -133,11 +130,7 @@ impl ChangeSet {
     ///
     /// # Errors
     /// 400, 413.
-    pub(super) fn read(
-        x: &Exchange<'_>,
-        object: &Value,
-        validation: FieldValidation,
-    ) -> Result<ChangeSet, Box<Status>> {
+    pub(super) fn read(x: &Exchange<'_>, object: &Value) -> Result<ChangeSet, Box<Status>> {
         let spec = Spec::deserialize(&object["spec"])
             .map_err(|error| bad_request(format!("spec of a ChangeSet: {error}")))?;
         let count = spec.objects.len();
@@ -170,7 +163,6 @@ impl ChangeSet {
             namespace: or(spec.namespace, || "default".to_owned()),
             manager: or(spec.field_manager, || x.manager()),
             force: spec.force,
-            validation,
             message: spec.message,
             prune: spec.prune.map(|prune| selector(&prune)).transpose()?,
             based_on: based_on.transpose()?,
