@@ -62,16 +62,15 @@ async fn merge(world: &World) -> Value {
 }
 
 /// `resource/name` and change of each object of an answer.
-fn told(answer: &Value) -> Vec<(String, &str)> {
+fn told(answer: &Value) -> Vec<(String, String)> {
     let objects = answer["status"]["objects"].as_array().expect("objects");
-    let text =
-        |object: &'_ Value, field: &str| object[field].as_str().unwrap_or_default().to_owned();
-    let one = |object| {
-        let Value::Object(_) = object else { panic!("an object") };
-        let named = format!("{}/{}", text(object, "resource"), text(object, "name"));
-        (named, object["change"].as_str().expect("a change"))
-    };
-    objects.iter().map(one).collect()
+    let text = |object: &Value, field: &str| object[field].as_str().unwrap_or_default().to_owned();
+    let named = |object: &Value| format!("{}/{}", text(object, "resource"), text(object, "name"));
+    objects.iter().map(|object| (named(object), text(object, "change"))).collect()
+}
+
+fn told_as(named: &str, change: &str) -> (String, String) {
+    (named.to_owned(), change.to_owned())
 }
 
 fn image(deployment: &Value, container: usize) -> &Value {
@@ -108,12 +107,12 @@ async fn a_branch_is_merged_field_by_field_as_one_commit() {
     let before = world.get(WEB).await;
     let merged = merge(&world).await;
     let expected = [
-        ("configmaps/new".to_owned(), "Created"),
-        ("deployments/web".to_owned(), "Configured"),
-        ("configmaps/two".to_owned(), "Pruned"),
+        told_as("configmaps/new", "Created"),
+        told_as("deployments/web", "Configured"),
+        told_as("configmaps/two", "Pruned"),
     ];
     let mut changes = told(&merged);
-    changes.sort_by_key(|(_, change)| match *change {
+    changes.sort_by_key(|(_, change)| match change.as_str() {
         "Created" => 0,
         "Configured" => 1,
         _ => 2,
@@ -140,7 +139,7 @@ async fn a_branch_is_merged_field_by_field_as_one_commit() {
     let again = merge(&world).await;
     assert!(again["status"]["commit"].is_null(), "{again}");
     world.post(&on(MAPS), map("later", json!({"k": "1"}))).await;
-    assert_eq!(told(&merge(&world).await), [("configmaps/later".to_owned(), "Created")]);
+    assert_eq!(told(&merge(&world).await), [told_as("configmaps/later", "Created")]);
     assert_eq!(world.get(WEB).await["spec"]["replicas"], 5);
 }
 
@@ -210,9 +209,9 @@ async fn what_a_branch_changed_is_told() {
     world.patch(&format!("{MAPS}/three"), json!({"data": {"k": "main"}})).await;
     let diff = world.get(&format!("{GROUP}/branches/canary/diff")).await;
     let expected = [
-        ("configmaps/new".to_owned(), "Created"),
-        ("configmaps/two".to_owned(), "Deleted"),
-        ("deployments/web".to_owned(), "Updated"),
+        told_as("configmaps/new", "Created"),
+        told_as("configmaps/two", "Deleted"),
+        told_as("deployments/web", "Updated"),
     ];
     assert_eq!(told(&diff), expected);
     let fields = &diff["status"]["objects"][2]["fields"];
@@ -227,14 +226,14 @@ async fn what_a_branch_changed_is_told() {
     let diff =
         ask(json!({"to": "branches/canary", "namespace": "shop", "show": "JsonPatch"})).await;
     let mut all = expected.to_vec();
-    all.insert(1, ("configmaps/three".to_owned(), "Updated"));
+    all.insert(1, told_as("configmaps/three", "Updated"));
     assert_eq!(told(&diff), all);
     let patch = &diff["status"]["objects"][3]["jsonPatch"];
     assert!(patch.to_string().contains(r#""path":"/spec/replicas""#), "{patch}");
     // Between two moments.
     let base = diff["status"]["to"]["base"].as_str().expect("a revision").to_owned();
     let diff = ask(json!({"from": base, "show": "Versions"})).await;
-    assert_eq!(told(&diff), [("configmaps/three".to_owned(), "Updated")]);
+    assert_eq!(told(&diff), [told_as("configmaps/three", "Updated")]);
     assert_eq!(diff["status"]["objects"][0]["new"]["data"]["k"], "main");
     let diff = ask(json!({"from": "branches/canary", "to": "branches/canary"})).await;
     assert!(told(&diff).is_empty());
@@ -294,7 +293,7 @@ async fn what_was_deleted_comes_back_with_its_owners() {
     let labelled =
         set(json!({"restore": {"at": then, "namespace": "shop", "labelSelector": "keep=yes"}}));
     let answer = world.post(&path, labelled).await;
-    assert_eq!(told(&answer), [("configmaps/owned".to_owned(), "Created")]);
+    assert_eq!(told(&answer), [told_as("configmaps/owned", "Created")]);
 }
 
 #[tokio::test]
