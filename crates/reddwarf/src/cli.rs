@@ -2,9 +2,12 @@
 
 mod apply;
 mod blame;
+mod branch;
+mod diff;
 mod down;
 mod hollow;
 mod log;
+mod merge;
 mod restore;
 mod server;
 mod show;
@@ -48,7 +51,15 @@ enum Command {
     Show(show::ShowFlags),
     /// Show who set each field of an object
     Blame(blame::BlameFlags),
-    /// Bring an object back as it was before
+    /// Show what differs between two moments or branches
+    Diff(diff::DiffFlags),
+    /// Make, show and remove branches: copies of the cluster's state to work on
+    Branch(branch::BranchCommand),
+    /// Take over what a branch changed, as one commit
+    Merge(merge::MergeFlags),
+    /// Take back what a commit changed
+    Revert(merge::RevertFlags),
+    /// Bring objects back as they were before
     Restore(restore::RestoreFlags),
 }
 
@@ -83,6 +94,10 @@ pub fn run(cli: Cli) -> miette::Result<()> {
         Command::Log(flags) => log::run(&flags),
         Command::Show(flags) => show::run(&flags),
         Command::Blame(flags) => blame::run(&flags),
+        Command::Diff(flags) => diff::run(&flags),
+        Command::Branch(command) => branch::run(&command),
+        Command::Merge(flags) => merge::merge(&flags),
+        Command::Revert(flags) => merge::revert(&flags),
         Command::Restore(flags) => restore::run(&flags),
     }
 }

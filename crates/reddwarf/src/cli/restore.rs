@@ -1,12 +1,13 @@
-//! `reddwarf restore`: an object as it was before, by a new commit.
+//! `reddwarf restore`: objects as they were before, by a new commit.
 
 use super::GroupFlags;
+use super::apply::carry_out;
 use super::log::escaped;
 use crate::client::{ClientError, GroupClient, ObjectRef};
 use clap::Args;
 use http::Method;
 use miette::{Diagnostic, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What the server fills in and an object of the past must not bring along.
 const OF_THE_SERVER: [&str; 7] = [
@@ -21,14 +22,18 @@ const OF_THE_SERVER: [&str; 7] = [
 
 #[derive(Args, Debug)]
 pub(super) struct RestoreFlags {
-    /// The object, such as deployments.apps/web or deploy/web; a deleted one is made again
-    object: String,
+    /// The object, such as deployments.apps/web or deploy/web; a deleted one is made again. All of
+    /// the namespace when none is named
+    object: Option<String>,
     /// As it was then: a revision, a commit, a time, or how long ago (-10m)
     #[arg(long, value_name = "MOMENT", allow_hyphen_values = true)]
     at: String,
-    /// Its namespace
-    #[arg(short, long, default_value = "default")]
-    namespace: String,
+    /// Its namespace; without an object, the namespace that is restored with what was in it
+    #[arg(short, long, required_unless_present = "object")]
+    namespace: Option<String>,
+    /// Only objects of the namespace that had these labels then
+    #[arg(short = 'l', long, value_name = "SELECTOR", conflicts_with = "object")]
+    selector: Option<String>,
     /// Only tell what would be done
     #[arg(long)]
     plan: bool,
@@ -51,11 +56,30 @@ enum RestoreError {
 
 pub(super) fn run(flags: &RestoreFlags) -> Result<()> {
     let client = flags.group.client()?;
-    super::client_runtime()?.block_on(restore(flags, client))
+    let restored = async {
+        match &flags.object {
+            Some(object) => restore(flags, object, client).await,
+            None => carry_out(&client, many(flags), flags.plan).await,
+        }
+    };
+    super::client_runtime()?.block_on(restored)
 }
 
-async fn restore(flags: &RestoreFlags, client: GroupClient) -> Result<()> {
-    let object = ObjectRef::resolve(&client, &flags.object, &flags.namespace).await?;
+/// The set that restores all of a namespace.
+fn many(flags: &RestoreFlags) -> Value {
+    let mut spec = json!({"restore": {"at": flags.at, "namespace": flags.namespace}});
+    if let Some(selector) = &flags.selector {
+        spec["restore"]["labelSelector"] = selector.as_str().into();
+    }
+    if let Some(message) = &flags.message {
+        spec["message"] = message.as_str().into();
+    }
+    spec
+}
+
+async fn restore(flags: &RestoreFlags, object: &str, client: GroupClient) -> Result<()> {
+    let namespace = flags.namespace.as_deref().unwrap_or("default");
+    let object = ObjectRef::resolve(&client, object, namespace).await?;
     let named = object.named();
     let then = client.find_json(&format!("/at/{}{}", escaped(&flags.at), object.path())).await?;
     let Some(then) = then else {

@@ -3,7 +3,7 @@
 use super::files::Origin;
 use crate::client::Answer;
 use miette::Diagnostic;
-use reddwarf_core::{Reason, Status};
+use reddwarf_core::{Reason, Status, StatusCause};
 use serde_json::Value;
 
 /// A set that was refused.
@@ -35,10 +35,26 @@ pub(super) fn check(answer: &Answer, origins: &[Origin]) -> Result<Value, Refuse
     let place = origin(&status, origins).map(|origin| format!("{origin}: "));
     let help = match status.reason {
         Some(Reason::Timeout) => "it is unknown whether it was carried out: `reddwarf log` tells",
+        _ if is_conflict(&status) => "take a side with --ours PATH or --theirs PATH",
         _ => "nothing was changed",
     };
     let place = place.unwrap_or_default();
-    Err(Refused { place, message: status.message, help: help.to_owned() })
+    let message = format!("{}{}", status.message, conflicts(&status));
+    Err(Refused { place, message, help: help.to_owned() })
+}
+
+fn causes(status: &Status) -> impl Iterator<Item = &StatusCause> {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.filter(|cause| cause.reason == "MergeConflict")
+}
+
+fn is_conflict(status: &Status) -> bool {
+    causes(status).next().is_some()
+}
+
+/// A line a conflict.
+fn conflicts(status: &Status) -> String {
+    causes(status).map(|cause| format!("\n{}: {}", cause.field, cause.message)).collect()
 }
 
 /// Where the object was found that a failure is about.
