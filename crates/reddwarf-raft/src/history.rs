@@ -7,10 +7,10 @@
 use crate::store::ReplicatedStore;
 use async_trait::async_trait;
 use reddwarf_core::{
-    BranchId, ChangedObject, Collection, Commit, CommitPage, CommitRef, History, HistoryError,
-    ObjectKey, ObjectLogEntry, ReadError, Revision, StoredObject, View,
+    BranchId, ChangedObject, Collection, Commit, CommitId, CommitPage, CommitRef, History,
+    HistoryError, ObjectKey, ObjectLogEntry, ReadError, Revision, StoredObject, View,
 };
-use reddwarf_storage::HistoryReader;
+use reddwarf_storage::{HistoryReader, Verified};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -74,6 +74,11 @@ impl ReplicatedStore {
             current if asked > current => Err(HistoryError::Future { asked, current }),
             _ => self.read_through(asked, read).await,
         }
+    }
+
+    /// See [`HistoryReader::verify`].
+    pub(crate) async fn verify(&self, wanted: Option<CommitId>) -> Result<Verified, HistoryError> {
+        self.read_through(Revision::MAX, move |past| past.verify(wanted)).await
     }
 
     async fn wait_written(&self, revision: Revision) -> Result<(), HistoryError> {

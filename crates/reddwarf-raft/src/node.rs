@@ -30,9 +30,10 @@ use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{ServerState, SnapshotPolicy};
 use parking_lot::Mutex;
 use reddwarf_core::planted::{self, Bug};
-use reddwarf_core::{History, ReadError, Store};
+use reddwarf_core::{CommitId, History, HistoryError, ReadError, Store};
 use reddwarf_storage::{
-    Durable, LoadError, Persist, Persister, PersisterLimits, RedbStore, StoreOptions, load,
+    Durable, LoadError, Persist, Persister, PersisterLimits, RedbStore, StoreOptions, Verified,
+    load,
 };
 use reddwarf_versioning::{StateRoot, WindowLimits};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -285,6 +286,15 @@ impl Node {
     /// The past, as this member's file tells it.
     pub fn history(&self) -> Arc<dyn History> {
         Arc::clone(&self.store) as Arc<dyn History>
+    }
+
+    /// Checks all of the history that this member's file holds, and whether `wanted` is in it.
+    /// One check at a time: it reads the whole file.
+    ///
+    /// # Errors
+    /// See [`HistoryReader::verify`].
+    pub async fn verify(&self, wanted: Option<CommitId>) -> Result<Verified, HistoryError> {
+        self.store.verify(wanted).await
     }
 
     /// This node's Raft id.

@@ -29,7 +29,7 @@ mod faulty_disk;
 #[cfg(test)]
 mod workload;
 
-pub use history::HistoryReader;
+pub use history::{HistoryReader, Verified};
 pub use kv::{KvError, KvRead, KvStore, Operation, Table, Visit, WriteBatch};
 pub use load::{LoadError, Loaded, load, read_checkpoint};
 pub use open::{OpenError, StoreOptions};

@@ -35,7 +35,7 @@ pub use fields::{
     Blame, BlamedField, ChangeKind, Conflict, FieldChange, Merged, PatchError, Side, blame, diff,
     json_patch, merge, patch,
 };
-pub use lines::BranchTable;
+pub use lines::{BranchTable, add_object, add_removal};
 pub use lthash::LtHash;
 pub use refs::Anchor;
 pub use request_memory::{REQUEST_BLOCK_ENTRIES, RequestRow, oldest_kept};

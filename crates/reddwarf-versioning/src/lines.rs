@@ -11,7 +11,7 @@ use reddwarf_core::branch::BRANCHES;
 use reddwarf_core::codec;
 use reddwarf_core::{
     Branch, BranchChange, BranchId, BranchProblem, BranchRef, Change, CommitPoint, Links,
-    ObjectKey, Rejection, View,
+    ObjectKey, Rejection, Revision, StoredObject, View,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -167,7 +167,7 @@ impl State {
         if moves.begins.is_some() {
             return malformed("two branches begin in one write".into());
         }
-        let floor = self.anchor.map_or(reddwarf_core::Revision::ZERO, |anchor| anchor.revision);
+        let floor = self.anchor.map_or(Revision::ZERO, |anchor| anchor.revision);
         if base.revision > self.view.revision || base.revision < floor {
             return malformed(format!("a branch cannot begin at revision {}", base.revision));
         }
@@ -238,4 +238,14 @@ pub(crate) fn remove(hash: &mut LtHash, id: BranchId, key: &ObjectKey, change: &
         Some(object) => hash.remove(&element(id, object)),
         None => hash.remove(&removal_element(id, key, change.revision)),
     }
+}
+
+/// Adds an object that a branch, or main, shows to a sum over all objects.
+pub fn add_object(hash: &mut LtHash, branch: BranchId, object: &StoredObject) {
+    hash.add(&element(branch, object));
+}
+
+/// Adds a key that a branch has removed.
+pub fn add_removal(hash: &mut LtHash, branch: BranchId, key: &ObjectKey, revision: Revision) {
+    hash.add(&removal_element(branch, key, revision));
 }

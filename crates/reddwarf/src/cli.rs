@@ -14,6 +14,7 @@ mod show;
 mod status;
 mod table;
 mod up;
+mod verify;
 
 use crate::bench;
 use crate::client::GroupClient;
@@ -59,6 +60,8 @@ enum Command {
     Merge(merge::MergeFlags),
     /// Take back what a commit changed
     Revert(merge::RevertFlags),
+    /// Check that the history is the one that was written, on every member
+    Verify(verify::VerifyFlags),
     /// Bring objects back as they were before
     Restore(restore::RestoreFlags),
 }
@@ -98,6 +101,7 @@ pub fn run(cli: Cli) -> miette::Result<()> {
         Command::Branch(command) => branch::run(&command),
         Command::Merge(flags) => merge::merge(&flags),
         Command::Revert(flags) => merge::revert(&flags),
+        Command::Verify(flags) => verify::run(&flags),
         Command::Restore(flags) => restore::run(&flags),
     }
 }

@@ -1,4 +1,4 @@
-//! Runs the commands of the README.
+//! Runs the commands of the README and of the tutorial.
 
 use reddwarf_tests::cluster::{free_ports, kubectl_program, program};
 use std::fs;
@@ -45,13 +45,23 @@ set -x
 
 #[test]
 fn the_commands_of_the_readme_work() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let readme = fs::read_to_string(root.join("README.md")).expect("there");
-    let port = free_ports(3);
-    let script = commands(&readme)
-        .replace("6443", &port.to_string())
-        .replace("6445", &(port + 2).to_string());
+    let script = run("README.md");
     assert!(script.contains("-- up") && script.contains("kubectl apply"), "{script}");
+}
+
+#[test]
+fn the_commands_of_the_tutorial_work() {
+    let script = run("docs/tutorial.md");
+    assert!(script.contains("reddwarf merge") && script.contains("kill -9"), "{script}");
+}
+
+/// Runs the commands of a page with a group of their own; the commands.
+fn run(page: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = fs::read_to_string(root.join(page)).expect("there");
+    let port = free_ports(3);
+    let script =
+        commands(&page).replace("6443", &port.to_string()).replace("6445", &(port + 2).to_string());
     let home = tempfile::tempdir().expect("a temporary folder");
     let kubectl = home.path().join("bin");
     fs::create_dir(&kubectl).expect("a folder");
@@ -70,6 +80,7 @@ fn the_commands_of_the_readme_work() {
         .expect("bash runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+    script
 }
 
 /// The targets of a page's links to files, relative to its folder.
@@ -83,7 +94,8 @@ fn the_pages_link_to_what_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let decisions = fs::read_dir(root.join("docs/decisions")).expect("there");
     let decisions = decisions.map(|entry| entry.expect("an entry").path());
-    let named = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/format.md"];
+    let named =
+        ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/format.md", "docs/tutorial.md"];
     for page in named.map(|name| root.join(name)).into_iter().chain(decisions) {
         let text = fs::read_to_string(&page).expect("there");
         let folder = page.parent().expect("a folder");

@@ -38,7 +38,7 @@ impl Side {
             return Ok(Side { main, branch: Some((name.to_owned(), branch)) });
         }
         let main = match text {
-            "" => {
+            "" | "now" => {
                 server.store().read_barrier().await.map_err(read_error)?;
                 server.store().view().head.revision
             }

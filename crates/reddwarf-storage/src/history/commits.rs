@@ -134,7 +134,11 @@ impl Reading {
 
     /// Commits whose ids lie within `[from, to]`, at most [`CANDIDATES_MAX`]: last revision and
     /// id, sorted by id.
-    fn by_id(&self, from: &CommitId, to: &CommitId) -> Result<Vec<(Revision, CommitId)>, KvError> {
+    pub(super) fn by_id(
+        &self,
+        from: &CommitId,
+        to: &CommitId,
+    ) -> Result<Vec<(Revision, CommitId)>, KvError> {
         let bounds =
             (rows::commit_id_key(from, Revision::ZERO), rows::commit_id_key(to, Revision::MAX));
         let bounds = (Bound::Included(&bounds.0[..]), Bound::Included(&bounds.1[..]));

@@ -8,11 +8,14 @@
 mod changes;
 mod commits;
 mod objects;
+mod verify;
 
 #[cfg(test)]
 mod measured;
 #[cfg(test)]
 mod tests;
+
+pub use verify::Verified;
 
 use crate::load::checkpoint_of;
 use crate::{KvError, KvRead, KvStore};

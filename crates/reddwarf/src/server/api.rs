@@ -13,7 +13,7 @@ use reddwarf_apiserver::admission::builtin_chain;
 use reddwarf_apiserver::nonresource::{Check, Route};
 use reddwarf_apiserver::registry::LiveRegistry;
 use reddwarf_apiserver::{ApiConfig, ApiServer};
-use reddwarf_core::Collection;
+use reddwarf_core::{Collection, CommitRef};
 use reddwarf_raft::Node;
 use reddwarf_scheduler as scheduler;
 use serde_json::{Value, json};
@@ -40,7 +40,12 @@ pub(super) fn server(
         checks: checks(node, stopping),
         version: version(),
         server_address: config.advertise.clone(),
-        routes: vec![metrics_route(metrics.clone()), status_route(node), roots_route(node)],
+        routes: vec![
+            metrics_route(metrics.clone()),
+            status_route(node),
+            roots_route(node),
+            verify_route(node),
+        ],
     });
     server.metrics().register(&mut metrics.lock());
     (server, scheduler_metrics)
@@ -126,6 +131,44 @@ fn roots_route(node: &Arc<Node>) -> Route {
         let body = json!({"roots": roots}).to_string();
         async move { answer("application/json", body.into()) }.boxed()
     })
+}
+
+/// `/reddwarf/verify?against=ID`: reads this member's whole history and says what is wrong with it.
+fn verify_route(node: &Arc<Node>) -> Route {
+    let node = node.clone();
+    Route::new("/reddwarf/verify", move |request: Request<Bytes>| {
+        let query = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+        let against = query.filter(|(name, _)| name == "against").map(|(_, id)| id.parse()).next();
+        let node = node.clone();
+        async move {
+            let wanted = match against {
+                None => None,
+                Some(Ok(CommitRef::Id(id))) => Some(id),
+                Some(_) => return failed("against: the whole id of a commit is needed"),
+            };
+            match node.verify(wanted).await {
+                Err(error) => failed(&error.to_string()),
+                Ok(verified) => {
+                    let (head, revision) = verified.head;
+                    let body = json!({
+                        "commits": verified.commits,
+                        "versions": verified.versions,
+                        "objects": verified.objects,
+                        "head": head.to_string(),
+                        "revision": revision.to_string(),
+                        "found": verified.found.map(|found| found.to_string()),
+                        "problems": verified.problems,
+                    });
+                    answer("application/json", body.to_string().into())
+                }
+            }
+        }
+        .boxed()
+    })
+}
+
+fn failed(why: &str) -> Response<Bytes> {
+    answer("application/json", json!({"error": why}).to_string().into())
 }
 
 fn answer(kind: &'static str, body: Bytes) -> Response<Bytes> {
