@@ -1,4 +1,5 @@
 //! Test support.
+pub mod branch_suite;
 pub mod cluster;
 pub mod definitions;
 pub mod fuzz;

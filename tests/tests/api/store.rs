@@ -6,7 +6,7 @@ use reddwarf_core::{
 };
 use reddwarf_tests::history_suite::Member;
 use reddwarf_tests::memory_store::MemoryStore;
-use reddwarf_tests::{history_suite, store_suite};
+use reddwarf_tests::{branch_suite, history_suite, store_suite};
 use reddwarf_versioning::WindowLimits;
 use std::sync::Arc;
 
@@ -32,6 +32,13 @@ async fn keeps_the_contract_of_history() {
     let store = MemoryStore::new();
     let member = Member { store: store.clone(), history: store };
     history_suite::run(vec![member.clone(), member], rand::random()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn keeps_the_contract_of_branches() {
+    let store = MemoryStore::new();
+    let member = Member { store: store.clone(), history: store };
+    branch_suite::run(vec![member.clone(), member]).await;
 }
 
 #[tokio::test]
