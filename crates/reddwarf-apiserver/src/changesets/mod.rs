@@ -23,7 +23,7 @@ pub(crate) use follow_up::Names;
 
 use crate::commits::GROUP;
 use crate::custom::Definition;
-use crate::errors::{method_not_allowed, propose_error};
+use crate::errors::{method_not_allowed, no_such_resource, propose_error};
 use crate::http::{Answer, Place};
 use crate::options::WriteOptions;
 use crate::registry::{Kind, Registry, Verbs};
@@ -93,7 +93,8 @@ pub(crate) fn serve<'a>(x: &'a Exchange<'_>) -> BoxFuture<'a, Result<Answer, Box
 pub(crate) fn merge<'a>(x: &'a Exchange<'_>) -> BoxFuture<'a, Result<Answer, Box<Status>>> {
     async move {
         let options = WriteOptions::read(x.query, "CreateOptions")?;
-        let decoded = x.decode_form(options.validation)?;
+        let kind = x.registry.resource(GROUP, &x.kind.version, PLURAL);
+        let decoded = x.decode_of(kind.ok_or_else(no_such_resource)?, options.validation)?;
         let mut set = decoded.object;
         set["spec"]["merge"] = serde_json::json!({"branch": x.name()});
         answer_to(x, &set, decoded.warnings, options).await

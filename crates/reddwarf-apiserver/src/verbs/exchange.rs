@@ -93,8 +93,20 @@ impl Exchange<'_> {
     /// # Errors
     /// 400, 415.
     pub fn decode(&self, validation: FieldValidation) -> Result<Decoded, Box<Status>> {
-        let mut decoded = decode(self.kind, self.body, self.body_format()?, validation)?;
-        self.kind.fill_defaults(&mut decoded.object);
+        self.decode_of(self.kind, validation)
+    }
+
+    /// Decodes the body as an object of another kind and fills in defaults.
+    ///
+    /// # Errors
+    /// 400, 415.
+    pub fn decode_of(
+        &self,
+        kind: &Kind,
+        validation: FieldValidation,
+    ) -> Result<Decoded, Box<Status>> {
+        let mut decoded = decode(kind, self.body, self.body_format()?, validation)?;
+        kind.fill_defaults(&mut decoded.object);
         Ok(decoded)
     }
 
