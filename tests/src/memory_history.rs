@@ -120,7 +120,7 @@ impl MemoryHistory {
             branches.filter(|one| one.at.id == branch).cloned().next()
         };
         let Some(of_branch) = at.as_ref().and_then(of) else {
-            return self.state(branch, revision);
+            return self.state(BranchId::MAIN, revision);
         };
         let mut view = self.state(BranchId::MAIN, of_branch.at.base.revision)?;
         for (key, change) in &of_branch.changes {
