@@ -3,7 +3,9 @@
 use crate::world::{World, names, version};
 use http::Method;
 use http_body_util::BodyExt;
+use reddwarf_apiserver::http::ApiBody;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 const MAPS: &str = "/api/v1/namespaces/shop/configmaps";
@@ -158,14 +160,26 @@ async fn a_branch_has_a_history_of_its_own() {
     assert_eq!(names(&list), ["one", "two"]);
 }
 
-/// The next event of a watch: its type, and the name and data of its object.
-async fn event(body: &mut reddwarf_apiserver::http::ApiBody) -> Option<(String, String, String)> {
-    let frame = tokio::time::timeout(Duration::from_secs(10), body.frame()).await;
-    let frame = frame.expect("in time")?.expect("whole");
-    let line: Value = serde_json::from_slice(frame.data_ref()?).expect("an event");
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let object = &line["object"];
-    Some((text(&line["type"]), text(&object["metadata"]["name"]), text(&object["data"]["k"])))
+/// The events of a watch, of which several may come at once.
+struct Events {
+    body: ApiBody,
+    lines: VecDeque<String>,
+}
+
+impl Events {
+    /// The type of the next event, and the name and data of its object.
+    async fn next(&mut self) -> Option<(String, String, String)> {
+        while self.lines.is_empty() {
+            let frame = tokio::time::timeout(Duration::from_secs(10), self.body.frame()).await;
+            let frame = frame.expect("in time")?.expect("whole");
+            let text = String::from_utf8_lossy(frame.data_ref()?).into_owned();
+            self.lines.extend(text.lines().map(str::to_owned));
+        }
+        let line: Value = serde_json::from_str(&self.lines.pop_front()?).expect("an event");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let object = &line["object"];
+        Some((text(&line["type"]), text(&object["metadata"]["name"]), text(&object["data"]["k"])))
+    }
 }
 
 #[tokio::test]
@@ -173,18 +187,18 @@ async fn a_watch_of_a_branch_tells_its_changes_alone() {
     let world = forked().await;
     let list = world.get(&format!("{CANARY}{MAPS}")).await;
     let path = format!("{CANARY}{MAPS}?watch=true&resourceVersion={}", version(&list));
-    let mut watch = world.open("ann", &path).await;
+    let mut watch = Events { body: world.open("ann", &path).await, lines: VecDeque::new() };
     world.patch(&format!("{MAPS}/two"), json!({"data": {"k": "main"}})).await;
     world.patch(&format!("{CANARY}{MAPS}/one"), json!({"data": {"k": "2"}})).await;
     world.ok(Method::DELETE, &format!("{CANARY}{MAPS}/two"), None).await;
     let told = |kind: &str, name: &str, data: &str| {
         Some((kind.to_owned(), name.to_owned(), data.to_owned()))
     };
-    assert_eq!(event(&mut watch).await, told("MODIFIED", "one", "2"));
-    assert_eq!(event(&mut watch).await, told("DELETED", "two", "1"));
+    assert_eq!(watch.next().await, told("MODIFIED", "one", "2"));
+    assert_eq!(watch.next().await, told("DELETED", "two", "1"));
     // It ends with the branch.
     world.ok(Method::DELETE, &format!("{BRANCHES}/canary"), None).await;
-    assert_eq!(event(&mut watch).await, None);
+    assert_eq!(watch.next().await, None);
 }
 
 #[tokio::test]

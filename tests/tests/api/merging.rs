@@ -306,7 +306,7 @@ async fn sets_that_ask_for_nothing_or_two_things_are_refused() {
         (json!({"merge": {"branch": "other"}}), 404),
         (json!({"restore": {"at": "tomorrow"}}), 400),
         (
-            json!({"objects": [{
+            json!({"fieldManager": "ann", "objects": [{
                 "apiVersion": "history.reddwarf.dev/v1alpha1", "kind": "Branch",
                 "metadata": {"name": "b"}, "spec": {}
             }]}),
