@@ -116,8 +116,8 @@ impl MemoryHistory {
     fn shown(&self, branch: BranchId, revision: Revision) -> Result<View, HistoryError> {
         let at = self.covering(revision)?;
         let of = |moment: &Arc<Moment>| {
-            let branches = moment.view.branches.values();
-            branches.filter(|one| one.at.id == branch).cloned().next()
+            let mut branches = moment.view.branches.values();
+            branches.find(|one| one.at.id == branch).cloned()
         };
         let Some(of_branch) = at.as_ref().and_then(of) else {
             return self.state(BranchId::MAIN, revision);

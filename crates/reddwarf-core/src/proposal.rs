@@ -109,10 +109,6 @@ pub struct Proposal {
 
 /// The kinds of entries that change replicated state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "writes are nearly all proposals; boxing would cost each an allocation"
-)]
 pub enum ProposalKind {
     /// A commit.
     Write(Write),

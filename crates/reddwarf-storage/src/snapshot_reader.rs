@@ -32,7 +32,7 @@ pub(crate) struct Row {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Chunk {
     /// The first.
-    Begin { format: u32, cluster: String, checkpoint: Checkpoint },
+    Begin { format: u32, cluster: String, checkpoint: Box<Checkpoint> },
     /// Rows of one table in key order.
     Rows { table: u8, rows: Vec<Row> },
     /// The last.
@@ -71,7 +71,7 @@ impl SnapshotReader {
         let begin = Chunk::Begin {
             format: rows::FORMAT_VERSION,
             cluster: cluster.to_owned(),
-            checkpoint: checkpoint.clone(),
+            checkpoint: Box::new(checkpoint.clone()),
         };
         let mut ready = vec![begin];
         for table in [Table::Current, Table::Requests] {

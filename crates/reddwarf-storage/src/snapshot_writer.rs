@@ -132,7 +132,9 @@ impl SnapshotWriter {
         match chunk {
             _ if self.ended => Err(malformed("bytes after its end")),
             Chunk::Begin { .. } if self.checkpoint.is_some() => Err(malformed("it begins twice")),
-            Chunk::Begin { format, cluster, checkpoint } => self.begin(format, cluster, checkpoint),
+            Chunk::Begin { format, cluster, checkpoint } => {
+                self.begin(format, cluster, *checkpoint)
+            }
             _ if self.checkpoint.is_none() => Err(malformed("it does not begin")),
             Chunk::Rows { table, rows } => self.write(table, rows),
             Chunk::End { rows } if rows == self.rows => {

@@ -32,15 +32,18 @@ fn put(key: ObjectKey, value: u8) -> Change {
     }
 }
 
+/// Revision and creation of each object.
+type Objects = BTreeMap<ObjectKey, (Revision, Revision)>;
+
 /// A state machine, the objects of every line as they should be, and what a proposer keeps.
 #[derive(Default)]
 struct Group {
     state: State,
     index: u64,
     /// Revision and creation of each object of main, after each revision.
-    main: BTreeMap<Revision, BTreeMap<ObjectKey, (Revision, Revision)>>,
+    main: BTreeMap<Revision, Objects>,
     /// The same of each branch, now, with its base.
-    branches: BTreeMap<u8, (BranchId, Revision, BTreeMap<ObjectKey, (Revision, Revision)>)>,
+    branches: BTreeMap<u8, (BranchId, Revision, Objects)>,
 }
 
 impl Group {
@@ -52,7 +55,7 @@ impl Group {
         self.state.apply(entry, proposal).expect("in order")
     }
 
-    fn now(&self) -> BTreeMap<ObjectKey, (Revision, Revision)> {
+    fn now(&self) -> Objects {
         self.main.last_key_value().map(|(_, objects)| objects.clone()).unwrap_or_default()
     }
 
