@@ -1,17 +1,18 @@
 //! The on-disk format, pinned: rows once written stay readable, and a change of the layout
-//! shows as a diff of `tests/data/format-1.txt`.
+//! shows as a diff of `tests/data/format-1-branches.txt`.
 //!
 //! `REDDWARF_REWRITE=1` writes that file anew, which is right only together with a new
 //! [`FORMAT_VERSION`] or before the first release.
 
+use reddwarf_core::branch::BRANCHES;
 use reddwarf_core::{
-    Author, Change, Collection, Expectation, ObjectIndex, Precondition, Proposal, ProposalKind,
-    RequestId, Write,
+    Author, BaseObject, BranchId, Change, Collection, Expectation, Links, ObjectIndex,
+    Precondition, Proposal, ProposalKind, RequestId, Write,
 };
 use reddwarf_storage::rows::FORMAT_VERSION;
 use reddwarf_storage::{
-    Durable, InlinePersister, KvRead, KvStore, Persist, PersistBatch, RedbStore, StoreOptions,
-    Table, WriteBatch, load,
+    Durable, InlinePersister, KvRead, KvStore, Loaded, Persist, PersistBatch, RedbStore,
+    StoreOptions, Table, WriteBatch, load,
 };
 use reddwarf_versioning::{EntryContext, State, WindowLimits};
 use std::fmt::Write as _;
@@ -65,8 +66,8 @@ fn put(resource: &str, name: &str, salt: Option<[u8; 16]>) -> Change {
     }
 }
 
-/// A state in which every kind of row occurs.
-fn fill(store: Arc<RedbStore>) -> State {
+/// A state in which every kind of row occurs, those of branches where they are wanted.
+fn fill(store: Arc<RedbStore>, branches: bool) -> State {
     let persister = InlinePersister::new(store, Durable::default(), Arc::new(|_| ()));
     let mut state = State::new();
     let key = Collection::new("apps", "deployments").key("shop", "web");
@@ -91,7 +92,42 @@ fn fill(store: Arc<RedbStore>) -> State {
     }
     state.set_membership(entry(6), "members".into()).expect("in order");
     persister.submit(PersistBatch { applied: vec![], checkpoint: state.checkpoint() });
+    for index in 7..if branches { 9 } else { 7 } {
+        let proposal = on_branches(&state, index);
+        let applied = vec![state.apply(entry(index), proposal).expect("in order")];
+        persister.submit(PersistBatch { applied, checkpoint: state.checkpoint() });
+    }
     state
+}
+
+/// A branch begins; then it gets an object, and loses one of its base.
+fn on_branches(state: &State, index: u64) -> Proposal {
+    let view = state.view();
+    let secret = Collection::new("apps", "secrets").key("shop", "s");
+    let (branch, changes, links) = match view.branches.get("canary") {
+        None => {
+            let (group, resource) = BRANCHES.split_once('/').expect("a collection");
+            let Change::Put { body, version_offset, index, salt, .. } = put("branches", "", None)
+            else {
+                unreachable!("it puts")
+            };
+            let key = Collection::new(group, resource).key("", "canary");
+            let links = Links { begins: Some(view.head), ..Links::default() };
+            let change = Change::Put { key, body, version_offset, index, salt };
+            (BranchId::MAIN, vec![change], links)
+        }
+        Some(branch) => {
+            let found = view.get(&secret).expect("it is there");
+            let (key, revision, created) = (secret.clone(), found.revision, found.created);
+            let base = vec![BaseObject { key, revision, created }];
+            let links = Links { base, ..Links::default() };
+            let delete = Change::Delete { key: secret };
+            (branch.at.id, vec![put("deployments", "web", None), delete], links)
+        }
+    };
+    let write = Write { branch, changes, links: Some(Box::new(links)), ..Write::default() };
+    let request_id = RequestId([index as u8; 16]);
+    Proposal { request_id, made_at: index - 1, kind: write.into() }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -123,24 +159,28 @@ fn open(path: &Path) -> Arc<RedbStore> {
     Arc::new(RedbStore::open(path, StoreOptions::new("pinned")).expect("opens"))
 }
 
-#[test]
-fn rows_are_as_pinned() {
+/// The rows of a new file that is filled, which must be those in `pinned`; and the state.
+fn pinned(pinned: &str, branches: bool) -> (String, State) {
     assert_eq!(FORMAT_VERSION, 1, "pin the new format in a file of its own");
     let folder = tempfile::tempdir().expect("a folder");
-    let pinned = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-1.txt");
     let store = open(&folder.path().join("written.redb"));
-    let state = fill(store.clone());
+    let state = fill(store.clone(), branches);
     let written = dump(store.read().expect("reads").as_ref());
+    let pinned = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(pinned);
     if std::env::var_os("REDDWARF_REWRITE").is_some() {
         std::fs::write(&pinned, &written).expect("writes");
     }
     let pinned = std::fs::read_to_string(&pinned).expect("the pinned rows");
     assert_eq!(written, pinned);
+    (pinned, state)
+}
 
-    // And a file made of the pinned rows alone is read.
-    let old = open(&folder.path().join("old.redb"));
+/// Reads a file that is made of rows alone.
+fn read_again(rows: &str) -> Loaded {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(&folder.path().join("old.redb"));
     let mut batch = WriteBatch::default();
-    for line in pinned.lines() {
+    for line in rows.lines() {
         let mut words = line.split(' ');
         let name = words.next().expect("a table");
         let table = Table::ALL.into_iter().find(|table| table.name() == name).expect("a table");
@@ -148,9 +188,28 @@ fn rows_are_as_pinned() {
         let (key, value) = (part(), part());
         batch.put(table, key, value);
     }
-    old.commit(batch).expect("writes");
-    let loaded = load(old.as_ref(), WindowLimits::default()).expect("loads");
+    store.commit(batch).expect("writes");
+    load(store.as_ref(), WindowLimits::default()).expect("loads")
+}
+
+#[test]
+fn rows_are_as_pinned() {
+    let (rows, state) = pinned("format-1-branches.txt", true);
+    let loaded = read_again(&rows);
     assert_eq!(loaded.state.root(), state.root());
     assert_eq!(loaded.state.membership(), state.membership());
+    assert_eq!(loaded.state.view().branches, state.view().branches);
+    assert_eq!(loaded.window.len(), 5);
+}
+
+/// They have a checkpoint of the first record version.
+#[test]
+fn rows_from_before_there_were_branches_are_read() {
+    let rows = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-1.txt");
+    let loaded = read_again(&std::fs::read_to_string(rows).expect("the pinned rows"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = fill(open(&folder.path().join("written.redb")), false);
+    assert_eq!(loaded.state.root(), state.root());
+    assert_eq!(loaded.state.checkpoint(), state.checkpoint());
     assert_eq!(loaded.window.len(), 4);
 }
