@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 use reddwarf_core::history::{CANDIDATES_MAX, COMMITS_PAGE_MAX, OBJECT_LOG_MAX};
 use reddwarf_core::{
     BranchId, ChangedObject, Collection, Commit, CommitId, CommitPage, CommitPrefix, CommitRef,
-    History, HistoryError, ObjectKey, ObjectLogEntry, Revision, Store, StoredObject, View,
+    Floors, History, HistoryError, ObjectKey, ObjectLogEntry, Revision, Store, StoredObject, View,
 };
 use reddwarf_versioning::{LandedCommit, decode_header};
 use std::collections::{BTreeSet, VecDeque};
@@ -144,6 +144,19 @@ impl MemoryHistory {
 }
 
 impl MemoryStore {
+    /// What is below a floor is not told, though it is still in memory.
+    fn check_floor(
+        &self,
+        branch: BranchId,
+        asked: Revision,
+        floor: impl Fn(&Floors) -> Revision,
+    ) -> Result<(), HistoryError> {
+        let floors = self.view().floors;
+        let floor = floor(&floors).max(floors.all);
+        let gone = branch == BranchId::MAIN && asked < floor;
+        if gone { Err(HistoryError::Gone { asked, floor }) } else { Ok(()) }
+    }
+
     fn check(&self, branch: BranchId) -> Result<(), HistoryError> {
         let known = branch == BranchId::MAIN
             || self.view().branches.values().any(|known| known.at.id == branch);
@@ -243,6 +256,7 @@ impl History for MemoryStore {
         revision: Revision,
     ) -> Result<Option<Arc<StoredObject>>, HistoryError> {
         self.check(branch)?;
+        self.check_floor(branch, revision, |floors| floors.of_key(key))?;
         Ok(self.history.state(branch, revision)?.get(key).cloned())
     }
 
@@ -254,6 +268,7 @@ impl History for MemoryStore {
         revision: Revision,
     ) -> Result<View, HistoryError> {
         self.check(branch)?;
+        self.check_floor(branch, revision, |floors| floors.of_collection(collection, namespace))?;
         let state = self.history.state(branch, revision)?;
         let objects = state.list(collection, namespace, None);
         let objects = objects.map(|object| (object.key.clone(), object.clone())).collect();
@@ -283,6 +298,39 @@ impl History for MemoryStore {
             before: revision(&before, key),
             after: revision(&after, key),
         });
-        Ok(objects.filter(|object| object.before != object.after).collect())
+        let floors = self.view().floors;
+        let kept = |key: &ObjectKey| {
+            branch != BranchId::MAIN || from.min(to) >= floors.of_key(key)
+        };
+        let differing = objects.filter(|object| object.before != object.after);
+        Ok(differing.filter(|object| kept(&object.key)).collect())
+    }
+
+    async fn room(
+        &self,
+        scope: &str,
+        versions_max: Option<u64>,
+        bytes_max: Option<u64>,
+    ) -> Result<Revision, HistoryError> {
+        let (mut versions, mut bytes) = (0, 0);
+        let floors = self.view().floors;
+        for moment in self.history.moments().into_iter().rev() {
+            let header = &moment.commit.header;
+            let changes = header.changes.iter().filter(|_| header.branch == BranchId::MAIN);
+            for change in changes.filter(|change| change.key.as_str().starts_with(scope)) {
+                let Some(before) = change.before else { continue };
+                if change.after <= floors.of_key(&change.key) {
+                    continue;
+                }
+                versions += 1;
+                let version = self.version(before).await?;
+                bytes += version.map_or(0, |version| version.bytes.len() as u64);
+            }
+            let passed = |used: u64, most: Option<u64>| most.is_some_and(|most| used > most);
+            if passed(versions, versions_max) || passed(bytes, bytes_max) {
+                return Ok(header.last);
+            }
+        }
+        Ok(Revision::ZERO)
     }
 }

@@ -5,8 +5,8 @@ use crate::memory_history::{COMMITS_KEPT, MemoryHistory};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use reddwarf_core::{
-    BranchId, Collection, Committed, History, Outcome, Proposal, ProposalKind, ProposeError,
-    ReadError, RequestId, Revision, Store, View, WatchStream, Write,
+    BranchId, Collection, Committed, Fence, Floors, History, Outcome, Proposal, ProposalKind,
+    ProposeError, ReadError, RequestId, Revision, Store, View, WatchStream, Write,
 };
 use reddwarf_raft::fanout::Fanout;
 use reddwarf_versioning::{Applied, EntryContext, State, StateRoot, WindowLimits};
@@ -154,6 +154,15 @@ impl Store for MemoryStore {
         base: &View,
     ) -> Result<View, ReadError> {
         self.fanout.branch_view_at(branch, collection, revision, newest, base)
+    }
+
+    async fn retain(&self, term: u64, floors: Floors) -> Result<(), ProposeError> {
+        let fence = Fence { term };
+        let proposal = self.proposal(ProposalKind::Retain { fence, floors });
+        match self.apply(proposal).outcome {
+            Outcome::Rejected(rejection) => Err(rejection.into()),
+            Outcome::Committed(_) | Outcome::Done => Ok(()),
+        }
     }
 
     fn leading_term(&self) -> Option<u64> {

@@ -147,6 +147,21 @@ pub trait History: Send + Sync + 'static {
         from: Revision,
         to: Revision,
     ) -> Result<Vec<ChangedObject>, HistoryError>;
+
+    /// The revision up to which superseded versions of main's objects whose keys begin with `scope`
+    /// would have to go so that at most so many, and so many bytes of them, are kept; zero when there
+    /// are no more. In time proportional to the commits that are kept.
+    ///
+    /// # Errors
+    /// Those that every operation may have.
+    async fn room(
+        &self,
+        _scope: &str,
+        _versions_max: Option<u64>,
+        _bytes_max: Option<u64>,
+    ) -> Result<Revision, HistoryError> {
+        Err(HistoryError::Unavailable("this state forgets nothing".to_owned()))
+    }
 }
 
 /// Some commits, newest first.

@@ -16,6 +16,7 @@ pub mod commit;
 pub mod commit_ref;
 pub mod event;
 pub mod field_path;
+pub mod floors;
 pub mod gvk;
 pub mod history;
 pub mod key;
@@ -38,6 +39,7 @@ pub use commit::{Author, Commit, CommitChange, CommitHeader, CommitId};
 pub use commit_ref::{CommitPrefix, CommitRef, NoCommitRef};
 pub use event::ChangeEvent;
 pub use field_path::{FieldPath, PathSegment};
+pub use floors::Floors;
 pub use gvk::{GroupResource, GroupVersionKind, GroupVersionResource};
 pub use history::{ChangedObject, CommitPage, History, HistoryError, ObjectLogEntry};
 pub use key::{Collection, ObjectKey};
@@ -45,7 +47,7 @@ pub use kind_map::KindMap;
 pub use kinds::{Kinds, ServedKind};
 pub use object::{ObjectIndex, StoredObject, content_hash};
 pub use proposal::{
-    BranchProblem, Change, Committed, Expectation, Fence, Outcome, Precondition, Proposal,
+    BranchProblem, Change, Committed, Excised, Expectation, Fence, Outcome, Precondition, Proposal,
     ProposalKind, Rejection, RequestId, Write,
 };
 pub use quantity::Quantity;

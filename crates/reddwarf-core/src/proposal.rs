@@ -1,6 +1,6 @@
 //! Proposals: what a member asks the group to write, and what it is answered.
 
-use crate::{Author, BranchId, CommitId, Links, ObjectIndex, ObjectKey, Revision};
+use crate::{Author, BranchId, CommitId, Floors, Links, ObjectIndex, ObjectKey, Revision};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,19 @@ pub struct Write {
     /// What few writes say; it travels in [`ProposalKind::LinkedWrite`].
     #[serde(skip)]
     pub links: Option<Box<Links>>,
+    /// Versions of the past whose content the write takes away for good; they travel in
+    /// [`ProposalKind::Excise`].
+    #[serde(skip)]
+    pub excised: Vec<Excised>,
+}
+
+/// A version of the past whose content is taken away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Excised {
+    /// The object.
+    pub key: ObjectKey,
+    /// The revision that the version took.
+    pub revision: Revision,
 }
 
 /// A condition on one key of the write's branch.
@@ -120,11 +133,23 @@ pub enum ProposalKind {
     },
     /// A commit that has to do with branches.
     LinkedWrite(Write, Links),
+    /// A leader's own: raises the floors as far as they may rise, and notes where the cluster
+    /// clock is.
+    Retain {
+        /// The term of the leader.
+        fence: Fence,
+        /// The floors asked for.
+        floors: Floors,
+    },
+    /// A commit to main that also takes versions of the past away.
+    Excise(Write, Vec<Excised>),
 }
 
 impl From<Write> for ProposalKind {
     fn from(mut write: Write) -> Self {
+        let excised = std::mem::take(&mut write.excised);
         match write.links.take() {
+            _ if !excised.is_empty() => ProposalKind::Excise(write, excised),
             Some(links) => ProposalKind::LinkedWrite(write, *links),
             None => ProposalKind::Write(write),
         }

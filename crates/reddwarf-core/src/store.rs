@@ -1,7 +1,7 @@
 //! The seam between the Kubernetes API and the replicated state.
 
 use crate::{
-    BranchId, ChangeEvent, Collection, Committed, History, Rejection, Revision, View, Write,
+    BranchId, ChangeEvent, Collection, Committed, Floors, History, Rejection, Revision, View, Write,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -80,6 +80,15 @@ pub trait Store: Send + Sync + 'static {
         _base: &View,
     ) -> Result<View, ReadError> {
         Err(ReadError::Gone { asked: revision, floor: newest.revision })
+    }
+
+    /// Raises the floors of the past, as the leader of `term`; as far as branches, which begin
+    /// somewhere, let them rise. Notes where the cluster clock is.
+    ///
+    /// # Errors
+    /// See [`ProposeError`].
+    async fn retain(&self, _term: u64, _floors: Floors) -> Result<(), ProposeError> {
+        Err(ProposeError::Unavailable("this store forgets nothing".to_owned()))
     }
 
     /// The term of which this member is the leader and has applied an entry, for fencing.

@@ -1,6 +1,6 @@
 //! Immutable views of the stored objects.
 
-use crate::{Branch, Collection, CommitPoint, ObjectKey, Revision, StoredObject};
+use crate::{Branch, Collection, CommitPoint, Floors, ObjectKey, Revision, StoredObject};
 use imbl::OrdMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -18,6 +18,11 @@ pub struct View {
     pub head: CommitPoint,
     /// The branches by name; a state of the past has none.
     pub branches: OrdMap<Arc<str>, Arc<Branch>>,
+    /// From where on the past is kept; a state of the past does not say.
+    pub floors: Arc<Floors>,
+    /// Which revision the cluster clock had reached when, oldest first: `(clock in milliseconds,
+    /// commit end)`, thinner the longer ago; a state of the past does not say.
+    pub marks: Arc<Vec<(u64, Revision)>>,
 }
 
 impl View {

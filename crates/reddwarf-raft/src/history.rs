@@ -10,7 +10,7 @@ use reddwarf_core::{
     BranchId, ChangedObject, Collection, Commit, CommitId, CommitPage, CommitRef, History,
     HistoryError, ObjectKey, ObjectLogEntry, ReadError, Revision, StoredObject, View,
 };
-use reddwarf_storage::{HistoryReader, Verified};
+use reddwarf_storage::{HistoryReader, Usage, Verified};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -79,6 +79,16 @@ impl ReplicatedStore {
     /// See [`HistoryReader::verify`].
     pub(crate) async fn verify(&self, wanted: Option<CommitId>) -> Result<Verified, HistoryError> {
         self.read_through(Revision::MAX, move |past| past.verify(wanted)).await
+    }
+
+    /// See [`HistoryReader::usage`]; with the bytes of the file, and of the rows in it.
+    pub(crate) async fn usage(&self) -> Result<(Usage, u64, u64), HistoryError> {
+        let store = Arc::clone(&self.core.machine.store);
+        let read = move |past: &HistoryReader| {
+            let rows = store.rows_bytes().map_err(HistoryError::from)?;
+            Ok((past.usage()?, store.file_bytes(), rows))
+        };
+        self.read_through(Revision::MAX, read).await
     }
 
     async fn wait_written(&self, revision: Revision) -> Result<(), HistoryError> {
@@ -224,5 +234,15 @@ impl History for ReplicatedStore {
     ) -> Result<Vec<ChangedObject>, HistoryError> {
         let read = move |past: &HistoryReader| past.changed_between(branch, from, to);
         self.read_at(from.max(to), read).await
+    }
+
+    async fn room(
+        &self,
+        scope: &str,
+        versions_max: Option<u64>,
+        bytes_max: Option<u64>,
+    ) -> Result<Revision, HistoryError> {
+        let scope = scope.to_owned();
+        self.read_written(move |past| past.room(&scope, versions_max, bytes_max)).await
     }
 }

@@ -35,6 +35,7 @@ mod snapshot;
 mod start_check;
 pub mod status;
 mod store;
+mod sweep;
 #[cfg(test)]
 mod suite_tests;
 mod transfer;

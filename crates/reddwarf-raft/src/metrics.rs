@@ -48,6 +48,10 @@ pub struct RaftMetrics {
     pub scrub_passes: Counter,
     /// Damaged rows that the scrub met.
     pub scrub_damaged: Counter,
+    /// Rows of the past that were removed.
+    pub swept_rows: Counter,
+    /// Times that the data file was written anew without its free space.
+    pub compactions: Counter,
     /// A read barrier from its arrival to its answer.
     pub read_index: Histogram,
     /// Reads that shared one round.
@@ -85,6 +89,8 @@ impl Default for RaftMetrics {
             scrub_bytes: Counter::default(),
             scrub_passes: Counter::default(),
             scrub_damaged: Counter::default(),
+            swept_rows: Counter::default(),
+            compactions: Counter::default(),
             read_index: seconds(),
             read_batch: sizes(),
         }
@@ -135,6 +141,8 @@ impl RaftMetrics {
         let counters = [
             ("scrub_passes", "Passes of the scrub over the state", &self.scrub_passes),
             ("scrub_damaged_rows", "Damaged rows that the scrub met", &self.scrub_damaged),
+            ("swept_rows", "Rows of the past that were removed", &self.swept_rows),
+            ("compactions", "Times that the data file was written anew", &self.compactions),
         ];
         for (name, help, counter) in counters {
             raft.register(name, help, counter.clone());

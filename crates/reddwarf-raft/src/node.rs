@@ -19,6 +19,7 @@ use crate::proposer::Proposer;
 use crate::read_index::ReadIndex;
 use crate::roots::{self, Divergence};
 use crate::scrub;
+use crate::sweep;
 use crate::start_check;
 use crate::status::{GroupStatus, MemberStatus};
 use crate::store::ReplicatedStore;
@@ -32,8 +33,8 @@ use parking_lot::Mutex;
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{CommitId, History, HistoryError, ReadError, Store};
 use reddwarf_storage::{
-    Durable, LoadError, Persist, Persister, PersisterLimits, RedbStore, StoreOptions, Verified,
-    load,
+    Durable, LoadError, Persist, Persister, PersisterLimits, RedbStore, StoreOptions, Usage,
+    Verified, load,
 };
 use reddwarf_versioning::{StateRoot, WindowLimits};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -254,6 +255,7 @@ impl Node {
         tokio::spawn(background::tick_clock(Arc::clone(&core)));
         tokio::spawn(background::look(Arc::clone(&core)));
         tokio::spawn(scrub::run(Arc::clone(&core)));
+        tokio::spawn(sweep::run(Arc::clone(&core)));
         tokio::spawn(lost_leader::watch(Arc::clone(&core)));
         tokio::spawn(roots::compare(Arc::clone(&core)));
         let reads = ReadIndex::start(Arc::clone(&core));
@@ -295,6 +297,14 @@ impl Node {
     /// See [`HistoryReader::verify`].
     pub async fn verify(&self, wanted: Option<CommitId>) -> Result<Verified, HistoryError> {
         self.store.verify(wanted).await
+    }
+
+    /// What this member's file holds, the bytes of the file, and those of the rows in it.
+    ///
+    /// # Errors
+    /// See [`HistoryReader::usage`].
+    pub async fn usage(&self) -> Result<(Usage, u64, u64), HistoryError> {
+        self.store.usage().await
     }
 
     /// This node's Raft id.

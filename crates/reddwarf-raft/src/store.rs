@@ -6,7 +6,7 @@ use crate::read_index::{DIVERGED, ReadIndex};
 use async_trait::async_trait;
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{
-    BranchId, Collection, Committed, History, Outcome, ProposalKind, ProposeError, ReadError,
+    BranchId, Collection, Committed, Fence, Floors, History, Outcome, ProposalKind, ProposeError, ReadError,
     Revision, Store, View, WatchStream, Write,
 };
 use std::sync::Arc;
@@ -90,6 +90,14 @@ impl Store for ReplicatedStore {
     ) -> Result<View, ReadError> {
         self.check_state()?;
         self.core.machine.fanout.branch_view_at(branch, collection, revision, newest, base)
+    }
+
+    async fn retain(&self, term: u64, floors: Floors) -> Result<(), ProposeError> {
+        let fence = Fence { term };
+        match self.proposer.propose(ProposalKind::Retain { fence, floors }).await? {
+            Outcome::Rejected(rejection) => Err(ProposeError::Rejected(rejection)),
+            Outcome::Committed(_) | Outcome::Done => Ok(()),
+        }
     }
 
     fn leading_term(&self) -> Option<u64> {

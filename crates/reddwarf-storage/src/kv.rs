@@ -4,6 +4,7 @@ use bytes::Bytes;
 use std::fmt::Debug;
 use std::ops::{Bound, ControlFlow};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The tables; see `docs/format.md` for keys and values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,11 +23,13 @@ pub enum Table {
     CommitIds = 5,
     /// log index → remembered request.
     Requests = 6,
+    /// revision → the version of the past that was taken away.
+    Excised = 7,
 }
 
 impl Table {
     /// All tables, in the order of their numbers.
-    pub const ALL: [Table; 7] = [
+    pub const ALL: [Table; 8] = [
         Table::Meta,
         Table::Current,
         Table::Versions,
@@ -34,6 +37,7 @@ impl Table {
         Table::Commits,
         Table::CommitIds,
         Table::Requests,
+        Table::Excised,
     ];
 
     /// The table's name in the file.
@@ -46,6 +50,7 @@ impl Table {
             Table::Commits => "commits",
             Table::CommitIds => "commit_ids",
             Table::Requests => "requests",
+            Table::Excised => "excised",
         }
     }
 
@@ -78,6 +83,24 @@ pub trait KvStore: Send + Sync + Debug + 'static {
     /// # Errors
     /// See [`KvError`].
     fn reopen(&self) -> Result<(), KvError>;
+
+    /// What is superseded stays in the file until the answer is dropped: whoever copies it takes
+    /// many transactions.
+    fn hold(&self) -> Hold;
+
+    /// Whether somebody holds the file.
+    fn is_held(&self) -> bool;
+}
+
+/// See [`KvStore::hold`].
+#[derive(Clone, Debug, Default)]
+pub struct Hold(Arc<()>);
+
+impl Hold {
+    /// Whether it has clones.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
 }
 
 /// A consistent snapshot of a [`KvStore`].

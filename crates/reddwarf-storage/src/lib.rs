@@ -10,6 +10,9 @@
 //!   another member.
 #![warn(missing_docs)]
 
+mod commit_row;
+mod compact;
+mod delta;
 mod history;
 mod kv;
 mod load;
@@ -20,7 +23,9 @@ pub mod rows;
 mod scrub;
 mod snapshot_reader;
 mod snapshot_writer;
+mod sweep;
 mod transaction;
+mod version_row;
 
 #[cfg(test)]
 mod crash_tests;
@@ -29,8 +34,9 @@ mod faulty_disk;
 #[cfg(test)]
 mod workload;
 
-pub use history::{HistoryReader, Verified};
-pub use kv::{KvError, KvRead, KvStore, Operation, Table, Visit, WriteBatch};
+pub use compact::{Compacted, compact, is_worth_compacting};
+pub use history::{HistoryReader, KindUsage, RowsUsage, Usage, Verified};
+pub use kv::{Hold, KvError, KvRead, KvStore, Operation, Table, Visit, WriteBatch};
 pub use load::{LoadError, Loaded, load, read_checkpoint};
 pub use open::{OpenError, StoreOptions};
 pub use persister::{
@@ -41,3 +47,4 @@ pub use redb_store::RedbStore;
 pub use scrub::{Scrub, ScrubPage};
 pub use snapshot_reader::SnapshotReader;
 pub use snapshot_writer::{Received, SnapshotError, SnapshotWriter};
+pub use sweep::{Sweep, SweepPage};

@@ -1,16 +1,20 @@
 //! Rebuilds the state, and the tail of the change window, from the file.
 
+use crate::commit_row::CommitRows;
 use crate::rows;
+use crate::version_row;
 use crate::{KvError, KvRead, KvStore, Table};
+use bytes::Bytes;
 use reddwarf_core::{
-    BranchId, ChangeEvent, CommitChange, CommitHeader, ObjectKey, Revision, StoredObject, View,
+    BranchId, ChangeEvent, Commit, CommitChange, CommitHeader, ObjectKey, Revision, StoredObject, View,
 };
 use reddwarf_versioning::{
-    ChangeWindow, Checkpoint, RestoreError, State, StateBuilder, WindowLimits, decode_header,
+    ChangeWindow, Checkpoint, RestoreError, State, StateBuilder, WindowLimits,
 };
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
 /// Changes of the past that are read back at start, so that watches resume over a restart.
@@ -55,10 +59,44 @@ pub fn read_checkpoint(store: &dyn KvStore) -> Result<Checkpoint, KvError> {
 }
 
 pub(crate) fn checkpoint_of(read: &dyn KvRead) -> Result<Checkpoint, KvError> {
-    match read.get(Table::Meta, rows::META_CHECKPOINT)? {
-        Some(value) => rows::read_checkpoint_value(&value),
-        None => Ok(Checkpoint::default()),
+    checkpoint_from(&|row| read.get(Table::Meta, row))
+}
+
+/// The value of a row of [`Table::Meta`].
+type MetaRow<'a> = dyn Fn(&[u8]) -> Result<Option<Bytes>, KvError> + 'a;
+
+/// The checkpoint that the rows of [`Table::Meta`] make.
+pub(crate) fn checkpoint_from(get: &MetaRow<'_>) -> Result<Checkpoint, KvError> {
+    let mut checkpoint = standing_from(get)?;
+    if let Some(branches) = part_from(get, rows::META_BRANCHES)? {
+        checkpoint.branches = Arc::new(branches);
     }
+    checkpoint.marks = Arc::new(part_from(get, rows::META_MARKS)?.unwrap_or_default());
+    Ok(checkpoint)
+}
+
+/// The checkpoint without the branches, unless an old file has them in it, and without the marks.
+pub(crate) fn standing_of(read: &dyn KvRead) -> Result<Checkpoint, KvError> {
+    standing_from(&|row| read.get(Table::Meta, row))
+}
+
+fn standing_from(get: &MetaRow<'_>) -> Result<Checkpoint, KvError> {
+    let Some(value) = get(rows::META_CHECKPOINT)? else { return Ok(Checkpoint::default()) };
+    let mut checkpoint = rows::read_checkpoint_value(&value)?;
+    checkpoint.floors = Arc::new(part_from(get, rows::META_FLOORS)?.unwrap_or_default());
+    Ok(checkpoint)
+}
+
+/// A row beside the checkpoint.
+pub(crate) fn part<T: DeserializeOwned>(
+    read: &dyn KvRead,
+    row: &[u8],
+) -> Result<Option<T>, KvError> {
+    part_from(&|row| read.get(Table::Meta, row), row)
+}
+
+fn part_from<T: DeserializeOwned>(get: &MetaRow<'_>, row: &[u8]) -> Result<Option<T>, KvError> {
+    get(row)?.map(|value| rows::read_part(row, &value)).transpose()
 }
 
 /// Rebuilds the state. Every row read is checked against its checksum, every object against
@@ -143,18 +181,20 @@ fn keep_going(result: Result<(), LoadError>, failure: &mut Option<LoadError>) ->
 }
 
 fn version(read: &dyn KvRead, revision: Revision) -> Result<StoredObject, LoadError> {
-    let value = read.get(Table::Versions, &rows::number_key(revision.0))?;
-    let value = value.ok_or(LoadError::Missing(revision))?;
-    Ok(rows::read_version(revision, &value)?)
+    version_row::read(read, revision)?.ok_or(LoadError::Missing(revision))
 }
 
-/// The newest commits of main, as many as the tail takes, oldest first.
-fn tail(read: &dyn KvRead) -> Result<Vec<CommitHeader>, KvError> {
+/// The newest commits of main, as many as the tail takes, oldest first; above all floors, where
+/// nothing is gone.
+fn tail(read: &dyn KvRead, floor: Revision) -> Result<Vec<CommitHeader>, KvError> {
     let (mut commits, mut changes) = (Vec::new(), 0);
+    let rows = CommitRows::default();
     read.scan_back(Table::Commits, (Bound::Unbounded, Bound::Unbounded), &mut |key, value| {
-        let header = decode_header(value).map_err(|e| KvError::row(Table::Commits, key, e))?;
+        let Some(Commit { header, .. }) = rows.read(read, key, value)?.commit() else {
+            return Ok(ControlFlow::Break(()));
+        };
         changes += header.changes.len();
-        if changes > TAIL_CHANGES_MAX {
+        if changes > TAIL_CHANGES_MAX || header.first <= floor {
             return Ok(ControlFlow::Break(()));
         }
         if header.branch == BranchId::MAIN {
@@ -171,7 +211,7 @@ fn load_window(
     view: &View,
     limits: WindowLimits,
 ) -> Result<ChangeWindow, LoadError> {
-    let commits = tail(read)?;
+    let commits = tail(read, view.floors.highest())?;
     let base = commits.first().map_or(view.revision, |first| Revision(first.first.0 - 1));
     let mut window = ChangeWindow::new(base, limits);
     let mut versions = Versions { read, view, recent: BTreeMap::new() };

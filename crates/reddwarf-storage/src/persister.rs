@@ -9,7 +9,7 @@
 //! When it falls behind by more than [`PersisterLimits::backlog_bytes_max`], whoever applies
 //! has to wait. A full disk is waited out; any other failure is final and stops the node.
 
-use crate::transaction::transaction_of;
+use crate::transaction::{Written, transaction_of};
 use crate::{KvError, KvStore, Table};
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -161,6 +161,13 @@ pub trait Persist: Send + Sync + Debug {
         swap: &mut dyn FnMut() -> Result<Checkpoint, KvError>,
     ) -> Result<Arc<Durable>, KvError>;
 
+    /// Lets `swap` put another file with the same rows in place, with no transaction in progress.
+    /// What waits is written into that one. Blocks.
+    ///
+    /// # Errors
+    /// What `swap` fails with.
+    fn exchange(&self, swap: &mut dyn FnMut() -> Result<(), KvError>) -> Result<(), KvError>;
+
     /// Writes what waits, then ends; later batches are dropped. Blocks. A full disk is not
     /// waited for: the log still holds what is not written.
     fn shutdown(&self);
@@ -193,8 +200,8 @@ struct Shared {
     arrived: Condvar,
     /// A transaction ended, or writing failed.
     ended: Condvar,
-    /// Held from taking batches until they are durable.
-    writing: Mutex<()>,
+    /// Held from taking batches until they are durable; what was written.
+    writing: Mutex<Written>,
 }
 
 impl Debug for Shared {
@@ -229,7 +236,7 @@ impl Shared {
             queue: Mutex::new(queue),
             arrived: Condvar::new(),
             ended: Condvar::new(),
-            writing: Mutex::new(()),
+            writing: Mutex::default(),
         }
     }
 
@@ -249,7 +256,7 @@ impl Shared {
 
     /// Writes one transaction of what waits; `false` when there was nothing.
     fn write_some(&self) -> bool {
-        let _writing = self.writing.lock();
+        let mut writing = self.writing.lock();
         let (batches, bytes, durable) = {
             let mut queue = self.queue.lock();
             let (batches, bytes) = take(&mut queue.waiting, self.limits.transaction_bytes);
@@ -257,7 +264,7 @@ impl Shared {
         };
         let Some(last) = batches.last() else { return false };
         let began = Instant::now();
-        let written = self.write_until_room(&batches, durable);
+        let written = self.write_until_room(&batches, durable, &mut writing);
         let took = matches!(written, Ok(true)).then(|| began.elapsed());
         let mut queue = self.queue.lock();
         queue.bytes -= bytes;
@@ -286,10 +293,18 @@ impl Shared {
     }
 
     /// Waits out a full disk; `false` when told to stop meanwhile.
-    fn write_until_room(&self, batches: &[PersistBatch], durable: u64) -> Result<bool, KvError> {
+    fn write_until_room(
+        &self,
+        batches: &[PersistBatch],
+        durable: u64,
+        written: &mut Written,
+    ) -> Result<bool, KvError> {
         loop {
-            let error = match self.store.commit(transaction_of(batches, durable)?) {
+            let mut now_written = written.clone();
+            let rows = transaction_of(batches, durable, &mut now_written)?;
+            let error = match self.store.commit(rows) {
                 Ok(()) => {
+                    *written = now_written;
                     self.queue.lock().full = false;
                     return Ok(true);
                 }
@@ -343,7 +358,8 @@ impl Shared {
         &self,
         swap: &mut dyn FnMut() -> Result<Checkpoint, KvError>,
     ) -> Result<Arc<Durable>, KvError> {
-        let _writing = self.writing.lock();
+        let mut writing = self.writing.lock();
+        *writing = Written::default();
         let dropped = {
             let mut queue = self.queue.lock();
             queue.bytes = 0;
@@ -358,6 +374,14 @@ impl Shared {
         self.ended.notify_all();
         (self.hook)(None);
         Ok(durable)
+    }
+
+    fn exchange(
+        &self,
+        swap: &mut dyn FnMut() -> Result<(), KvError>,
+    ) -> Result<(), KvError> {
+        let _writing = self.writing.lock();
+        swap()
     }
 
     /// The persister's thread.
@@ -449,6 +473,13 @@ macro_rules! shared_parts {
             swap: &mut dyn FnMut() -> Result<Checkpoint, KvError>,
         ) -> Result<Arc<Durable>, KvError> {
             self.shared.install(swap)
+        }
+
+        fn exchange(
+            &self,
+            swap: &mut dyn FnMut() -> Result<(), KvError>,
+        ) -> Result<(), KvError> {
+            self.shared.exchange(swap)
         }
     };
 }

@@ -5,11 +5,11 @@
 
 use crate::open::{OpenError, StoreOptions};
 use crate::rows;
-use crate::{KvError, KvRead, KvStore, Operation, Table, Visit, WriteBatch};
+use crate::{Hold, KvError, KvRead, KvStore, Operation, Table, Visit, WriteBatch};
 use bytes::Bytes;
 use parking_lot::RwLock;
 use redb::{
-    Database, DatabaseError, ReadOnlyTable, ReadableDatabase, StorageError, TableDefinition,
+    Database, DatabaseError, ReadOnlyTable, ReadableDatabase, ReadableTableMetadata, StorageError, TableDefinition,
     TableError, WriteTransaction,
 };
 use std::error::Error;
@@ -34,6 +34,7 @@ pub struct RedbStore {
     opener: Box<Opener>,
     /// `None` only when opening it again failed.
     database: RwLock<Option<Database>>,
+    hold: Hold,
 }
 
 impl std::fmt::Debug for RedbStore {
@@ -62,7 +63,8 @@ impl RedbStore {
         opener: Box<Opener>,
     ) -> Result<Self, OpenError> {
         let database = open_database(&opener, &path, &options)?;
-        Ok(RedbStore { path, options, opener, database: RwLock::new(Some(database)) })
+        let database = RwLock::new(Some(database));
+        Ok(RedbStore { path, options, opener, database, hold: Hold::default() })
     }
 
     /// Where the file is.
@@ -78,6 +80,23 @@ impl RedbStore {
     /// Size of the file in bytes.
     pub fn file_bytes(&self) -> u64 {
         std::fs::metadata(&self.path).map_or(0, |file| file.len())
+    }
+
+    /// Bytes that the rows take, with what finding them takes. Walks through all tables.
+    ///
+    /// # Errors
+    /// See [`KvError`].
+    pub fn rows_bytes(&self) -> Result<u64, KvError> {
+        let database = self.database.read();
+        let database = database.as_ref().ok_or_else(|| self.closed())?;
+        let read = database.begin_read().map_err(|error| self.fail(error))?;
+        let mut bytes = 0;
+        for table in Table::ALL {
+            let table = read.open_table(definition(table)).map_err(|error| self.fail(error))?;
+            let stats = table.stats().map_err(|error| self.fail(error))?;
+            bytes += stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes();
+        }
+        Ok(bytes)
     }
 
     /// Puts the file at `from` in the place of this one, durably and at once: after a crash
@@ -181,6 +200,10 @@ fn identify(database: &Database, path: &Path, cluster: &str) -> Result<(), OpenE
     let found = read_identity(database).map_err(|error| damaged(path, error))?;
     match found {
         None => write_identity(database, cluster).map_err(|error| damaged(path, error)),
+        Some((version, ref found)) if version < rows::FORMAT_VERSION && found == cluster => {
+            // What it holds stays as it is; what is added is of this version.
+            write_identity(database, cluster).map_err(|error| damaged(path, error))
+        }
         Some((version, _)) if version > rows::FORMAT_VERSION => Err(OpenError::Newer {
             path: path.to_owned(),
             found: version,
@@ -252,6 +275,14 @@ impl KvStore for RedbStore {
         let opened = open_database(&self.opener, &self.path, &self.options);
         *database = Some(opened.map_err(|error| self.file(error))?);
         Ok(())
+    }
+
+    fn hold(&self) -> Hold {
+        self.hold.clone()
+    }
+
+    fn is_held(&self) -> bool {
+        self.hold.is_shared()
     }
 }
 

@@ -5,21 +5,34 @@
 use crate::{KvError, Table};
 use bytes::Bytes;
 use reddwarf_core::codec;
-use reddwarf_core::{BranchId, Commit, CommitId, ObjectIndex, ObjectKey, Revision, StoredObject};
-use reddwarf_versioning::{Checkpoint, CheckpointV1, commit_id, decode_header};
+use reddwarf_core::{
+    BranchId, CommitId, Excised, Floors, ObjectIndex, ObjectKey, Revision, StoredObject,
+};
+use reddwarf_versioning::{BranchTable, Checkpoint, CheckpointV1, CheckpointV2, Mark};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The version of the whole layout; a file of a newer one is refused.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// Row of [`Table::Meta`]: the format version and its complement, big endian.
 pub const META_FORMAT: &[u8] = b"format";
 /// Row of [`Table::Meta`]: the cluster id, UTF-8.
 pub const META_CLUSTER: &[u8] = b"cluster";
 /// Row of [`Table::Meta`]: the [`Checkpoint`].
 pub const META_CHECKPOINT: &[u8] = b"checkpoint";
+/// Row of [`Table::Meta`]: the [`BranchTable`]; written when it changes.
+pub const META_BRANCHES: &[u8] = b"branches";
+/// Row of [`Table::Meta`]: the [`Floors`]; written when they change.
+pub const META_FLOORS: &[u8] = b"floors";
+/// Row of [`Table::Meta`]: the [`Mark`]s; written when they change.
+pub const META_MARKS: &[u8] = b"marks";
+/// Row of [`Table::Meta`]: the [`Floors`] up to which this file was swept.
+pub const META_SWEPT: &[u8] = b"swept";
 
 /// Record version of a [`Checkpoint`].
-const CHECKPOINT_VERSION: u8 = 2;
+const CHECKPOINT_VERSION: u8 = 3;
+/// Record version of the other rows of [`Table::Meta`], and of [`Table::Excised`].
+const PART_VERSION: u8 = 1;
 /// Record version of an object's version.
 const OBJECT_VERSION: u8 = 1;
 /// Bytes of the branch in a key.
@@ -181,16 +194,76 @@ pub fn checkpoint_value(checkpoint: &Checkpoint) -> Result<Bytes, KvError> {
         .map_err(|error| KvError::row(Table::Meta, META_CHECKPOINT, error))
 }
 
-/// Reads the value of [`META_CHECKPOINT`].
+/// Reads the value of [`META_CHECKPOINT`], without what has rows of its own.
 ///
 /// # Errors
 /// [`KvError::Row`].
 pub fn read_checkpoint_value(value: &[u8]) -> Result<Checkpoint, KvError> {
     let checkpoint = match value.first() {
         Some(1) => codec::decode(1, value).map(|CheckpointV1(checkpoint)| checkpoint),
+        Some(2) => codec::decode(2, value).map(|CheckpointV2(checkpoint)| checkpoint),
         _ => codec::decode(CHECKPOINT_VERSION, value),
     };
     checkpoint.map_err(|error| KvError::row(Table::Meta, META_CHECKPOINT, error))
+}
+
+/// Value of one of the other rows of [`Table::Meta`].
+///
+/// # Errors
+/// [`KvError::Row`] when it passes the limit of a record.
+pub fn part_value<T: Serialize>(row: &[u8], part: &T) -> Result<Bytes, KvError> {
+    codec::encode(PART_VERSION, part)
+        .map(Bytes::from)
+        .map_err(|error| KvError::row(Table::Meta, row, error))
+}
+
+/// Reads the value of one of the other rows of [`Table::Meta`].
+///
+/// # Errors
+/// [`KvError::Row`].
+pub fn read_part<T: DeserializeOwned>(row: &[u8], value: &[u8]) -> Result<T, KvError> {
+    codec::decode(PART_VERSION, value).map_err(|error| KvError::row(Table::Meta, row, error))
+}
+
+/// Checks any row of [`Table::Meta`] that is a record.
+///
+/// # Errors
+/// [`KvError::Row`].
+pub fn check_meta(key: &[u8], value: &[u8]) -> Result<(), KvError> {
+    match key {
+        META_CHECKPOINT => read_checkpoint_value(value).map(drop),
+        META_BRANCHES => read_part::<BranchTable>(key, value).map(drop),
+        META_FLOORS | META_SWEPT => read_part::<Floors>(key, value).map(drop),
+        META_MARKS => read_part::<Vec<Mark>>(key, value).map(drop),
+        META_FORMAT => {
+            let format = read_format(value).map(drop);
+            format.ok_or_else(|| KvError::row(Table::Meta, key, "checksum"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Value of [`Table::Excised`]: which object's version it was, and whether its row is gone.
+///
+/// # Errors
+/// [`KvError::Row`].
+pub fn excised_value(excised: &Excised, done: bool) -> Result<Bytes, KvError> {
+    codec::encode(PART_VERSION, &(excised, done))
+        .map(Bytes::from)
+        .map_err(|error| KvError::row(Table::Excised, &excised.revision.0.to_be_bytes(), error))
+}
+
+/// Reads a row of [`Table::Excised`].
+///
+/// # Errors
+/// [`KvError::Row`].
+pub fn read_excised(key: &[u8], value: &[u8]) -> Result<(Excised, bool), KvError> {
+    let found: (Excised, bool) = codec::decode(PART_VERSION, value)
+        .map_err(|error| KvError::row(Table::Excised, key, error))?;
+    if read_number(Table::Excised, key)? == found.0.revision.0 {
+        return Ok(found);
+    }
+    Err(KvError::row(Table::Excised, key, "stands in another's place"))
 }
 
 #[derive(Serialize)]
@@ -239,20 +312,7 @@ pub fn version_value(object: &StoredObject) -> Result<Bytes, KvError> {
         .map_err(|error| KvError::row(Table::Versions, &object.revision.0.to_be_bytes(), error))
 }
 
-/// Reads a row of [`Table::Commits`].
-///
-/// # Errors
-/// [`KvError::Row`] for a damaged row, and for one that stands in another's place.
-pub fn read_commit(key: &[u8], value: &[u8]) -> Result<Commit, KvError> {
-    let header = decode_header(value).map_err(|error| KvError::row(Table::Commits, key, error))?;
-    if read_number(Table::Commits, key)? != header.last.0 {
-        let reason = format!("holds the commit that ends at {}", header.last);
-        return Err(KvError::row(Table::Commits, key, reason));
-    }
-    Ok(Commit { id: commit_id(value), header })
-}
-
-/// Reads the value of [`Table::Versions`] at `revision`.
+/// Reads a whole value of [`Table::Versions`] at `revision`.
 ///
 /// # Errors
 /// [`KvError::Row`] for a damaged row, and for one that stands in another's place.

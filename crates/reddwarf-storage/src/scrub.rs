@@ -1,7 +1,8 @@
 //! Reading stored rows again and again, to find damage before the rows are needed.
 
-use crate::rows;
-use crate::{KvError, KvStore, Table};
+use crate::commit_row::CommitRows;
+use crate::{delta, rows};
+use crate::{KvError, KvRead, KvStore, Table};
 use reddwarf_core::Revision;
 use reddwarf_versioning::RequestRow;
 use std::ops::{Bound, ControlFlow};
@@ -62,10 +63,11 @@ impl Scrub {
         let from = self.after.take();
         let from = from.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         let mut last = None;
-        store.read()?.scan(table, (from, Bound::Unbounded), &mut |key, value| {
+        let read = store.read()?;
+        read.scan(table, (from, Bound::Unbounded), &mut |key, value| {
             page.rows += 1;
             page.bytes += key.len() + value.len();
-            page.damaged.extend(check(table, key, value).err());
+            page.damaged.extend(check(read.as_ref(), table, key, value).err());
             if page.bytes < bytes_max {
                 return Ok(ControlFlow::Continue(()));
             }
@@ -78,23 +80,23 @@ impl Scrub {
 }
 
 /// Checks one row.
-fn check(table: Table, key: &[u8], value: &[u8]) -> Result<(), KvError> {
+fn check(read: &dyn KvRead, table: Table, key: &[u8], value: &[u8]) -> Result<(), KvError> {
     let wrong = |reason: &dyn ToString| KvError::row(table, key, reason.to_string());
     match table {
-        Table::Meta if key == rows::META_CHECKPOINT => rows::read_checkpoint_value(value).map(drop),
-        Table::Meta if key == rows::META_FORMAT => {
-            rows::read_format(value).map(drop).ok_or_else(|| wrong(&"checksum"))
-        }
+        Table::Meta => rows::check_meta(key, value),
         Table::Current => rows::read_current(key, value).map(drop),
+        Table::Versions if delta::is(value) => delta::base_of(table, key, value).map(drop),
         Table::Versions => {
             let revision = Revision(rows::read_number(table, key)?);
             rows::read_version(revision, value).map(drop)
         }
         Table::History => rows::read_history(key, value).map(drop),
-        Table::Commits => rows::read_commit(key, value).map(drop),
+        Table::Commits if delta::is(value) => delta::base_of(table, key, value).map(drop),
+        Table::Commits => CommitRows::default().read(read, key, value).map(drop),
+        Table::Excised => rows::read_excised(key, value).map(drop),
         Table::Requests => RequestRow::decode(value).map(drop).map_err(|error| wrong(&error)),
-        // Names that the rows of other tables repeat.
-        Table::Meta | Table::CommitIds => Ok(()),
+        // Names that the rows of another table repeat.
+        Table::CommitIds => Ok(()),
     }
 }
 

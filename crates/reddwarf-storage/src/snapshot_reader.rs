@@ -1,14 +1,15 @@
 //! Turns the durable state into a stream of chunks for another member.
 //!
 //! One short read transaction fixes the checkpoint and the rows that change in place: which
-//! revision each key is at, and the remembered requests. The bulk, versions and commits, is
-//! never changed once written, so it is read page by page, each in a transaction of its own, up
-//! to the fixed revision: nothing holds an old state of the file while a slow follower reads.
-//! The history and commit id tables follow from the commits and are not sent.
+//! revision each key is at, and the remembered requests. What the bulk says of the past does not
+//! change any more, so it is read page by page, each in a transaction of its own, up to the fixed
+//! revision: nothing holds an old state of the file while a slow follower reads. Nothing is swept
+//! away meanwhile either.
 
 use crate::load::checkpoint_of;
-use crate::{KvError, KvRead, KvStore, Table, rows};
+use crate::{Hold, KvError, KvRead, KvStore, Table, delta, rows, version_row};
 use bytes::Bytes;
+use reddwarf_core::Revision;
 use reddwarf_core::codec::{self, CodecError};
 use reddwarf_versioning::Checkpoint;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,18 @@ use std::sync::Arc;
 /// About how many bytes of rows one chunk carries.
 pub const CHUNK_BYTES: usize = 512 * 1024;
 /// Record version of a chunk.
-pub(crate) const CHUNK_VERSION: u8 = 2;
+pub(crate) const CHUNK_VERSION: u8 = 3;
+/// Tables that are read page by page, in this order.
+const PAGED: [Table; 5] =
+    [Table::Versions, Table::Commits, Table::CommitIds, Table::History, Table::Excised];
+/// Rows of [`Table::Meta`] that belong to the state.
+pub(crate) const STATE_ROWS: [&[u8]; 5] = [
+    rows::META_CHECKPOINT,
+    rows::META_BRANCHES,
+    rows::META_FLOORS,
+    rows::META_MARKS,
+    rows::META_SWEPT,
+];
 
 /// A row as it travels.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,7 +44,7 @@ pub(crate) struct Row {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Chunk {
     /// The first.
-    Begin { format: u32, cluster: String, checkpoint: Box<Checkpoint> },
+    Begin { format: u32, cluster: String, meta: Vec<Row> },
     /// Rows of one table in key order.
     Rows { table: u8, rows: Vec<Row> },
     /// The last.
@@ -53,10 +65,11 @@ pub(crate) fn frame(chunk: &Chunk) -> Result<Bytes, CodecError> {
 pub struct SnapshotReader {
     store: Arc<dyn KvStore>,
     checkpoint: Checkpoint,
+    _hold: Hold,
     /// Chunks made when the snapshot was opened, last first.
     ready: Vec<Chunk>,
-    /// The table and key after which reading goes on.
-    place: Option<(Table, Vec<u8>)>,
+    /// Which of [`PAGED`] is read, and the key after which reading goes on.
+    place: Option<(usize, Vec<u8>)>,
     rows: u64,
 }
 
@@ -66,24 +79,31 @@ impl SnapshotReader {
     /// # Errors
     /// See [`KvError`].
     pub fn open(store: Arc<dyn KvStore>, cluster: &str) -> Result<Self, KvError> {
+        let hold = store.hold();
         let read = store.read()?;
         let checkpoint = checkpoint_of(read.as_ref())?;
-        let begin = Chunk::Begin {
-            format: rows::FORMAT_VERSION,
-            cluster: cluster.to_owned(),
-            checkpoint: Box::new(checkpoint.clone()),
-        };
+        let mut meta = Vec::new();
+        for row in STATE_ROWS {
+            let value = read.get(Table::Meta, row)?;
+            meta.extend(value.map(|value| Row { key: row.to_vec(), value }));
+        }
+        let cluster = cluster.to_owned();
+        let begin = Chunk::Begin { format: rows::FORMAT_VERSION, cluster, meta };
         let mut ready = vec![begin];
         for table in [Table::Current, Table::Requests] {
             let mut after = None;
-            while let Some(rows) = page(read.as_ref(), table, after.as_deref(), None)? {
-                after = rows.last().map(|row| row.key.clone());
-                ready.push(Chunk::Rows { table: table as u8, rows });
+            loop {
+                let page = page(read.as_ref(), table, after.as_deref(), Revision::MAX)?;
+                if !page.rows.is_empty() {
+                    ready.push(Chunk::Rows { table: table as u8, rows: page.rows });
+                }
+                let Some(last) = page.last else { break };
+                after = Some(last);
             }
         }
         ready.reverse();
-        let place = Some((Table::Versions, Vec::new()));
-        Ok(SnapshotReader { store, checkpoint, ready, place, rows: 0 })
+        let place = Some((0, Vec::new()));
+        Ok(SnapshotReader { store, checkpoint, _hold: hold, ready, place, rows: 0 })
     }
 
     /// The state that is sent; its log id and membership are the snapshot's.
@@ -107,37 +127,74 @@ impl SnapshotReader {
         if let Some(chunk) = self.ready.pop() {
             return Ok(Some(chunk));
         }
-        while let Some((table, after)) = self.place.take() {
+        while let Some((at, after)) = self.place.take() {
+            let Some(table) = PAGED.get(at).copied() else {
+                return Ok(Some(Chunk::End { rows: self.rows }));
+            };
             let read = self.store.read()?;
             let after = (!after.is_empty()).then_some(after);
-            let end = rows::number_key(self.checkpoint.revision.0);
-            if let Some(rows) = page(read.as_ref(), table, after.as_deref(), Some(&end))? {
-                self.place = rows.last().map(|row| (table, row.key.clone()));
-                return Ok(Some(Chunk::Rows { table: table as u8, rows }));
+            let page = page(read.as_ref(), table, after.as_deref(), self.checkpoint.revision)?;
+            self.place = Some(page.last.map_or_else(|| (at + 1, Vec::new()), |last| (at, last)));
+            if !page.rows.is_empty() {
+                return Ok(Some(Chunk::Rows { table: table as u8, rows: page.rows }));
             }
-            if table != Table::Versions {
-                return Ok(Some(Chunk::End { rows: self.rows }));
-            }
-            self.place = Some((Table::Commits, Vec::new()));
         }
         Ok(None)
     }
 }
 
-/// The rows of one chunk after a key, up to and with `end`; `None` when there are none.
+/// The rows of one chunk.
+#[derive(Default)]
+struct RowPage {
+    rows: Vec<Row>,
+    /// The key after which the next chunk begins; `None` when the table has ended.
+    last: Option<Vec<u8>>,
+}
+
+/// Rows after a key, those that were written with a revision up to `end`.
 fn page(
     read: &dyn KvRead,
     table: Table,
     after: Option<&[u8]>,
-    end: Option<&[u8]>,
-) -> Result<Option<Vec<Row>>, KvError> {
-    let (mut rows, mut bytes) = (Vec::new(), 0);
+    end: Revision,
+) -> Result<RowPage, KvError> {
+    let (mut page, mut bytes) = (RowPage::default(), 0);
     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-    let to = end.map_or(Bound::Unbounded, Bound::Included);
-    read.scan(table, (from, to), &mut |key, value| {
+    read.scan(table, (from, Bound::Unbounded), &mut |key, value| {
         bytes += key.len() + value.len();
-        rows.push(Row { key: key.to_vec(), value: Bytes::copy_from_slice(value) });
-        Ok(if bytes < CHUNK_BYTES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        if bytes >= CHUNK_BYTES {
+            page.last = Some(key.to_vec());
+        }
+        if written_at(table, key) <= end {
+            let value = self_contained(read, table, key, value, end)?;
+            page.rows.push(Row { key: key.to_vec(), value });
+        }
+        let more = page.last.is_none();
+        Ok(if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
-    Ok((!rows.is_empty()).then_some(rows))
+    Ok(page)
+}
+
+/// The revision with which a row of the bulk was written: its key ends with it.
+fn written_at(table: Table, key: &[u8]) -> Revision {
+    match (table, key.last_chunk()) {
+        (Table::Current | Table::Requests, _) | (_, None) => Revision::ZERO,
+        (_, Some(number)) => Revision(u64::from_be_bytes(*number)),
+    }
+}
+
+/// A row's value, in full if it is a delta against what does not travel.
+fn self_contained(
+    read: &dyn KvRead,
+    table: Table,
+    key: &[u8],
+    value: &[u8],
+    end: Revision,
+) -> Result<Bytes, KvError> {
+    if table == Table::Versions && delta::is(value) && delta::base_of(table, key, value)? > end {
+        let revision = Revision(rows::read_number(table, key)?);
+        let missing = || KvError::row(table, key, "vanished within a transaction");
+        return version_row::record(read, revision)?.ok_or_else(missing);
+    }
+    Ok(Bytes::copy_from_slice(value))
 }

@@ -1,11 +1,12 @@
 //! Builds a data file from the chunks of a snapshot, and puts it in place of the old one.
 
+use crate::load::checkpoint_from;
 use crate::open::{OpenError, StoreOptions};
 use crate::redb_store::LongWrite;
-use crate::snapshot_reader::{CHUNK_VERSION, Chunk, Row};
+use crate::snapshot_reader::{CHUNK_VERSION, Chunk, Row, STATE_ROWS};
 use crate::{KvError, RedbStore, Table, WriteBatch, rows};
 use reddwarf_core::codec::{self, CodecError, RECORD_BYTES_MAX};
-use reddwarf_versioning::{Checkpoint, commit_id, decode_header};
+use reddwarf_versioning::Checkpoint;
 use std::path::{Path, PathBuf};
 
 /// Why received bytes are no snapshot that can be installed.
@@ -132,9 +133,7 @@ impl SnapshotWriter {
         match chunk {
             _ if self.ended => Err(malformed("bytes after its end")),
             Chunk::Begin { .. } if self.checkpoint.is_some() => Err(malformed("it begins twice")),
-            Chunk::Begin { format, cluster, checkpoint } => {
-                self.begin(format, cluster, *checkpoint)
-            }
+            Chunk::Begin { format, cluster, meta } => self.begin(format, cluster, meta),
             _ if self.checkpoint.is_none() => Err(malformed("it does not begin")),
             Chunk::Rows { table, rows } => self.write(table, rows),
             Chunk::End { rows } if rows == self.rows => {
@@ -151,7 +150,7 @@ impl SnapshotWriter {
         &mut self,
         format: u32,
         cluster: String,
-        checkpoint: Checkpoint,
+        meta: Vec<Row>,
     ) -> Result<(), SnapshotError> {
         if format > rows::FORMAT_VERSION {
             return Err(SnapshotError::Newer { found: format, known: rows::FORMAT_VERSION });
@@ -160,6 +159,14 @@ impl SnapshotWriter {
             let expected = self.cluster.clone();
             return Err(SnapshotError::OtherCluster { found: cluster, expected });
         }
+        if meta.iter().any(|row| !STATE_ROWS.contains(&row.key.as_slice())) {
+            return Err(malformed("it has a row of another file's"));
+        }
+        let found = |row: &[u8]| meta.iter().find(|one| one.key == row);
+        let checkpoint = checkpoint_from(&|row| Ok(found(row).map(|one| one.value.clone())))?;
+        let mut batch = WriteBatch::default();
+        meta.into_iter().for_each(|Row { key, value }| batch.put(Table::Meta, key, value));
+        self.rows_in.put(batch)?;
         self.checkpoint = Some(checkpoint);
         Ok(())
     }
@@ -172,9 +179,6 @@ impl SnapshotWriter {
         self.rows += rows.len() as u64;
         let mut batch = WriteBatch::default();
         for row in rows {
-            if table == Table::Commits {
-                derived(&mut batch, &row)?;
-            }
             batch.put(table, row.key, row.value);
         }
         Ok(self.rows_in.put(batch)?)
@@ -184,15 +188,11 @@ impl SnapshotWriter {
     ///
     /// # Errors
     /// [`SnapshotError::Malformed`] when the stream ended early.
-    pub fn finish(mut self) -> Result<Received, SnapshotError> {
+    pub fn finish(self) -> Result<Received, SnapshotError> {
         let checkpoint = match self.checkpoint {
             Some(checkpoint) if self.ended && self.partial.is_empty() => checkpoint,
             _ => return Err(malformed("it ends early")),
         };
-        let mut batch = WriteBatch::default();
-        let value = rows::checkpoint_value(&checkpoint)?;
-        batch.put(Table::Meta, rows::META_CHECKPOINT.to_vec(), value);
-        self.rows_in.put(batch)?;
         self.rows_in.commit()?;
         Ok(Received { path: self.path, checkpoint })
     }
@@ -213,17 +213,4 @@ fn next_frame(bytes: &[u8]) -> Result<Option<Split<'_>>, SnapshotError> {
         return Err(malformed(format!("a chunk of {length} bytes")));
     }
     Ok(rest.split_at_checked(length))
-}
-
-/// The rows of the history and commit id tables that follow from a commit.
-fn derived(batch: &mut WriteBatch, row: &Row) -> Result<(), SnapshotError> {
-    let header = decode_header(&row.value)?;
-    let id = commit_id(&row.value);
-    batch.put(Table::CommitIds, rows::commit_id_key(&id, header.last), &b""[..]);
-    for change in &header.changes {
-        let key = rows::history_key(header.branch, &change.key, change.after);
-        let value = rows::history_value(&key, change.deleted);
-        batch.put(Table::History, key, value);
-    }
-    Ok(())
 }

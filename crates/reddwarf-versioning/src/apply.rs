@@ -17,7 +17,7 @@ use reddwarf_core::object::splice_revision;
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{
     BaseObject, Branch, BranchChange, BranchId, BranchProblem, Change, ChangeEvent, CommitChange,
-    CommitHeader, CommitPoint, Committed, Expectation, Links, ObjectKey, Outcome, Precondition,
+    CommitHeader, CommitPoint, Committed, Excised, Expectation, Links, ObjectKey, Outcome, Precondition,
     Proposal, ProposalKind, Rejection, RequestId, Revision, StoredObject, Write, content_hash,
 };
 use std::collections::BTreeMap;
@@ -26,6 +26,9 @@ use std::sync::Arc;
 /// Preconditions that one proposal may carry: one for every object and as many again for what
 /// the objects depend on.
 const PRECONDITIONS_MAX: usize = 4 * PROPOSAL_OBJECTS_MAX;
+
+/// Versions of the past that one proposal may take away.
+const EXCISED_MAX: usize = 10_000;
 
 /// Objects of a base that one proposal may tell of: each that it changes or depends on.
 const BASE_OBJECTS_MAX: usize = PRECONDITIONS_MAX + PROPOSAL_OBJECTS_MAX;
@@ -48,7 +51,7 @@ impl State {
             let outcome = Outcome::Rejected(Rejection::Expired);
             return Ok(Applied::nothing(entry, outcome));
         }
-        let mut collected = Vec::new();
+        let (mut collected, mut excised) = (Vec::new(), Vec::new());
         let written = match proposal.kind {
             ProposalKind::Tick { elapsed_ms } => {
                 self.view.clock_ms = self.view.clock_ms.saturating_add(elapsed_ms);
@@ -61,6 +64,19 @@ impl State {
             ProposalKind::LinkedWrite(write, links) => {
                 Some(self.write(entry, proposal.request_id, write, &links))
             }
+            ProposalKind::Retain { fence, floors } => {
+                self.retain(entry, fence, floors).err().map(Err)
+            }
+            ProposalKind::Excise(write, versions) => {
+                let checked = self.check_excised(&write, &versions);
+                let links = Links::default();
+                let written =
+                    checked.and_then(|()| self.write(entry, proposal.request_id, write, &links));
+                if written.is_ok() {
+                    excised = versions;
+                }
+                Some(written)
+            }
         };
         let (outcome, commit) = match written {
             None => (Outcome::Done, None),
@@ -68,7 +84,30 @@ impl State {
             Some(Err(rejection)) => (Outcome::Rejected(rejection), None),
         };
         let remembered = Some(self.remember(entry.index, proposal.request_id, &outcome));
-        Ok(Applied { entry, outcome, commit, remembered, collected })
+        Ok(Applied { entry, outcome, commit, remembered, collected, excised })
+    }
+
+    /// Only what is no longer current, on main as on the branches, can be taken away.
+    fn check_excised(&self, write: &Write, versions: &[Excised]) -> Result<(), Rejection> {
+        let malformed = |text: String| Err(Rejection::Malformed(text));
+        if write.branch != BranchId::MAIN {
+            return malformed("the past is excised on main".into());
+        }
+        if versions.len() > EXCISED_MAX {
+            return malformed(format!("{} versions, at most {EXCISED_MAX}", versions.len()));
+        }
+        for Excised { key, revision } in versions {
+            let current = |object: &StoredObject| object.revision == *revision;
+            let on_branch = self.view.branches.values().any(|branch| {
+                let change = branch.changes.get(key).and_then(|change| change.object.as_ref());
+                change.is_some_and(|object| current(object))
+            });
+            let on_main = self.view.get(key).is_some_and(|object| current(object));
+            if on_main || on_branch || *revision > self.view.revision {
+                return malformed(format!("revision {revision} of {key} is no version of the past"));
+            }
+        }
+        Ok(())
     }
 
     fn remember(&mut self, index: u64, id: RequestId, outcome: &Outcome) -> RememberedRequest {

@@ -2,7 +2,7 @@
 
 use crate::LandedCommit;
 use bytes::Bytes;
-use reddwarf_core::{BranchId, ObjectKey, Outcome};
+use reddwarf_core::{BranchId, Excised, ObjectKey, Outcome};
 use serde::{Deserialize, Serialize};
 
 /// Where an entry stands in the replicated log.
@@ -32,12 +32,21 @@ pub struct Applied {
     pub remembered: Option<RememberedRequest>,
     /// Keys of removed branches that are held no longer.
     pub collected: Vec<(BranchId, ObjectKey)>,
+    /// Versions of the past whose content is taken away.
+    pub excised: Vec<Excised>,
 }
 
 impl Applied {
     /// An entry that changed nothing but the applied index.
     pub(crate) fn nothing(entry: EntryContext, outcome: Outcome) -> Self {
-        Applied { entry, outcome, commit: None, remembered: None, collected: Vec::new() }
+        Applied {
+            entry,
+            outcome,
+            commit: None,
+            remembered: None,
+            collected: Vec::new(),
+            excised: Vec::new(),
+        }
     }
 }
 

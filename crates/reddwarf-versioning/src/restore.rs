@@ -2,6 +2,7 @@
 
 use crate::lines::{self, Lines};
 use crate::request_memory::{RequestRow, oldest_kept};
+use crate::retention::Retention;
 use crate::root::element;
 use crate::{Checkpoint, LtHash, State};
 use reddwarf_core::codec::CodecError;
@@ -53,6 +54,9 @@ impl StateBuilder {
         state.anchor = checkpoint.anchor;
         state.membership = checkpoint.membership;
         state.view.head = checkpoint.head;
+        state.retention = Retention::restore(checkpoint.floors, checkpoint.marks);
+        state.view.floors = state.retention.floors.clone();
+        state.view.marks = state.retention.told();
         state.lines = Lines::restore(&checkpoint.branches, &mut state.view);
         StateBuilder { state, recorded: checkpoint.objects_hash }
     }

@@ -73,6 +73,10 @@ pub(crate) fn root_of(state: &State) -> StateRoot {
         hasher.update(b"branches");
         hasher.update(&branches);
     }
+    if let Some(retention) = state.retention.hash() {
+        hasher.update(b"retention");
+        hasher.update(&retention);
+    }
     match &state.anchor {
         None => hasher.update(&[0]),
         Some(anchor) => {

@@ -2,9 +2,10 @@
 
 use crate::lines::Lines;
 use crate::request_memory::RequestMemory;
+use crate::retention::{Mark, Retention};
 use crate::{Anchor, BranchTable, EntryContext, Halt, LtHash, StateRoot, root};
 use bytes::Bytes;
-use reddwarf_core::{BranchId, CommitId, CommitPoint, Revision, View};
+use reddwarf_core::{BranchId, CommitId, CommitPoint, Floors, Revision, View};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub struct State {
     pub(crate) objects_hash: LtHash,
     pub(crate) membership: Bytes,
     pub(crate) anchor: Option<Anchor>,
+    pub(crate) retention: Retention,
 }
 
 /// The part of the state that is not rows: written with every durable transaction, and by
@@ -42,11 +44,30 @@ pub struct Checkpoint {
     pub head: CommitPoint,
     /// The branches.
     pub branches: Arc<BranchTable>,
+    /// From where on the past is kept.
+    pub floors: Arc<Floors>,
+    /// To where it can be forgotten.
+    pub marks: Arc<Vec<Mark>>,
 }
 
-/// [`Checkpoint`] as the codec writes it.
+/// What of a [`Checkpoint`] changes with every entry, as the codec writes it. The rest, which
+/// changes rarely and may be long, has records of its own.
 #[derive(Serialize, Deserialize)]
 struct CheckpointRecord {
+    applied: EntryContext,
+    revision: Revision,
+    clock_ms: u64,
+    anchor: Option<Anchor>,
+    #[serde(with = "serde_bytes")]
+    membership: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    objects_hash: Vec<u8>,
+    head: CommitPoint,
+}
+
+/// [`CheckpointRecord`] as it was when the branches were part of it.
+#[derive(Deserialize)]
+struct CheckpointRecordV2 {
     applied: EntryContext,
     revision: Revision,
     clock_ms: u64,
@@ -85,6 +106,27 @@ struct HeadV1 {
 #[derive(Debug)]
 pub struct CheckpointV1(pub Checkpoint);
 
+/// A [`Checkpoint`] that was written when the branches were part of it.
+#[derive(Debug)]
+pub struct CheckpointV2(pub Checkpoint);
+
+impl<'de> Deserialize<'de> for CheckpointV2 {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let record = CheckpointRecordV2::deserialize(d)?;
+        let branches = record.branches;
+        let record = CheckpointRecord {
+            applied: record.applied,
+            revision: record.revision,
+            clock_ms: record.clock_ms,
+            anchor: record.anchor,
+            membership: record.membership,
+            objects_hash: record.objects_hash,
+            head: record.head,
+        };
+        record.checkpoint().map(|checkpoint| CheckpointV2(Checkpoint { branches, ..checkpoint }))
+    }
+}
+
 impl<'de> Deserialize<'de> for CheckpointV1 {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let record = CheckpointRecordV1::deserialize(d)?;
@@ -102,7 +144,6 @@ impl<'de> Deserialize<'de> for CheckpointV1 {
             membership: record.membership,
             objects_hash: record.objects_hash,
             head: head.unwrap_or_default(),
-            branches: Arc::default(),
         };
         record.checkpoint().map(CheckpointV1)
     }
@@ -120,7 +161,9 @@ impl CheckpointRecord {
             membership: self.membership.into(),
             objects_hash,
             head: self.head,
-            branches: self.branches,
+            branches: Arc::default(),
+            floors: Arc::default(),
+            marks: Arc::default(),
         })
     }
 }
@@ -135,7 +178,6 @@ impl Serialize for Checkpoint {
             membership: self.membership.to_vec(),
             objects_hash: self.objects_hash.to_bytes(),
             head: self.head,
-            branches: self.branches.clone(),
         }
         .serialize(s)
     }
@@ -164,6 +206,7 @@ impl State {
             objects_hash: LtHash::new(),
             membership: Bytes::new(),
             anchor: None,
+            retention: Retention::default(),
         }
     }
 
@@ -216,6 +259,8 @@ impl State {
             objects_hash: self.objects_hash.clone(),
             head: self.view.head,
             branches: self.lines.table(),
+            floors: self.retention.floors.clone(),
+            marks: self.retention.marks.clone(),
         }
     }
 

@@ -32,6 +32,10 @@ impl HistoryReader {
                 return Err(HistoryError::TooMany { limit: CHANGED_KEYS_MAX });
             }
         }
+        // What is no longer kept as of the older state cannot be compared.
+        let floors = self.begin()?.checkpoint.floors;
+        let of_main = branch == BranchId::MAIN;
+        changed.objects.retain(|key, _| !of_main || older >= floors.of_key(key));
         Ok(changed.between(from > to))
     }
 }
@@ -55,12 +59,12 @@ impl Changed {
         let (from, to) = (rows::number_key(after.0), rows::number_key(through.0));
         let bounds = (Bound::Excluded(&from[..]), Bound::Included(&to[..]));
         reading.read.scan(Table::Commits, bounds, &mut |key, value| {
-            let header = rows::read_commit(key, value)?.header;
+            let row = reading.row(key, value)?;
             seen += 1;
             bytes += value.len();
-            let last = header.last;
-            if header.branch == self.branch {
-                self.add(header);
+            let (branch, last, _) = row.end();
+            if let Some(commit) = row.commit().filter(|_| branch == self.branch) {
+                self.add(commit.header);
             }
             if seen < READ_ROWS_MAX && bytes < READ_BYTES_MAX {
                 return Ok(ControlFlow::Continue(()));

@@ -1,14 +1,13 @@
 //! Finding commits: by revision, by id, by time, and page by page.
 
 use super::{HistoryReader, READ_BYTES_MAX, READ_ROWS_MAX, Reading};
+use crate::commit_row::CommitRow;
 use crate::{KvError, Table, rows};
-use bytes::Bytes;
 use reddwarf_core::history::{CANDIDATES_MAX, COMMITS_PAGE_MAX};
 use reddwarf_core::{
-    BranchId, Commit, CommitHeader, CommitId, CommitPage, CommitPrefix, CommitRef, HistoryError,
+    BranchId, Commit, CommitId, CommitPage, CommitPrefix, CommitRef, HistoryError,
     Revision,
 };
-use reddwarf_versioning::commit_id;
 use std::ops::{Bound, ControlFlow};
 
 impl HistoryReader {
@@ -22,7 +21,7 @@ impl HistoryReader {
             CommitRef::Revision(Revision::ZERO) => Ok(None),
             CommitRef::Revision(revision) => reading.by_revision(*revision),
             CommitRef::Id(id) => match reading.by_id(id, id)?.pop() {
-                Some((last, _)) => Ok(Some(reading.commit_at(last)?)),
+                Some((last, _)) => reading.commit_at(last),
                 None => Ok(None),
             },
             CommitRef::Prefix(prefix) => reading.by_prefix(prefix),
@@ -44,11 +43,12 @@ impl HistoryReader {
         reading.head(branch)?;
         let limit = limit.clamp(1, COMMITS_PAGE_MAX);
         let (mut page, mut seen, mut bytes) = (CommitPage::default(), 0, 0);
+        let after = after.max(reading.floor());
+        let (from, to) = (rows::number_key(after.0), rows::number_key(through.0.max(after.0)));
+        let bounds = (Bound::Excluded(&from[..]), Bound::Included(&to[..]));
         if after >= through {
             return Ok(page);
         }
-        let (from, to) = (rows::number_key(after.0), rows::number_key(through.0));
-        let bounds = (Bound::Excluded(&from[..]), Bound::Included(&to[..]));
         reading.read.scan_back(Table::Commits, bounds, &mut |key, value| {
             let full = page.commits.len() == limit || seen == READ_ROWS_MAX;
             if full || bytes >= READ_BYTES_MAX {
@@ -57,8 +57,8 @@ impl HistoryReader {
             }
             seen += 1;
             bytes += value.len();
-            let commit = rows::read_commit(key, value)?;
-            page.commits.extend((commit.header.branch == branch).then_some(commit));
+            let commit = reading.row(key, value)?.commit();
+            page.commits.extend(commit.filter(|commit| commit.header.branch == branch));
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(page)
@@ -74,9 +74,8 @@ impl HistoryReader {
         if head.time_ms <= time_ms {
             return Ok(head.revision);
         }
-        let first = reading.first_of_main(Revision::ZERO)?;
-        let first =
-            first.map_or((head.revision, head.time_ms), |first| (first.last, first.time_ms));
+        let first = reading.first_of_main(reading.floor().next())?;
+        let first = first.unwrap_or((head.revision, head.time_ms));
         match first {
             (first, first_ms) if first_ms > time_ms => {
                 Err(HistoryError::BeforeFirst { asked_ms: time_ms, first, first_ms })
@@ -88,26 +87,36 @@ impl HistoryReader {
 
 impl Reading {
     /// The first commit, of whatever branch, that ends at `revision` or after it.
-    pub(super) fn first_from(&self, revision: Revision) -> Result<Option<Commit>, KvError> {
+    pub(super) fn first_from(&self, revision: Revision) -> Result<Option<CommitRow>, KvError> {
         let from = rows::number_key(revision.0);
         let mut found = None;
         let bounds = (Bound::Included(&from[..]), Bound::Unbounded);
         self.read.scan(Table::Commits, bounds, &mut |key, value| {
-            found = Some(rows::read_commit(key, value)?);
+            found = Some(self.row(key, value)?);
             Ok(ControlFlow::Break(()))
         })?;
         Ok(found)
     }
 
-    /// The commit that ends at `last`, which another row names.
-    fn commit_at(&self, last: Revision) -> Result<Commit, KvError> {
-        rows::read_commit(&rows::number_key(last.0), &self.record_at(last)?)
+    /// What a row of [`Table::Commits`] says.
+    pub(super) fn row(&self, key: &[u8], value: &[u8]) -> Result<CommitRow, KvError> {
+        self.rows.read(self.read.as_ref(), key, value)
     }
 
-    fn record_at(&self, last: Revision) -> Result<Bytes, KvError> {
+    /// The commit that ends at `last`, which another row names.
+    fn commit_at(&self, last: Revision) -> Result<Option<Commit>, HistoryError> {
+        let floor = self.floor();
+        match self.row_at(last)?.commit() {
+            Some(commit) if last > floor => Ok(Some(commit)),
+            _ => Err(HistoryError::Gone { asked: last, floor: floor.max(last) }),
+        }
+    }
+
+    fn row_at(&self, last: Revision) -> Result<CommitRow, KvError> {
         let key = rows::number_key(last.0);
-        let record = self.read.get(Table::Commits, &key)?;
-        record.ok_or_else(|| KvError::row(Table::Commits, &key, "missing, though its id is there"))
+        let missing = || KvError::row(Table::Commits, &key, "missing, though its id is there");
+        let record = self.read.get(Table::Commits, &key)?.ok_or_else(missing)?;
+        self.row(&key, &record)
     }
 
     fn by_revision(&self, revision: Revision) -> Result<Option<Commit>, HistoryError> {
@@ -117,14 +126,19 @@ impl Reading {
         if revision == floor {
             return Err(HistoryError::Gone { asked: revision, floor });
         }
-        Ok(self.first_from(revision)?)
+        match self.first_from(revision)? {
+            Some(CommitRow::Squashed(run)) => {
+                Err(HistoryError::Gone { asked: revision, floor: run.last })
+            }
+            found => Ok(found.and_then(CommitRow::commit)),
+        }
     }
 
     fn by_prefix(&self, prefix: &CommitPrefix) -> Result<Option<Commit>, HistoryError> {
         let found = self.by_id(&prefix.first(), &prefix.last())?;
         match found.as_slice() {
             [] => Ok(None),
-            [(last, _)] => Ok(Some(self.commit_at(*last)?)),
+            [(last, _)] => self.commit_at(*last),
             several => {
                 let candidates = several.iter().map(|(_, id)| *id).collect();
                 Err(HistoryError::Ambiguous { prefix: prefix.clone(), candidates })
@@ -146,7 +160,7 @@ impl Reading {
         self.read.scan(Table::CommitIds, bounds, &mut |key, _| {
             let last = rows::read_commit_id_key(key)?;
             // The row has the id's first bytes only.
-            let id = commit_id(&self.record_at(last)?);
+            let id = self.row_at(last)?.id();
             found.extend((*from <= id && id <= *to).then_some((last, id)));
             let full = found.len() == CANDIDATES_MAX;
             Ok(if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -155,14 +169,15 @@ impl Reading {
         Ok(found)
     }
 
-    /// The first of main's commits that ends at `revision` or after it.
-    fn first_of_main(&self, revision: Revision) -> Result<Option<CommitHeader>, KvError> {
+    /// Where, and when, the first of main's commits ends that ends at `revision` or after it.
+    fn first_of_main(&self, revision: Revision) -> Result<Option<(Revision, u64)>, KvError> {
         let mut from = revision;
-        while let Some(commit) = self.first_from(from)? {
-            if commit.header.branch == BranchId::MAIN {
-                return Ok(Some(commit.header));
+        while let Some(row) = self.first_from(from)? {
+            let (branch, last, time_ms) = row.end();
+            if branch == BranchId::MAIN {
+                return Ok(Some((last, time_ms)));
             }
-            from = commit.header.last.next();
+            from = last.next();
         }
         Ok(None)
     }
@@ -179,7 +194,7 @@ impl Reading {
         while later.0 - found.0 > 1 {
             let middle = Revision(found.0 + (later.0 - found.0) / 2);
             match self.first_of_main(middle)? {
-                Some(commit) if commit.time_ms <= time_ms => found = commit.last,
+                Some((last, at_ms)) if at_ms <= time_ms => found = last,
                 _ => later = middle,
             }
         }

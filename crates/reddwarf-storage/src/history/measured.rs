@@ -8,7 +8,7 @@
 //! changes the same object; the others go round 100,000 objects in 100 namespaces.
 
 use super::HistoryReader;
-use crate::transaction::transaction_of;
+use crate::transaction::{Written, transaction_of};
 use crate::{KvStore, PersistBatch, RedbStore, StoreOptions};
 use reddwarf_core::{
     BranchId, Change, Collection, CommitRef, HistoryError, ObjectIndex, ObjectKey, Outcome,
@@ -56,7 +56,7 @@ fn entry(index: u64) -> Proposal {
 
 fn fill(store: &dyn KvStore) -> View {
     let mut state = State::new();
-    let mut applied = Vec::new();
+    let (mut applied, mut written) = (Vec::new(), Written::default());
     for index in 1..=COMMITS {
         let done = state.apply(EntryContext { index, term: 1, leader: 1 }, entry(index));
         let done = done.expect("in order");
@@ -68,7 +68,8 @@ fn fill(store: &dyn KvStore) -> View {
                 applied: std::mem::take(&mut applied),
                 checkpoint: state.checkpoint(),
             };
-            store.commit(transaction_of(&[batch], durable).expect("rows")).expect("writes");
+            let rows = transaction_of(&[batch], durable, &mut written).expect("rows");
+            store.commit(rows).expect("writes");
         }
     }
     state.view()

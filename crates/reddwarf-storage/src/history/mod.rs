@@ -8,6 +8,7 @@
 mod changes;
 mod commits;
 mod objects;
+mod usage;
 mod verify;
 
 #[cfg(test)]
@@ -15,12 +16,14 @@ mod measured;
 #[cfg(test)]
 mod tests;
 
+pub use usage::{KindUsage, RowsUsage, Usage};
 pub use verify::Verified;
 
-use crate::load::checkpoint_of;
-use crate::{KvError, KvRead, KvStore};
-use reddwarf_core::{BranchId, CommitPoint, HistoryError, Revision};
-use reddwarf_versioning::Checkpoint;
+use crate::commit_row::{CommitRow, CommitRows};
+use crate::load::{part, standing_of};
+use crate::{KvError, KvRead, KvStore, rows};
+use reddwarf_core::{BranchId, Collection, CommitPoint, HistoryError, ObjectKey, Revision};
+use reddwarf_versioning::{BranchTable, Checkpoint};
 use std::sync::Arc;
 
 /// Rows that one read transaction covers.
@@ -51,15 +54,17 @@ impl HistoryReader {
 
     fn begin(&self) -> Result<Reading, KvError> {
         let read = self.store.read()?;
-        let checkpoint = checkpoint_of(read.as_ref())?;
-        Ok(Reading { read, checkpoint })
+        let checkpoint = standing_of(read.as_ref())?;
+        Ok(Reading { read, checkpoint, rows: CommitRows::default() })
     }
 }
 
 /// One read transaction, and what the file says of itself in it.
 struct Reading {
     read: Box<dyn KvRead>,
+    /// Without the branches, see [`Reading::branches`].
     checkpoint: Checkpoint,
+    rows: CommitRows,
 }
 
 impl Reading {
@@ -71,9 +76,37 @@ impl Reading {
         match branch {
             BranchId::MAIN => Ok(self.checkpoint.head),
             _ => {
-                let found = self.checkpoint.branches.find(branch);
+                let branches = self.branches()?;
+                let found = branches.find(branch);
                 found.map(|at| at.head).ok_or(HistoryError::NoBranch(branch))
             }
+        }
+    }
+
+    fn branches(&self) -> Result<Arc<BranchTable>, KvError> {
+        let stored = part(self.read.as_ref(), rows::META_BRANCHES)?;
+        Ok(stored.map_or_else(|| self.checkpoint.branches.clone(), Arc::new))
+    }
+
+    /// Whether main's object at `key` is kept as of `asked`.
+    fn check_key(&self, branch: BranchId, key: &ObjectKey, asked: Revision) -> Result<(), HistoryError> {
+        match self.checkpoint.floors.of_key(key) {
+            floor if branch == BranchId::MAIN && asked < floor => Err(HistoryError::Gone { asked, floor }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether main's objects of a collection are kept as of `asked`.
+    fn check_collection(
+        &self,
+        branch: BranchId,
+        collection: &Collection,
+        namespace: Option<&str>,
+        asked: Revision,
+    ) -> Result<(), HistoryError> {
+        match self.checkpoint.floors.of_collection(collection, namespace) {
+            floor if branch == BranchId::MAIN && asked < floor => Err(HistoryError::Gone { asked, floor }),
+            _ => Ok(()),
         }
     }
 
@@ -90,7 +123,8 @@ impl Reading {
     fn resolve(&self, branch: BranchId, asked: Revision) -> Result<Revision, HistoryError> {
         self.head(branch)?;
         self.check_kept(asked)?;
-        let covering = self.first_from(asked)?.map(|commit| commit.header);
+        let covering = self.first_from(asked)?.and_then(CommitRow::commit);
+        let covering = covering.map(|commit| commit.header);
         let covering = covering.filter(|header| header.branch == branch && header.first <= asked);
         Ok(covering.map_or(asked, |header| header.last))
     }

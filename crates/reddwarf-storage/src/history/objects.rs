@@ -1,7 +1,8 @@
 //! Reading objects as they were, and their logs, by the `history` table.
 
 use super::{HistoryReader, READ_BYTES_MAX, READ_ROWS_MAX, Reading};
-use crate::{KvError, Table, rows};
+use crate::commit_row::CommitRow;
+use crate::{KvError, Table, rows, version_row};
 use reddwarf_core::history::OBJECT_LOG_MAX;
 use reddwarf_core::{
     BranchId, Collection, HistoryError, ObjectKey, ObjectLogEntry, Revision, StoredObject, View,
@@ -45,7 +46,13 @@ impl HistoryReader {
         let reading = self.begin()?;
         match reading.stored(revision)? {
             Some((object, _)) => Ok(Some(object)),
-            None => reading.check_kept(revision).map(|()| None),
+            None => {
+                reading.check_kept(revision)?;
+                match reading.lost(revision)? {
+                    Some(floor) => Err(HistoryError::Gone { asked: revision, floor }),
+                    None => Ok(None),
+                }
+            }
         }
     }
 
@@ -61,8 +68,11 @@ impl HistoryReader {
     ) -> Result<Option<Arc<StoredObject>>, HistoryError> {
         let reading = self.begin()?;
         let revision = reading.resolve(branch, revision)?;
+        reading.check_key(branch, key, revision)?;
         match reading.newest(branch, key, revision)? {
-            Some(entry) if !entry.deleted => Ok(Some(reading.named(entry.revision)?.0)),
+            Some(entry) if !entry.deleted => {
+                Ok(reading.named(entry.revision)?.map(|(object, _)| object))
+            }
             _ => Ok(None),
         }
     }
@@ -90,6 +100,7 @@ impl HistoryReader {
         loop {
             let reading = self.begin()?;
             reading.check_kept(revision)?;
+            reading.check_collection(branch, collection, namespace, revision)?;
             if walk.go_on(&reading)? {
                 walk.view.clock_ms = reading.checkpoint.clock_ms;
                 return Ok(walk.view);
@@ -118,13 +129,23 @@ impl HistoryReader {
             reading.check_kept(revision)?;
             for object in some {
                 match object.before {
-                    Some(before) => {
-                        let (before, _) = reading.named(before)?;
-                        view.objects.insert(before.key.clone(), before);
-                    }
+                    Some(before) => match reading.named(before)? {
+                        Some((before, _)) => drop(view.objects.insert(before.key.clone(), before)),
+                        None => drop(view.objects.remove(&object.key)),
+                    },
                     None => drop(view.objects.remove(&object.key)),
                 }
             }
+        }
+        // What is no longer kept as of then is not there, rather than as it is now.
+        let floors = self.begin()?.checkpoint.floors;
+        if revision < floors.highest() {
+            let lost = |(key, object): &(&ObjectKey, &Arc<StoredObject>)| {
+                object.revision > revision && revision < floors.of_key(key)
+            };
+            let lost: Vec<ObjectKey> =
+                view.objects.iter().filter(lost).map(|(key, _)| key.clone()).collect();
+            lost.iter().for_each(|key| drop(view.objects.remove(key)));
         }
         Ok(view)
     }
@@ -166,20 +187,40 @@ impl Reading {
 
     /// The version that took `revision`, and the length of its record.
     fn stored(&self, revision: Revision) -> Result<Option<(Arc<StoredObject>, usize)>, KvError> {
-        match self.read.get(Table::Versions, &rows::number_key(revision.0))? {
-            Some(value) => {
+        let excised = self.read.get(Table::Excised, &rows::number_key(revision.0))?;
+        match version_row::record(self.read.as_ref(), revision)? {
+            Some(value) if excised.is_none() => {
                 let object = rows::read_version(revision, &value)?;
                 Ok(Some((Arc::new(object), value.len())))
             }
-            None => Ok(None),
+            _ => Ok(None),
         }
     }
 
-    /// Like [`Reading::stored`] for a revision that a row names.
-    fn named(&self, revision: Revision) -> Result<(Arc<StoredObject>, usize), KvError> {
-        self.stored(revision)?.ok_or_else(|| {
-            let key = rows::number_key(revision.0);
-            KvError::row(Table::Versions, &key, "missing, though the object's history names it")
+    /// Like [`Reading::stored`] for a revision that a row names; `None` when it was taken away.
+    fn named(&self, revision: Revision) -> Result<Option<(Arc<StoredObject>, usize)>, KvError> {
+        let key = rows::number_key(revision.0);
+        match self.stored(revision)? {
+            Some(found) => Ok(Some(found)),
+            None if self.read.get(Table::Excised, &key)?.is_some() => Ok(None),
+            None => {
+                let text = "missing, though the object's history names it";
+                Err(KvError::row(Table::Versions, &key, text))
+            }
+        }
+    }
+
+    /// For a revision without a version: from where on it is kept, when it is not.
+    fn lost(&self, revision: Revision) -> Result<Option<Revision>, KvError> {
+        Ok(match self.first_from(revision)? {
+            Some(CommitRow::Squashed(run)) => Some(run.last),
+            Some(CommitRow::Commit(commit)) => {
+                let mut changes = commit.header.changes.iter();
+                let change = changes.find(|change| change.after == revision && !change.deleted);
+                let floor = change.map(|change| self.checkpoint.floors.of_key(&change.key));
+                floor.filter(|floor| *floor > revision)
+            }
+            None => None,
         })
     }
 }
@@ -238,7 +279,10 @@ impl<'a> Walk<'a> {
         let current = self.known.get(&key).filter(|known| known.revision == entry.revision);
         let (object, bytes) = match current {
             Some(known) => (known.clone(), 0),
-            None => reading.named(entry.revision)?,
+            None => match reading.named(entry.revision)? {
+                Some(found) => found,
+                None => return Ok(0),
+            },
         };
         self.view.objects.insert(object.key.clone(), object);
         Ok(bytes)

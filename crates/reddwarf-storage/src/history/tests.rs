@@ -1,7 +1,7 @@
 //! What the conformance suite, which runs over whole stores, cannot bring about.
 
 use super::{HistoryReader, READ_ROWS_MAX};
-use crate::transaction::transaction_of;
+use crate::transaction::{Written, transaction_of};
 use crate::{KvStore, PersistBatch, RedbStore, StoreOptions, Table, WriteBatch, rows};
 use reddwarf_core::{
     BranchId, BranchRef, Change, Collection, Commit, CommitId, CommitPoint, CommitRef,
@@ -18,6 +18,7 @@ struct Past {
     store: Arc<RedbStore>,
     reader: HistoryReader,
     state: State,
+    written: Written,
 }
 
 fn pods() -> Collection {
@@ -40,7 +41,7 @@ impl Past {
         let store = RedbStore::open(path, StoreOptions::new("test")).expect("a new file");
         let store = Arc::new(store);
         let reader = HistoryReader::new(store.clone());
-        Past { _folder: folder, store, reader, state: State::new() }
+        Past { _folder: folder, store, reader, state: State::new(), written: Written::default() }
     }
 
     /// Applies commits, each at the time that is its place, and writes them down.
@@ -56,17 +57,17 @@ impl Past {
             applied.push(self.state.apply(entry, proposal).expect("in order"));
         }
         let batch = PersistBatch { applied, checkpoint: self.state.checkpoint() };
-        let rows = transaction_of(&[batch], durable).expect("rows");
+        let rows = transaction_of(&[batch], durable, &mut self.written).expect("rows");
         self.store.commit(rows).expect("writes");
     }
 
     fn checkpoint(&self, change: impl FnOnce(&mut Checkpoint)) {
         let mut checkpoint = self.state.checkpoint();
         change(&mut checkpoint);
-        let mut batch = WriteBatch::default();
-        let value = rows::checkpoint_value(&checkpoint).expect("encodes");
-        batch.put(Table::Meta, rows::META_CHECKPOINT.to_vec(), value);
-        self.store.commit(batch).expect("writes");
+        let batch = PersistBatch { applied: Vec::new(), checkpoint };
+        let index = self.state.applied().index;
+        let rows = transaction_of(&[batch], index, &mut Written::default()).expect("rows");
+        self.store.commit(rows).expect("writes");
     }
 
     /// Removes commits and their ids up to `floor`, as retention would.
