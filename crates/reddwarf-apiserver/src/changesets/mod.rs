@@ -20,6 +20,8 @@ mod spec;
 mod wish;
 
 pub(crate) use follow_up::Names;
+pub(crate) use managed::merged as merged_managers;
+pub(crate) use merging::{keep_identity, without_own};
 
 use crate::commits::GROUP;
 use crate::custom::Definition;

@@ -8,6 +8,7 @@ mod create;
 mod delete;
 mod delete_collection;
 mod exchange;
+mod identity;
 mod list;
 mod modify;
 mod ownership;
