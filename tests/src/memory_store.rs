@@ -5,8 +5,8 @@ use crate::memory_history::{COMMITS_KEPT, MemoryHistory};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use reddwarf_core::{
-    BranchId, Collection, Committed, History, Outcome, Proposal, ProposalKind, ProposeError,
-    ReadError, RequestId, Revision, Store, View, WatchStream, Write,
+    BranchId, Collection, CommitStream, Committed, History, Outcome, Proposal, ProposalKind,
+    ProposeError, ReadError, RequestId, Revision, Store, View, WatchStream, Write,
 };
 use reddwarf_raft::fanout::Fanout;
 use reddwarf_versioning::{Applied, EntryContext, State, StateRoot, WindowLimits};
@@ -154,6 +154,14 @@ impl Store for MemoryStore {
         base: &View,
     ) -> Result<View, ReadError> {
         self.fanout.branch_view_at(branch, collection, revision, newest, base)
+    }
+
+    fn watch_commits(
+        &self,
+        branch: BranchId,
+        from: Revision,
+    ) -> Result<Box<dyn CommitStream>, ReadError> {
+        self.fanout.watch_commits(branch, from)
     }
 
     fn leading_term(&self) -> Option<u64> {

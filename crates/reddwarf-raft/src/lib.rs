@@ -29,6 +29,7 @@ pub mod peer;
 mod pending;
 mod proposer;
 mod read_index;
+mod recent_commits;
 mod roots;
 mod scrub;
 mod snapshot;

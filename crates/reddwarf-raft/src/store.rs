@@ -6,8 +6,8 @@ use crate::read_index::{DIVERGED, ReadIndex};
 use async_trait::async_trait;
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{
-    BranchId, Collection, Committed, History, Outcome, ProposalKind, ProposeError, ReadError,
-    Revision, Store, View, WatchStream, Write,
+    BranchId, Collection, CommitStream, Committed, History, Outcome, ProposalKind, ProposeError,
+    ReadError, Revision, Store, View, WatchStream, Write,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,6 +90,15 @@ impl Store for ReplicatedStore {
     ) -> Result<View, ReadError> {
         self.check_state()?;
         self.core.machine.fanout.branch_view_at(branch, collection, revision, newest, base)
+    }
+
+    fn watch_commits(
+        &self,
+        branch: BranchId,
+        from: Revision,
+    ) -> Result<Box<dyn CommitStream>, ReadError> {
+        self.check_state()?;
+        self.core.machine.fanout.watch_commits(branch, from)
     }
 
     fn leading_term(&self) -> Option<u64> {

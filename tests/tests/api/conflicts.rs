@@ -4,6 +4,7 @@
 use crate::world::{World, version};
 use futures::future::join_all;
 use http::Method;
+use reddwarf_tests::meddled_store::MeddledStore;
 use reddwarf_tests::memory_api::server;
 use reddwarf_tests::memory_store::MemoryStore;
 use serde_json::{Value, json};
@@ -303,6 +304,23 @@ async fn writers_of_other_fields_all_get_through() {
     });
     assert_eq!(join_all(writes).await, [200; 12]);
     assert_eq!(world.get(ONE).await["data"].as_object().map(|data| data.len()), Some(13));
+}
+
+#[tokio::test]
+async fn a_merge_that_is_outrun_is_made_again() {
+    let store = MeddledStore::new();
+    let world = World(server(store.clone(), "127.0.0.1:6443".into()));
+    world.post("/api/v1/namespaces", json!({"metadata": {"name": "shop"}})).await;
+    let mut mine = world.post(MAPS, json!({"metadata": {"name": "one"}, "data": {"a": "1"}})).await;
+    world.patch(ONE, json!({"data": {"late": "1"}})).await;
+    let late = store.last().expect("a write").changes;
+    world.patch(ONE, json!({"data": {"late": null, "early": "1"}})).await;
+    mine["data"]["mine"] = "1".into();
+    // Right before the merge lands, the object becomes another once more.
+    store.outrun(late);
+    let (code, merged) = put(&world, ONE, &MERGE, &mine).await;
+    assert_eq!((code, &merged["data"]), (200, &json!({"a": "1", "late": "1", "mine": "1"})));
+    assert_eq!(world.get(ONE).await, merged);
 }
 
 #[tokio::test]

@@ -159,6 +159,7 @@ impl Session<'_> {
         let live = self.live(key);
         let of_one = path(&kind, key.namespace(), key.name());
         match &live {
+            // A new object has no status yet: what another one had come to is not true of it.
             None => {
                 let (all, _) = of_one.rsplit_once('/').unwrap_or_default();
                 self.send_json(key, "POST", all, &object).await?;
@@ -166,9 +167,9 @@ impl Session<'_> {
             Some(live) => {
                 keep_identity(&mut object, live);
                 self.send_json(key, "PUT", &of_one, &object).await?;
+                self.put_status(&kind, key, &of_one, &object).await?;
             }
         }
-        self.put_status(&kind, key, &of_one, &object).await?;
         self.keep_managed(key, &target.managed);
         self.follow_up(key).await?;
         self.applied.push(key.clone());
