@@ -106,3 +106,38 @@ impl RecentCommits {
         self.kept.range(first..).filter(move |kept| kept.branch == branch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reddwarf_core::Committed;
+
+    fn landed(branch: BranchId, revision: u64, bytes: usize) -> LandedCommit {
+        let (first, last) = (Revision(revision), Revision(revision));
+        let committed = Committed { id: CommitId::default(), first, last };
+        LandedCommit { committed, branch, header: vec![0; bytes].into(), events: Vec::new() }
+    }
+
+    #[test]
+    fn the_oldest_go_when_it_is_full() {
+        let mut recent = RecentCommits::after(Revision(10));
+        for revision in 11..=19 {
+            recent.push(&landed(BranchId::MAIN, revision, BYTES_MAX / 8));
+        }
+        assert!(recent.bytes() <= BYTES_MAX);
+        assert_eq!(recent.floor(), Revision(12));
+        assert!(recent.next(BranchId::MAIN, Revision(11)).is_none());
+    }
+
+    #[test]
+    fn commits_of_others_are_passed() {
+        let mut recent = RecentCommits::after(Revision(10));
+        recent.push(&landed(BranchId::MAIN, 11, 0));
+        recent.push(&landed(BranchId(1), 12, 0));
+        assert_eq!(recent.reached(BranchId::MAIN, Revision(10)), Revision(10));
+        assert_eq!(recent.reached(BranchId::MAIN, Revision(11)), Revision(12));
+        assert_eq!(recent.reached(BranchId(1), Revision(11)), Revision(11));
+        let none = recent.next(BranchId(2), Revision(10)).expect("remembered");
+        assert_eq!((none.0.len(), none.1), (0, Revision(12)));
+    }
+}
