@@ -64,6 +64,7 @@ pub async fn run(members: Vec<Member>, seed: u64) {
         assert!(member.store.wait_for(model.newest(), PATIENCE).await, "catches up");
         commits_by_name(member, &model).await;
         pages_of_commits(member, &model, &mut rng).await;
+        watched_commits(member, &model, &mut rng).await;
         times(member, &model).await;
         object_logs(member, &model, &mut rng).await;
         versions(member, &model).await;
@@ -282,6 +283,27 @@ async fn pages_of_commits(member: &Member, model: &Model, rng: &mut SmallRng) {
     }
     let unknown = member.history.commits(BranchId(77), model.base, Revision::MAX, 1).await;
     assert!(matches!(unknown, Err(HistoryError::NoBranch(BranchId(77)))));
+}
+
+/// A watch of commits from any revision tells those after it, each once.
+async fn watched_commits(member: &Member, model: &Model, rng: &mut SmallRng) {
+    for _ in 0..20 {
+        let from = model.any_revision(rng);
+        let later = model.steps.iter().filter(|step| step.committed.last > from);
+        let wanted: Vec<CommitId> = later.map(|step| step.committed.id).collect();
+        let mut watch = member.store.watch_commits(MAIN, from).expect("recent");
+        let mut told = Vec::new();
+        while told.len() < wanted.len() {
+            let next = tokio::time::timeout(PATIENCE, watch.next()).await.expect("in time");
+            told.extend(next.expect("open"));
+        }
+        assert_eq!(told.iter().map(|commit| commit.id).collect::<Vec<_>>(), wanted, "from {from}");
+        assert_eq!(watch.progress(), model.newest(), "from {from}");
+        if let Some(first) = told.first() {
+            let found = member.history.commit(&CommitRef::Id(first.id)).await.expect("kept");
+            assert_eq!(found.as_ref(), Some(first));
+        }
+    }
 }
 
 async fn times(member: &Member, model: &Model) {

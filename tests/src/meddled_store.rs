@@ -4,8 +4,8 @@ use crate::memory_store::MemoryStore;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use reddwarf_core::{
-    Change, Collection, Committed, ProposeError, ReadError, Revision, Store, View, WatchStream,
-    Write,
+    Change, Collection, Committed, History, ProposeError, ReadError, Revision, Store, View,
+    WatchStream, Write,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,5 +94,9 @@ impl Store for MeddledStore {
 
     fn leading_term(&self) -> Option<u64> {
         self.inner.leading_term()
+    }
+
+    fn history(&self) -> Option<&dyn History> {
+        self.inner.history()
     }
 }

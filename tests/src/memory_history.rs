@@ -299,9 +299,7 @@ impl History for MemoryStore {
             after: revision(&after, key),
         });
         let floors = self.view().floors;
-        let kept = |key: &ObjectKey| {
-            branch != BranchId::MAIN || from.min(to) >= floors.of_key(key)
-        };
+        let kept = |key: &ObjectKey| branch != BranchId::MAIN || from.min(to) >= floors.of_key(key);
         let differing = objects.filter(|object| object.before != object.after);
         Ok(differing.filter(|object| kept(&object.key)).collect())
     }

@@ -5,8 +5,8 @@ use crate::memory_history::{COMMITS_KEPT, MemoryHistory};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use reddwarf_core::{
-    BranchId, Collection, Committed, Fence, Floors, History, Outcome, Proposal, ProposalKind,
-    ProposeError, ReadError, RequestId, Revision, Store, View, WatchStream, Write,
+    BranchId, Collection, CommitStream, Committed, Fence, Floors, History, Outcome, Proposal,
+    ProposalKind, ProposeError, ReadError, RequestId, Revision, Store, View, WatchStream, Write,
 };
 use reddwarf_raft::fanout::Fanout;
 use reddwarf_versioning::{Applied, EntryContext, State, StateRoot, WindowLimits};
@@ -163,6 +163,14 @@ impl Store for MemoryStore {
             Outcome::Rejected(rejection) => Err(rejection.into()),
             Outcome::Committed(_) | Outcome::Done => Ok(()),
         }
+    }
+
+    fn watch_commits(
+        &self,
+        branch: BranchId,
+        from: Revision,
+    ) -> Result<Box<dyn CommitStream>, ReadError> {
+        self.fanout.watch_commits(branch, from)
     }
 
     fn leading_term(&self) -> Option<u64> {

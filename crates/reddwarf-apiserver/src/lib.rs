@@ -40,6 +40,7 @@ pub mod schema;
 pub mod selection;
 pub mod server;
 mod staged;
+mod stale;
 pub mod subresource;
 pub mod table;
 pub mod token;

@@ -38,6 +38,12 @@ enum Field {
 }
 
 impl Selection {
+    /// All objects.
+    pub fn everything() -> Self {
+        let (labels, fields) = (LabelSelector::everything(), Vec::new());
+        Selection { namespace: None, name: None, labels, fields }
+    }
+
     /// Reads path and parameters.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ use crate::past::{self, Past};
 use crate::registry::{Kind, LiveRegistry, Registry};
 use crate::representation::TableOptions;
 use crate::request::UserInfo;
+use crate::stale::Budget;
 use crate::token::Keyring;
 use crate::verbs::{self, Exchange, NoVerb, Verb};
 use crate::webhook::Webhooks;
@@ -74,6 +75,7 @@ struct Shared {
     stopping: watch::Sender<bool>,
     past: Past,
     branches: Branches,
+    conflicts_told: Budget,
 }
 
 impl ApiServer {
@@ -87,9 +89,18 @@ impl ApiServer {
         let metrics = Metrics::default();
         let gate = Gate::new(limits, &config.store.view(), metrics.flow.clone());
         let stopping = watch::Sender::new(false);
-        let (tokens, past, branches) = Default::default();
+        let (tokens, past, branches, conflicts_told) = Default::default();
         let webhooks = Webhooks::new(config.store.clone());
-        let shared = Arc::new(Shared { metrics, gate, tokens, webhooks, stopping, past, branches });
+        let shared = Arc::new(Shared {
+            metrics,
+            gate,
+            tokens,
+            webhooks,
+            stopping,
+            past,
+            branches,
+            conflicts_told,
+        });
         ApiServer(Arc::new(Inner { config, shared }))
     }
 
@@ -147,6 +158,11 @@ impl ApiServer {
     /// The branches that were read lately.
     pub(crate) fn branches(&self) -> &Branches {
         &self.0.shared.branches
+    }
+
+    /// How many conflicts were explained lately.
+    pub(crate) fn conflicts_told(&self) -> &Budget {
+        &self.0.shared.conflicts_told
     }
 
     /// What issues and checks the tokens of service accounts.

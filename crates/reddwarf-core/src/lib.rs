@@ -54,6 +54,8 @@ pub use quantity::Quantity;
 pub use revision::Revision;
 pub use selector::{FieldSelector, LabelSelector};
 pub use status::{Reason, Status, StatusCause};
-pub use store::{ProposeError, ReadError, Store, WatchBatch, WatchClosed, WatchStream};
+pub use store::{
+    CommitStream, ProposeError, ReadError, Store, WatchBatch, WatchClosed, WatchStream,
+};
 pub use topology::{Relation, Schemaless, Topology};
 pub use view::View;

@@ -1,7 +1,8 @@
 //! The seam between the Kubernetes API and the replicated state.
 
 use crate::{
-    BranchId, ChangeEvent, Collection, Committed, Floors, History, Rejection, Revision, View, Write,
+    BranchId, ChangeEvent, Collection, Commit, Committed, Floors, History, Rejection, Revision,
+    View, Write,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -91,6 +92,18 @@ pub trait Store: Send + Sync + 'static {
         Err(ProposeError::Unavailable("this store forgets nothing".to_owned()))
     }
 
+    /// Commits of `branch` after `from`, from the memory of recent ones.
+    ///
+    /// # Errors
+    /// [`ReadError::Gone`] when `from` lies below what is remembered: [`Store::history`] has them.
+    fn watch_commits(
+        &self,
+        _branch: BranchId,
+        from: Revision,
+    ) -> Result<Box<dyn CommitStream>, ReadError> {
+        Err(ReadError::Gone { asked: from, floor: self.view().revision })
+    }
+
     /// The term of which this member is the leader and has applied an entry, for fencing.
     fn leading_term(&self) -> Option<u64>;
 
@@ -114,6 +127,20 @@ pub trait WatchStream: Send {
     /// The commit end up to which all changes were delivered: what a bookmark may say now.
     ///
     /// Advances past other collections' commits, so that an idle watch can be resumed late.
+    fn progress(&mut self) -> Revision;
+}
+
+/// A cursor over the recent commits of one branch.
+#[async_trait]
+pub trait CommitStream: Send {
+    /// The next commits, each exactly once and in order; waits while there are none. Cancel safe: a
+    /// dropped future loses none.
+    ///
+    /// # Errors
+    /// [`WatchClosed`] when the reader fell behind what is remembered or the member stops.
+    async fn next(&mut self) -> Result<Vec<Commit>, WatchClosed>;
+
+    /// The commit end up to which all commits were delivered. Advances past other branches'.
     fn progress(&mut self) -> Revision;
 }
 

@@ -5,13 +5,14 @@
 //! publisher one flag for each changed collection, and a slow one costs nothing at all: when
 //! the window has moved past its cursor it is closed.
 
+use crate::recent_commits::RecentCommits;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{
-    BranchId, ChangeEvent, Collection, ReadError, Revision, View, WatchBatch, WatchClosed,
-    WatchStream,
+    BranchId, ChangeEvent, Collection, Commit, CommitStream, ReadError, Revision, View, WatchBatch,
+    WatchClosed, WatchStream,
 };
 use reddwarf_versioning::{ChangeWindow, LandedCommit, WindowLimits};
 use std::collections::HashMap;
@@ -31,6 +32,8 @@ pub struct Fanout {
     /// The changes of all branches, so that none of them shortens what watches of main can resume
     /// from. It begins anew with each start.
     branches: RwLock<ChangeWindow>,
+    /// The commits themselves, of main and of all branches.
+    commits: RwLock<RecentCommits>,
     /// One flag for each collection that is or was watched; it counts publications.
     flags: Mutex<HashMap<Collection, watch::Sender<u64>>>,
     revision: watch::Sender<Revision>,
@@ -44,6 +47,7 @@ impl Fanout {
         let (revision, _) = watch::channel(view.revision);
         Arc::new(Fanout {
             branches: RwLock::new(branch_window(view.revision)),
+            commits: RwLock::new(RecentCommits::after(view.revision)),
             view: ArcSwap::from_pointee(view),
             window: RwLock::new(window),
             flags: Mutex::default(),
@@ -71,7 +75,7 @@ impl Fanout {
 
     /// Bytes held by the window of recent changes.
     pub fn window_bytes(&self) -> usize {
-        self.window.read().bytes() + self.branches.read().bytes()
+        self.window.read().bytes() + self.branches.read().bytes() + self.commits.read().bytes()
     }
 
     /// Publishes commits applied one after the other, and the state after the last of them.
@@ -81,8 +85,9 @@ impl Fanout {
         let mut touched: Vec<Collection> = Vec::new();
         let revision = view.revision;
         let moved = {
-            let mut window = self.window.write();
+            let (mut window, mut recent) = (self.window.write(), self.commits.write());
             for commit in commits {
+                recent.push(commit);
                 let touch = |collection: &Collection| {
                     if !touched.contains(collection) {
                         touched.push(collection.clone());
@@ -110,6 +115,7 @@ impl Fanout {
             let mut current = self.window.write();
             *current = window;
             *self.branches.write() = branch_window(revision);
+            *self.commits.write() = RecentCommits::after(revision);
             self.view.store(Arc::new(view));
         }
         self.revision.send_replace(revision);
@@ -119,6 +125,7 @@ impl Fanout {
     /// Closes every watch with [`WatchClosed::Stopping`], and every new one at once.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
+        self.revision.send_modify(|_| {});
         self.wake_all();
     }
 
@@ -198,6 +205,23 @@ impl Fanout {
             .subscribe();
         self.watchers.fetch_add(1, Ordering::Relaxed);
         Ok(Box::new(Cursor { fanout: self.clone(), branch, collection, reached: from, flag }))
+    }
+
+    /// The commits of a branch after `from`, as a stream.
+    ///
+    /// # Errors
+    /// [`ReadError::Gone`] below those that are remembered.
+    pub fn watch_commits(
+        self: &Arc<Self>,
+        branch: BranchId,
+        from: Revision,
+    ) -> Result<Box<dyn CommitStream>, ReadError> {
+        let floor = self.commits.read().floor();
+        if from < floor {
+            return Err(ReadError::Gone { asked: from, floor });
+        }
+        let published = self.revision.subscribe();
+        Ok(Box::new(CommitCursor { fanout: self.clone(), branch, reached: from, published }))
     }
 
     fn window_of(&self, branch: BranchId) -> &RwLock<ChangeWindow> {
@@ -283,6 +307,46 @@ impl WatchStream for Cursor {
         if self.reached >= floor && !window.changed_after(&self.collection, self.reached) {
             self.reached = self.reached.max(window.end());
         }
+        self.reached
+    }
+}
+
+/// One watch of commits: everything up to `reached` was delivered.
+struct CommitCursor {
+    fanout: Arc<Fanout>,
+    branch: BranchId,
+    reached: Revision,
+    published: watch::Receiver<Revision>,
+}
+
+impl CommitCursor {
+    fn drain(&mut self) -> Result<Vec<Commit>, WatchClosed> {
+        if self.fanout.stopping.load(Ordering::SeqCst) {
+            return Err(WatchClosed::Stopping);
+        }
+        let next = self.fanout.commits.read().next(self.branch, self.reached);
+        let (commits, reached) = next.ok_or(WatchClosed::TooSlow)?;
+        self.reached = reached;
+        Ok(commits)
+    }
+}
+
+#[async_trait]
+impl CommitStream for CommitCursor {
+    async fn next(&mut self) -> Result<Vec<Commit>, WatchClosed> {
+        loop {
+            // Seen before the commits are read, so that none can slip in between unnoticed.
+            self.published.borrow_and_update();
+            let commits = self.drain()?;
+            if !commits.is_empty() {
+                return Ok(commits);
+            }
+            self.published.changed().await.map_err(|_| WatchClosed::Stopping)?;
+        }
+    }
+
+    fn progress(&mut self) -> Revision {
+        self.reached = self.fanout.commits.read().reached(self.branch, self.reached);
         self.reached
     }
 }

@@ -29,15 +29,16 @@ pub mod peer;
 mod pending;
 mod proposer;
 mod read_index;
+mod recent_commits;
 mod roots;
 mod scrub;
 mod snapshot;
 mod start_check;
 pub mod status;
 mod store;
-mod sweep;
 #[cfg(test)]
 mod suite_tests;
+mod sweep;
 mod transfer;
 pub mod types;
 pub mod wal;

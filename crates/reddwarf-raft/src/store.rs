@@ -6,8 +6,8 @@ use crate::read_index::{DIVERGED, ReadIndex};
 use async_trait::async_trait;
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{
-    BranchId, Collection, Committed, Fence, Floors, History, Outcome, ProposalKind, ProposeError, ReadError,
-    Revision, Store, View, WatchStream, Write,
+    BranchId, Collection, CommitStream, Committed, Fence, Floors, History, Outcome, ProposalKind,
+    ProposeError, ReadError, Revision, Store, View, WatchStream, Write,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,6 +98,15 @@ impl Store for ReplicatedStore {
             Outcome::Rejected(rejection) => Err(ProposeError::Rejected(rejection)),
             Outcome::Committed(_) | Outcome::Done => Ok(()),
         }
+    }
+
+    fn watch_commits(
+        &self,
+        branch: BranchId,
+        from: Revision,
+    ) -> Result<Box<dyn CommitStream>, ReadError> {
+        self.check_state()?;
+        self.core.machine.fanout.watch_commits(branch, from)
     }
 
     fn leading_term(&self) -> Option<u64> {

@@ -153,8 +153,8 @@ fn base_record(read: &dyn KvRead, key: &[u8], at: Revision) -> Result<Bytes, KvE
     if row.first() != Some(&SQUASHED_VERSION) {
         return Ok(row);
     }
-    let run: Squashed =
-        codec::decode(SQUASHED_VERSION, &row).map_err(|error| KvError::row(Table::Commits, key, error))?;
+    let run: Squashed = codec::decode(SQUASHED_VERSION, &row)
+        .map_err(|error| KvError::row(Table::Commits, key, error))?;
     if run.base.is_empty() { Err(missing()) } else { Ok(run.base.into()) }
 }
 

@@ -104,7 +104,8 @@ impl Copy {
         after: Revision,
         through: Revision,
     ) -> Result<Option<Vec<u8>>, KvError> {
-        let mut rows = Rows { table, after, through, bytes: 0, out: WriteBatch::default(), last: None };
+        let mut rows =
+            Rows { table, after, through, bytes: 0, out: WriteBatch::default(), last: None };
         rows.read(store.read()?.as_ref(), from)?;
         self.write.put(rows.out)?;
         Ok(rows.last)
@@ -203,9 +204,8 @@ mod tests {
             Arc::new(store.expect("a new file"))
         };
         let (store, other) = (open("state.redb"), open("other.redb"));
-        let [persist, beside] = [&store, &other].map(|store| {
-            InlinePersister::new(store.clone(), Durable::default(), Arc::new(|_| ()))
-        });
+        let [persist, beside] = [&store, &other]
+            .map(|store| InlinePersister::new(store.clone(), Durable::default(), Arc::new(|_| ())));
         let mut state = State::new();
         let mut index = 0;
         let mut work = |entries: u64| {
@@ -226,9 +226,8 @@ mod tests {
         .expect("compacts");
         work(20);
         // What was superseded during the copy may stand in the new file in full.
-        let root = |store: &RedbStore| {
-            load(store, WindowLimits::default()).expect("loads").state.root()
-        };
+        let root =
+            |store: &RedbStore| load(store, WindowLimits::default()).expect("loads").state.root();
         assert_eq!(root(&store), root(&other));
         let reader = crate::HistoryReader::new(store.clone());
         assert_eq!(reader.verify(None).expect("reads").problems, Vec::<String>::new());

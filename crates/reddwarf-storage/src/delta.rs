@@ -63,8 +63,8 @@ pub(crate) fn base_of(table: Table, key: &[u8], record: &[u8]) -> Result<Revisio
 }
 
 fn decode(table: Table, key: &[u8], record: &[u8]) -> Result<Delta, KvError> {
-    let delta: Delta = codec::decode(DELTA_VERSION, record)
-        .map_err(|error| KvError::row(table, key, error))?;
+    let delta: Delta =
+        codec::decode(DELTA_VERSION, record).map_err(|error| KvError::row(table, key, error))?;
     if delta.length as usize + delta.common_end as usize > RECORD_BYTES_MAX {
         return Err(KvError::row(table, key, "longer than a record may be"));
     }

@@ -6,15 +6,16 @@ use crate::version_row;
 use crate::{KvError, KvRead, KvStore, Table};
 use bytes::Bytes;
 use reddwarf_core::{
-    BranchId, ChangeEvent, Commit, CommitChange, CommitHeader, ObjectKey, Revision, StoredObject, View,
+    BranchId, ChangeEvent, Commit, CommitChange, CommitHeader, ObjectKey, Revision, StoredObject,
+    View,
 };
 use reddwarf_versioning::{
     ChangeWindow, Checkpoint, RestoreError, State, StateBuilder, WindowLimits,
 };
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
 /// Changes of the past that are read back at start, so that watches resume over a restart.

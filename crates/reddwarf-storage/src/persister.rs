@@ -376,10 +376,7 @@ impl Shared {
         Ok(durable)
     }
 
-    fn exchange(
-        &self,
-        swap: &mut dyn FnMut() -> Result<(), KvError>,
-    ) -> Result<(), KvError> {
+    fn exchange(&self, swap: &mut dyn FnMut() -> Result<(), KvError>) -> Result<(), KvError> {
         let _writing = self.writing.lock();
         swap()
     }
@@ -475,10 +472,7 @@ macro_rules! shared_parts {
             self.shared.install(swap)
         }
 
-        fn exchange(
-            &self,
-            swap: &mut dyn FnMut() -> Result<(), KvError>,
-        ) -> Result<(), KvError> {
+        fn exchange(&self, swap: &mut dyn FnMut() -> Result<(), KvError>) -> Result<(), KvError> {
             self.shared.exchange(swap)
         }
     };

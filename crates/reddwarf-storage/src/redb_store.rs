@@ -9,8 +9,8 @@ use crate::{Hold, KvError, KvRead, KvStore, Operation, Table, Visit, WriteBatch}
 use bytes::Bytes;
 use parking_lot::RwLock;
 use redb::{
-    Database, DatabaseError, ReadOnlyTable, ReadableDatabase, ReadableTableMetadata, StorageError, TableDefinition,
-    TableError, WriteTransaction,
+    Database, DatabaseError, ReadOnlyTable, ReadableDatabase, ReadableTableMetadata, StorageError,
+    TableDefinition, TableError, WriteTransaction,
 };
 use std::error::Error;
 use std::io::ErrorKind;

@@ -1,8 +1,8 @@
 //! Reading stored rows again and again, to find damage before the rows are needed.
 
 use crate::commit_row::CommitRows;
-use crate::{delta, rows};
 use crate::{KvError, KvRead, KvStore, Table};
+use crate::{delta, rows};
 use reddwarf_core::Revision;
 use reddwarf_versioning::RequestRow;
 use std::ops::{Bound, ControlFlow};

@@ -146,12 +146,7 @@ impl SnapshotWriter {
         }
     }
 
-    fn begin(
-        &mut self,
-        format: u32,
-        cluster: String,
-        meta: Vec<Row>,
-    ) -> Result<(), SnapshotError> {
+    fn begin(&mut self, format: u32, cluster: String, meta: Vec<Row>) -> Result<(), SnapshotError> {
         if format > rows::FORMAT_VERSION {
             return Err(SnapshotError::Newer { found: format, known: rows::FORMAT_VERSION });
         }

@@ -10,9 +10,7 @@
 use crate::commit_row::{BASE_SPAN, CommitRow, CommitRows, Squashed};
 use crate::load::{part, standing_of};
 use crate::{KvError, KvRead, KvStore, Table, WriteBatch, rows, version_row};
-use reddwarf_core::{
-    BranchId, Commit, CommitChange, Excised, Floors, ObjectKey, Revision,
-};
+use reddwarf_core::{BranchId, Commit, CommitChange, Excised, Floors, ObjectKey, Revision};
 use std::ops::{Bound, ControlFlow};
 
 /// Commits that one page reads.
@@ -130,7 +128,8 @@ impl Walk {
         let own = match row {
             CommitRow::Squashed(own) => own,
             CommitRow::Commit(commit) => {
-                let kept = if branch == BranchId::MAIN { self.changes(page, &commit) } else { !gone };
+                let kept =
+                    if branch == BranchId::MAIN { self.changes(page, &commit) } else { !gone };
                 if kept {
                     return Ok(None);
                 }

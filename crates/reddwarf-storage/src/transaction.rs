@@ -162,9 +162,7 @@ impl Written {
             return record.clone();
         };
         let similar = format!("{}@{}", commit.branch.0, event.key.collection());
-        let near = |base: &&mut Base| {
-            base.uses < BASE_USES_MAX && last.0 - base.at.0 <= BASE_SPAN
-        };
+        let near = |base: &&mut Base| base.uses < BASE_USES_MAX && last.0 - base.at.0 <= BASE_SPAN;
         if let Some(base) = self.bases.get_mut(&similar).filter(near)
             && let Some(row) = delta::encode(base.at, &base.record, record)
         {

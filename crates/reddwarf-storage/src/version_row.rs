@@ -76,9 +76,6 @@ fn missing(revision: Revision, base: Revision) -> KvError {
 ///
 /// # Errors
 /// [`KvError::Row`].
-pub(crate) fn read(
-    read: &dyn KvRead,
-    revision: Revision,
-) -> Result<Option<StoredObject>, KvError> {
+pub(crate) fn read(read: &dyn KvRead, revision: Revision) -> Result<Option<StoredObject>, KvError> {
     record(read, revision)?.map(|record| rows::read_version(revision, &record)).transpose()
 }

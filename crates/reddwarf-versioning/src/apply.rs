@@ -17,8 +17,9 @@ use reddwarf_core::object::splice_revision;
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{
     BaseObject, Branch, BranchChange, BranchId, BranchProblem, Change, ChangeEvent, CommitChange,
-    CommitHeader, CommitPoint, Committed, Excised, Expectation, Links, ObjectKey, Outcome, Precondition,
-    Proposal, ProposalKind, Rejection, RequestId, Revision, StoredObject, Write, content_hash,
+    CommitHeader, CommitPoint, Committed, Excised, Expectation, Links, ObjectKey, Outcome,
+    Precondition, Proposal, ProposalKind, Rejection, RequestId, Revision, StoredObject, Write,
+    content_hash,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -104,7 +105,9 @@ impl State {
             });
             let on_main = self.view.get(key).is_some_and(|object| current(object));
             if on_main || on_branch || *revision > self.view.revision {
-                return malformed(format!("revision {revision} of {key} is no version of the past"));
+                return malformed(format!(
+                    "revision {revision} of {key} is no version of the past"
+                ));
             }
         }
         Ok(())

@@ -132,7 +132,8 @@ mod tests {
         const MINUTE: u64 = 60_000;
         let mut marks: Vec<Mark> = Vec::new();
         for minute in 0..30 * 24 * 60 {
-            let at = Anchor { commit: CommitId([0; 32]), revision: Revision(minute), root: [0; 32] };
+            let at =
+                Anchor { commit: CommitId([0; 32]), revision: Revision(minute), root: [0; 32] };
             marks.push(Mark { clock_ms: minute * MINUTE, at });
             thin(&mut marks, minute * MINUTE);
         }

@@ -2,7 +2,13 @@
 
 use crate::world::{World, names, version};
 use http::Method;
+use http_body_util::BodyExt;
+use reddwarf_apiserver::http::ApiBody;
+use reddwarf_tests::memory_api::server;
+use reddwarf_tests::memory_store::MemoryStore;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::time::Duration;
 
 const MAPS: &str = "/api/v1/namespaces/shop/configmaps";
 const COMMITS: &str = "/apis/history.reddwarf.dev/v1alpha1";
@@ -231,5 +237,145 @@ async fn commits_tell_who_changed_what() {
     let documents = world.get("/apis/history.reddwarf.dev/v1alpha1").await;
     let mut resources = documents["resources"].as_array().expect("resources").iter();
     let commits = resources.find(|resource| resource["name"] == "commits").expect("served");
-    assert_eq!(commits["verbs"], json!(["get", "list"]));
+    assert_eq!(commits["verbs"], json!(["get", "list", "watch"]));
+}
+
+/// The events of a watch, of which several may come at once.
+struct Events {
+    body: ApiBody,
+    events: VecDeque<Value>,
+}
+
+impl Events {
+    async fn open(world: &World, path: &str) -> Events {
+        Events { body: world.open("ann", path).await, events: VecDeque::new() }
+    }
+
+    async fn next(&mut self) -> Value {
+        while self.events.is_empty() {
+            let frame = tokio::time::timeout(Duration::from_secs(10), self.body.frame()).await;
+            let frame = frame.expect("in time").expect("open").expect("whole");
+            let text = String::from_utf8_lossy(frame.data_ref().expect("data")).into_owned();
+            self.events.extend(text.lines().map(|line| serde_json::from_str(line).expect("JSON")));
+        }
+        self.events.pop_front().expect("an event")
+    }
+
+    /// Type, summary and verb of the next event.
+    async fn told(&mut self) -> [String; 3] {
+        let event = self.next().await;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        [text(&event["type"]), text(&event["object"]["summary"]), text(&event["object"]["verb"])]
+    }
+}
+
+fn added(summary: &str, verb: &str) -> [String; 3] {
+    ["ADDED", summary, verb].map(str::to_owned)
+}
+
+#[tokio::test]
+async fn commits_are_watched_from_where_a_list_ended() {
+    let world = World::new().await;
+    let commits = format!("{COMMITS}/namespaces/shop/commits");
+    world.post(MAPS, json!({"metadata": {"name": "before"}})).await;
+    let list = world.get(&commits).await;
+    let path = format!("{commits}?watch=true&resourceVersion={}", version(&list));
+    let mut all = Events::open(&world, &path).await;
+    let of_two = format!("{path}&fieldSelector=object%3Dconfigmaps/two");
+    let mut of_two = Events::open(&world, &of_two).await;
+    let mut of_bob = Events::open(&world, &format!("{path}&fieldSelector=author%3Dbob")).await;
+    world.post(MAPS, json!({"metadata": {"name": "one"}})).await;
+    world.post("/api/v1/namespaces", json!({"metadata": {"name": "elsewhere"}})).await;
+    world.post(MAPS, json!({"metadata": {"name": "two"}})).await;
+    let body = Some(json!({"metadata": {"name": "three"}}));
+    world.send("bob", Method::POST, MAPS, &[], body).await;
+    world.ok(Method::DELETE, &format!("{MAPS}/two"), None).await;
+    for name in ["configmaps/one", "configmaps/two", "configmaps/three"] {
+        assert_eq!(all.told().await, added(name, "create"));
+    }
+    let deleted = all.next().await["object"].clone();
+    assert_eq!(deleted["verb"], "delete");
+    let kept =
+        world.get(&format!("{commits}/{}", deleted["lastRevision"].as_str().expect("one"))).await;
+    assert_eq!((&deleted["metadata"], &deleted["id"]), (&kept["metadata"], &kept["id"]));
+    assert_eq!(of_two.told().await, added("configmaps/two", "create"));
+    assert_eq!(of_two.told().await, added("configmaps/two", "delete"));
+    assert_eq!(of_bob.told().await, added("configmaps/three", "create"));
+
+    // Resumed in the middle, by name, and as a table.
+    let at = kept["firstRevision"].as_str().expect("a revision").parse::<u64>().expect("a number");
+    let resumed = format!("{commits}?watch=true&resourceVersion={}", at - 1);
+    assert_eq!(Events::open(&world, &resumed).await.next().await["object"], deleted);
+    let name = kept["metadata"]["name"].as_str().expect("a name");
+    let named = format!(
+        "{COMMITS}/commits?watch=true&resourceVersion=1&fieldSelector=metadata.name%3D{name}"
+    );
+    assert_eq!(Events::open(&world, &named).await.next().await["object"]["id"], deleted["id"]);
+    let request = [("accept", TABLE)];
+    let path = format!("{resumed}&timeoutSeconds=1");
+    let (_, line) = world.send("ann", Method::GET, &path, &request, None).await;
+    assert_eq!(
+        (&line["type"], &line["object"]["kind"], &line["object"]["rows"][0]["cells"][4]),
+        (&json!("ADDED"), &json!("Table"), &json!("delete"))
+    );
+    let (code, _) = world.send("nobody", Method::GET, &resumed, &[], None).await;
+    assert_eq!(code, 403);
+    world.refused(Method::GET, &format!("{resumed}&fieldSelector=colour%3Dred"), 400).await;
+}
+
+#[tokio::test]
+async fn a_watch_of_commits_may_begin_with_all_there_are() {
+    let world = World::new().await;
+    for n in 0..700 {
+        world.post(MAPS, json!({"metadata": {"name": format!("m{n}")}})).await;
+    }
+    let path = format!(
+        "{COMMITS}/namespaces/shop/commits?watch=true&allowWatchBookmarks=true&sendInitialEvents=true\
+         &resourceVersionMatch=NotOlderThan&resourceVersion="
+    );
+    let mut watch = Events::open(&world, &path).await;
+    for n in 0..700 {
+        assert_eq!(watch.told().await, added(&format!("configmaps/m{n}"), "create"));
+    }
+    let bookmark = watch.next().await;
+    assert_eq!(bookmark["type"], "BOOKMARK");
+    let metadata = &bookmark["object"]["metadata"];
+    assert_eq!(metadata["annotations"]["k8s.io/initial-events-end"], "true");
+    assert_eq!(version(&bookmark["object"]), version(&world.get(MAPS).await));
+    world.post(MAPS, json!({"metadata": {"name": "more"}})).await;
+    assert_eq!(watch.told().await, added("configmaps/more", "create"));
+}
+
+#[tokio::test]
+async fn what_history_has_lost_cannot_be_watched() {
+    let world = World(server(MemoryStore::with_history(2), "127.0.0.1:6443".into()));
+    world.post("/api/v1/namespaces", json!({"metadata": {"name": "shop"}})).await;
+    for n in 0..3 {
+        world.post(MAPS, json!({"metadata": {"name": format!("m{n}")}})).await;
+    }
+    let path = format!("{COMMITS}/namespaces/shop/commits?watch=true&resourceVersion=1");
+    let event = Events::open(&world, &path).await.next().await;
+    assert_eq!((&event["type"], &event["object"]["code"]), (&json!("ERROR"), &json!(410)));
+}
+
+#[tokio::test]
+async fn a_branch_tells_its_own_commits_and_then_ends() {
+    let world = World::new().await;
+    let first = world.post(MAPS, json!({"metadata": {"name": "one"}})).await;
+    let before = version(&first).parse::<u64>().expect("a number") - 1;
+    let branches = format!("{COMMITS}/branches");
+    let branch = json!({"apiVersion": "history.reddwarf.dev/v1alpha1", "kind": "Branch", "metadata": {"name": "b"}});
+    world.post(&branches, branch).await;
+    let commits = format!("{COMMITS}/namespaces/shop/commits?watch=true&resourceVersion={before}");
+    let mut watch = Events::open(&world, &format!("/branches/b{commits}")).await;
+    let mut main = Events::open(&world, &commits).await;
+    world.patch(&format!("{MAPS}/one"), json!({"data": {"main": "1"}})).await;
+    world.ok(Method::DELETE, &format!("/branches/b{MAPS}/one"), None).await;
+    assert_eq!(watch.told().await, added("configmaps/one", "create"));
+    assert_eq!(watch.told().await, added("configmaps/one", "delete"));
+    assert_eq!(main.told().await, added("configmaps/one", "create"));
+    assert_eq!(main.told().await, added("configmaps/one", "patch"));
+    world.ok(Method::DELETE, &format!("{branches}/b"), None).await;
+    let end = tokio::time::timeout(Duration::from_secs(10), watch.body.frame()).await;
+    assert!(end.expect("in time").is_none());
 }

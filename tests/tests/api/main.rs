@@ -2,6 +2,7 @@
 
 mod branches;
 mod changeset;
+mod conflicts;
 mod controllers;
 mod conversion;
 mod custom;

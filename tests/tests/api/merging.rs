@@ -297,6 +297,39 @@ async fn what_was_deleted_comes_back_with_its_owners() {
 }
 
 #[tokio::test]
+async fn what_comes_back_has_no_status_of_another_life() {
+    let world = forked().await;
+    let status = |replicas: u32| json!({"status": {"replicas": replicas, "readyReplicas": 1}});
+    let then = world.patch(&format!("{WEB}/status"), status(3)).await;
+    assert_eq!(then["status"]["replicas"], 3);
+    let pods = "/api/v1/namespaces/shop/pods";
+    let pod =
+        json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let account = json!({"metadata": {"name": "default"}});
+    world.post("/api/v1/namespaces/shop/serviceaccounts", account).await;
+    world.post(pods, pod).await;
+    let running = json!({"status": {"phase": "Running", "podIP": "10.0.0.1"}});
+    let then = version(&world.patch(&format!("{pods}/p/status"), running).await).to_owned();
+    world.ok(Method::DELETE, WEB, None).await;
+    world.ok(Method::DELETE, &format!("{pods}/p?gracePeriodSeconds=0"), None).await;
+    let restore = || set(json!({"restore": {"at": then, "namespace": "shop"}}));
+    let path = format!("{GROUP}/changesets");
+    let answer = world.post(&path, restore()).await;
+    assert_eq!(answer["status"]["objects"].as_array().map(Vec::len), Some(2), "{answer}");
+    assert_eq!(world.get(WEB).await["status"], json!({}));
+    let pod = world.get(&format!("{pods}/p")).await;
+    assert_eq!(
+        (&pod["status"]["phase"], &pod["status"]["podIP"]),
+        (&json!("Pending"), &Value::Null)
+    );
+
+    // One that lived on has the status that it had.
+    world.patch(&format!("{WEB}/status"), status(5)).await;
+    world.post(&path, restore()).await;
+    assert_eq!(world.get(WEB).await["status"]["replicas"], 3);
+}
+
+#[tokio::test]
 async fn sets_that_ask_for_nothing_or_two_things_are_refused() {
     let world = forked().await;
     let path = format!("{GROUP}/changesets");

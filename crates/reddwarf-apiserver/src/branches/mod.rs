@@ -14,7 +14,7 @@ mod store;
 pub(crate) use begin::{begin, is_branch};
 
 use crate::commits::GROUP;
-use crate::custom::Definition;
+use crate::custom::own;
 use crate::errors::{history_error, method_not_allowed, read_error, unavailable};
 use crate::http::{Answer, Place};
 use crate::registry::{LiveRegistry, Registry, Subresource, Verbs};
@@ -39,12 +39,7 @@ const OPEN_MAX: usize = 16;
 
 /// Adds the kind.
 pub(crate) fn add(registry: &mut Registry) {
-    let definition = Definition::read(DEFINITION, Revision::ZERO, None)
-        .expect("invariant: the built-in definition is read by a test");
-    let served = Arc::new(definition).served_now(None);
-    let served = served.and_then(Arc::into_inner);
-    let mut served = served.expect("invariant: it says that it is established, and is new");
-    for kind in served.kinds.iter_mut().filter_map(Arc::get_mut) {
+    own::serve(registry, DEFINITION, |kind| {
         for (name, body, verb) in [("diff", "Diff", "get"), ("merge", "ChangeSet", "create")] {
             kind.subresources.push(Subresource {
                 name,
@@ -54,8 +49,7 @@ pub(crate) fn add(registry: &mut Registry) {
                 verbs: Verbs(vec![verb].into()),
             });
         }
-    }
-    registry.serve(served);
+    });
 }
 
 /// The branches that were read lately.

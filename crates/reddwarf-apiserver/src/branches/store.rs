@@ -5,8 +5,8 @@ use parking_lot::Mutex;
 use reddwarf_core::branch::BRANCHES;
 use reddwarf_core::{
     BaseObject, Branch, BranchChange, BranchId, BranchProblem, Change, ChangeEvent, Collection,
-    Committed, History, Links, ObjectKey, ProposeError, ReadError, Rejection, Revision, Store,
-    View, WatchBatch, WatchClosed, WatchStream, Write,
+    Commit, CommitStream, Committed, History, Links, ObjectKey, ProposeError, ReadError, Rejection,
+    Revision, Store, View, WatchBatch, WatchClosed, WatchStream, Write,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +37,16 @@ impl BranchStore {
     pub(super) fn branch(&self, present: &View) -> Option<Arc<Branch>> {
         let found = present.branches.get(&self.name)?;
         (found.at.id == self.id).then(|| found.clone())
+    }
+
+    /// What becomes of the branches from now on, for a watch that ends with this one.
+    fn watch_branches(&self, asked: Revision) -> Result<Box<dyn WatchStream>, ReadError> {
+        let (group, resource) = BRANCHES.split_once('/').unwrap_or_default();
+        let present = self.present.view();
+        if self.branch(&present).is_none() {
+            return Err(ReadError::Gone { asked, floor: present.revision });
+        }
+        self.present.watch(&Collection::new(group, resource), present.revision)
     }
 
     /// What the base holds of the keys that a write is about.
@@ -119,15 +129,23 @@ impl Store for BranchStore {
         from: Revision,
     ) -> Result<Box<dyn WatchStream>, ReadError> {
         let changes = self.present.watch_branch(self.id, collection, from)?;
-        let (group, resource) = BRANCHES.split_once('/').unwrap_or_default();
-        let branches = Collection::new(group, resource);
-        let present = self.present.view();
-        if self.branch(&present).is_none() {
-            return Err(ReadError::Gone { asked: from, floor: present.revision });
-        }
-        let branches = self.present.watch(&branches, present.revision)?;
+        let branches = self.watch_branches(from)?;
         let (name, base) = (self.name.clone(), self.base.clone());
         Ok(Box::new(BranchStream { changes, branches, name, base }))
+    }
+
+    /// Those of the branch itself; what comes before its base is the history's.
+    fn watch_commits(
+        &self,
+        _: BranchId,
+        from: Revision,
+    ) -> Result<Box<dyn CommitStream>, ReadError> {
+        if from < self.base.revision {
+            return Err(ReadError::Gone { asked: from, floor: self.base.revision });
+        }
+        let commits = self.present.watch_commits(self.id, from)?;
+        let (branches, name) = (self.watch_branches(from)?, self.name.clone());
+        Ok(Box::new(BranchCommits { commits, branches, name }))
     }
 
     /// Nothing acts on a branch.
@@ -161,6 +179,27 @@ async fn removed(branches: &mut dyn WatchStream, name: &str) -> WatchClosed {
                 }
             }
         }
+    }
+}
+
+/// Commits of a branch, until it is removed.
+struct BranchCommits {
+    commits: Box<dyn CommitStream>,
+    branches: Box<dyn WatchStream>,
+    name: Arc<str>,
+}
+
+#[async_trait]
+impl CommitStream for BranchCommits {
+    async fn next(&mut self) -> Result<Vec<Commit>, WatchClosed> {
+        tokio::select! {
+            commits = self.commits.next() => commits,
+            closed = removed(&mut *self.branches, &self.name) => Err(closed),
+        }
+    }
+
+    fn progress(&mut self) -> Revision {
+        self.commits.progress()
     }
 }
 

@@ -5,7 +5,7 @@ use reddwarf_versioning::{Side, merge};
 use serde_json::{Map, Value, json};
 
 /// The `managedFields` of a merge: each manager's sets of fields, merged as sets.
-pub(super) fn merged(base: &Value, ours: &Value, theirs: &Value) -> Value {
+pub(crate) fn merged(base: &Value, ours: &Value, theirs: &Value) -> Value {
     let [base, ours, theirs] = [base, ours, theirs].map(by_manager);
     let theirs_first = |_: &_| Some(Side::Theirs);
     let merged = merge(Some(&base), Some(&ours), Some(&theirs), &Schemaless, &theirs_first);

@@ -159,6 +159,7 @@ impl Session<'_> {
         let live = self.live(key);
         let of_one = path(&kind, key.namespace(), key.name());
         match &live {
+            // A new object has no status yet: what another one had come to is not true of it.
             None => {
                 let (all, _) = of_one.rsplit_once('/').unwrap_or_default();
                 self.send_json(key, "POST", all, &object).await?;
@@ -166,9 +167,9 @@ impl Session<'_> {
             Some(live) => {
                 keep_identity(&mut object, live);
                 self.send_json(key, "PUT", &of_one, &object).await?;
+                self.put_status(&kind, key, &of_one, &object).await?;
             }
         }
-        self.put_status(&kind, key, &of_one, &object).await?;
         self.keep_managed(key, &target.managed);
         self.follow_up(key).await?;
         self.applied.push(key.clone());
@@ -292,14 +293,19 @@ impl Session<'_> {
 
 /// What is compared of a version: all but what is its own. One that is on its way out is gone.
 fn content(version: &Option<Arc<StoredObject>>) -> Option<Value> {
-    let mut object: Value = serde_json::from_slice(&version.as_ref()?.bytes).ok()?;
+    let object: Value = serde_json::from_slice(&version.as_ref()?.bytes).ok()?;
     if terminating(&object) {
         return None;
     }
+    Some(without_own(object))
+}
+
+/// An object without what is its own.
+pub(crate) fn without_own(mut object: Value) -> Value {
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.retain(|field, _| !IDENTITY.contains(&field.as_str()));
     }
-    Some(object)
+    object
 }
 
 fn target(key: ObjectKey, object: Value, versions: [&Option<Arc<StoredObject>>; 3]) -> Target {
@@ -329,7 +335,8 @@ fn own_anew(object: &mut Value, uids: &BTreeMap<String, String>) {
     }
 }
 
-fn keep_identity(object: &mut Value, live: &Value) {
+/// Gives an object the identity that it has.
+pub(crate) fn keep_identity(object: &mut Value, live: &Value) {
     for field in IDENTITY {
         let value = live["metadata"].get(field).cloned();
         set_meta(object, field, value);

@@ -20,37 +20,30 @@ mod spec;
 mod wish;
 
 pub(crate) use follow_up::Names;
+pub(crate) use managed::merged as merged_managers;
+pub(crate) use merging::{keep_identity, without_own};
 
 use crate::commits::GROUP;
-use crate::custom::Definition;
+use crate::custom::own;
 use crate::errors::{method_not_allowed, no_such_resource, propose_error};
 use crate::http::{Answer, Place};
 use crate::options::WriteOptions;
-use crate::registry::{Kind, Registry, Verbs};
+use crate::registry::{Kind, Registry};
 use crate::verbs::{ATTEMPTS_MAX, Exchange, Verb, shortened};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use reddwarf_core::limits::{BODY_BYTES_MAX, PROPOSAL_BYTES_MAX};
-use reddwarf_core::{BranchProblem, Committed, ProposeError, Rejection, Revision, Status, Write};
+use reddwarf_core::{BranchProblem, Committed, ProposeError, Rejection, Status, Write};
 use serde_json::Value;
 use session::Computed;
 use spec::ChangeSet;
-use std::sync::Arc;
 
 const PLURAL: &str = "changesets";
 const DEFINITION: &[u8] = include_bytes!("definition.json");
 
 /// Adds the kind.
 pub(crate) fn add(registry: &mut Registry) {
-    let definition = Definition::read(DEFINITION, Revision::ZERO, None)
-        .expect("invariant: the built-in definition is read by a test");
-    let served = Arc::new(definition).served_now(None);
-    let served = served.and_then(Arc::into_inner);
-    let mut served = served.expect("invariant: it says that it is established, and is new");
-    for kind in served.kinds.iter_mut().filter_map(Arc::get_mut) {
-        kind.verbs = Verbs(["create"].as_slice().into());
-    }
-    registry.serve(served);
+    own::serve_verbs(registry, DEFINITION, &["create"]);
 }
 
 /// Whether requests for a kind are answered here.

@@ -1,12 +1,16 @@
 //! Which commits a request means.
 
+use super::object::name_of;
 use crate::errors::bad_request;
 use crate::verbs::Exchange;
 use reddwarf_core::selector::SelectorError;
 use reddwarf_core::{Commit, FieldSelector, LabelSelector, ObjectKey, Status};
 
 /// Fields by which commits are selected.
-const FIELDS: [&str; 4] = ["author", "manager", "object", "verb"];
+const FIELDS: [&str; 5] = ["author", "manager", "metadata.name", "object", "verb"];
+
+/// The field that has the name.
+const NAME: &str = "metadata.name";
 
 /// What a commit must have.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +18,7 @@ pub(super) struct Filter {
     /// The object that it changes.
     pub(super) object: Option<ObjectKey>,
     /// The namespace of an object that it changes.
-    namespace: Option<String>,
+    pub(super) namespace: Option<String>,
     /// Field, value, and whether it must be that or another one.
     terms: Vec<(String, String, bool)>,
     /// Whether a label is asked for, of which no commit has any.
@@ -34,8 +38,9 @@ impl Filter {
         let selector = FieldSelector::parse(selector).map_err(bad)?;
         let mut filter = Filter {
             nothing: !labels.matches(&[][..]),
+            terms: x.info.name.iter().map(|name| (NAME.to_owned(), name.clone(), true)).collect(),
             namespace: x.info.namespace.clone(),
-            ..Filter::default()
+            object: None,
         };
         for term in selector.terms() {
             match &*term.field {
@@ -58,6 +63,10 @@ impl Filter {
     /// Whether a commit is meant, apart from the object that it changes.
     pub(super) fn matches(&self, commit: &Commit) -> bool {
         let header = &commit.header;
+        let name = match self.terms.iter().any(|(field, _, _)| field == NAME) {
+            true => name_of(commit),
+            false => String::new(),
+        };
         let in_namespace =
             |wanted: &str| header.changes.iter().any(|c| c.key.namespace() == wanted);
         !self.nothing
@@ -66,10 +75,19 @@ impl Filter {
                 let found = match field.as_str() {
                     "author" => &header.author.user,
                     "manager" => &header.author.field_manager,
+                    NAME => &name,
                     _ => &header.verb,
                 };
                 (found == value) == *equal
             })
+    }
+}
+
+impl Filter {
+    /// Whether a commit is meant, of those that change any objects.
+    pub(super) fn means(&self, commit: &Commit) -> bool {
+        let changed = |key: &ObjectKey| commit.header.changes.iter().any(|c| c.key == *key);
+        self.object.as_ref().is_none_or(changed) && self.matches(commit)
     }
 }
 

@@ -1,19 +1,19 @@
 //! `commits` of `history.reddwarf.dev`: the writes themselves as objects of the API.
 //!
-//! The kind is described as a custom one is, so that discovery, OpenAPI and tables know it, but
-//! nothing is stored for it: each answer is made from the history of the store.
+//! Nothing is stored for them: each answer is made from the history of the store.
 
 pub(crate) mod fields;
 mod filter;
 mod object;
 mod pages;
+mod watch;
 
-use crate::custom::Definition;
+use crate::custom::own;
 use crate::errors::{bad_request, history_error, method_not_allowed, not_found, unavailable};
 use crate::http::Answer;
 use crate::http::answer::Content;
 use crate::list::{ListAnswer, ReadOptions, Token};
-use crate::registry::{Kind, Registry, Verbs};
+use crate::registry::{Kind, Registry};
 use crate::verbs::{Exchange, Verb, not_older};
 use filter::Filter;
 pub(crate) use object::{NAME_DIGITS, named};
@@ -27,15 +27,7 @@ const DEFINITION: &[u8] = include_bytes!("definition.json");
 
 /// Adds the kinds of history.
 pub(crate) fn add(registry: &mut Registry) {
-    let definition = Definition::read(DEFINITION, Revision::ZERO, None)
-        .expect("invariant: the built-in definition is read by a test");
-    let served = Arc::new(definition).served_now(None);
-    let served = served.and_then(Arc::into_inner);
-    let mut served = served.expect("invariant: it says that it is established, and is new");
-    for kind in served.kinds.iter_mut().filter_map(Arc::get_mut) {
-        kind.verbs = Verbs(["get", "list"].as_slice().into());
-    }
-    registry.serve(served);
+    own::serve_verbs(registry, DEFINITION, &["get", "list", "watch"]);
 }
 
 /// Whether requests for a kind are answered here.
@@ -53,6 +45,7 @@ pub(crate) async fn serve(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     match x.verb {
         Verb::Get => get(x, history).await,
         Verb::List => list(x, history).await,
+        Verb::Watch => watch::watch(x, history).await,
         _ => Err(method_not_allowed()),
     }
 }
@@ -112,7 +105,7 @@ mod tests {
         let mut registry = Registry::builtin();
         add(&mut registry);
         let kind = registry.resource(GROUP, "v1alpha1", PLURAL).expect("it is served");
-        assert!(is_commit(kind) && kind.verbs.has("list") && !kind.stored());
+        assert!(is_commit(kind) && kind.verbs.has("watch") && !kind.stored());
         assert!(!kind.verbs.has("create"));
         let custom = kind.custom.as_ref().expect("it is described like a custom kind");
         assert!(custom.version.schema().is_some());

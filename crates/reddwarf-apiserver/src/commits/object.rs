@@ -29,6 +29,13 @@ pub(super) fn stored(collection: &Collection, commit: &Commit, shown: &Value) ->
     }
 }
 
+/// What a commit is named.
+pub(super) fn name_of(commit: &Commit) -> String {
+    let mut id = commit.id.to_string();
+    id.truncate(NAME_DIGITS);
+    id
+}
+
 /// A commit as the API shows it: in the namespace that was asked for, or else in that of its
 /// first change.
 pub(super) fn value(commit: &Commit, namespace: Option<&str>) -> Value {
@@ -36,7 +43,7 @@ pub(super) fn value(commit: &Commit, namespace: Option<&str>) -> Value {
     let first = header.changes.first().map(|change| change.key.namespace());
     let namespace = namespace.or(first).unwrap_or_default();
     let id = commit.id.to_string();
-    let mut meta = json!({"name": &id[..NAME_DIGITS]});
+    let mut meta = json!({"name": name_of(commit)});
     if !namespace.is_empty() {
         meta["namespace"] = namespace.into();
     }

@@ -25,6 +25,7 @@ pub mod lifecycle;
 pub mod list_type;
 pub mod metadata;
 pub mod object;
+pub(crate) mod own;
 pub mod pattern;
 pub mod prune;
 pub mod review;

@@ -5,14 +5,14 @@ mod sides;
 
 use crate::commits::GROUP;
 use crate::commits::fields::{between, field, without_identity};
-use crate::custom::Definition;
+use crate::custom::own;
 use crate::errors::{bad_request, method_not_allowed};
 use crate::http::Answer;
 use crate::http::answer::Content;
-use crate::registry::{Kind, Registry, Verbs};
+use crate::registry::{Kind, Registry};
 use crate::verbs::{Exchange, Verb};
 use http::StatusCode;
-use reddwarf_core::{ObjectKey, Reason, Revision, Status, StoredObject};
+use reddwarf_core::{ObjectKey, Reason, Status, StoredObject};
 use reddwarf_versioning::json_patch;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -28,15 +28,7 @@ const BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Adds the kind.
 pub(crate) fn add(registry: &mut Registry) {
-    let definition = Definition::read(DEFINITION, Revision::ZERO, None)
-        .expect("invariant: the built-in definition is read by a test");
-    let served = Arc::new(definition).served_now(None);
-    let served = served.and_then(Arc::into_inner);
-    let mut served = served.expect("invariant: it says that it is established, and is new");
-    for kind in served.kinds.iter_mut().filter_map(Arc::get_mut) {
-        kind.verbs = Verbs(["create"].as_slice().into());
-    }
-    registry.serve(served);
+    own::serve_verbs(registry, DEFINITION, &["create"]);
 }
 
 /// Whether requests for a kind are answered here.

@@ -2,7 +2,7 @@
 
 use super::Exchange;
 use super::create::namespace_of_path;
-use super::modify::named_as_path;
+use super::identity::named_as_path;
 use super::ownership::{self, absent_uid, not_converted, undecodable};
 use crate::errors::bad_request;
 use crate::managed_fields::Applied;

@@ -2,6 +2,7 @@
 
 use super::Exchange;
 use crate::errors::{propose_error, read_error};
+use crate::stale::Stale;
 use reddwarf_core::{ProposeError, Rejection, Status, View};
 
 /// Attempts before a request that keeps losing to others gives up.
@@ -11,6 +12,8 @@ pub(crate) const ATTEMPTS_MAX: u32 = 16;
 pub enum Failure {
     /// The state that was read forbids it; a newer state may not.
     Refused(Box<Status>),
+    /// The same, as the write names a version that is not the newest.
+    Stale(Stale),
     /// What was proposed did not become a commit.
     Proposal(ProposeError),
 }
@@ -18,6 +21,12 @@ pub enum Failure {
 impl From<Box<Status>> for Failure {
     fn from(status: Box<Status>) -> Self {
         Failure::Refused(status)
+    }
+}
+
+impl From<Stale> for Failure {
+    fn from(stale: Stale) -> Self {
+        Failure::Stale(stale)
     }
 }
 
@@ -67,6 +76,10 @@ impl Attempts {
             Failure::Proposal(error) => Err(propose_error(error)),
             Failure::Refused(status) => match self.confirm(x).await? {
                 true => Err(status),
+                false => Ok(()),
+            },
+            Failure::Stale(stale) => match self.confirm(x).await? {
+                true => Err(stale.told(x).await),
                 false => Ok(()),
             },
         }

@@ -12,10 +12,11 @@ use crate::object::{meta, uid};
 use crate::options::DeleteOptions;
 use crate::request::FieldValidation;
 use crate::schema::{Expected, decode_as};
+use crate::stale::Stale;
 use bytes::Bytes;
 use reddwarf_core::object::splice_revision;
 use reddwarf_core::{Change, Precondition, Status, StoredObject, View, status::StatusDetails};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// DELETE of an object.
@@ -188,24 +189,27 @@ fn removed(x: &Exchange<'_>, stored: &StoredObject, bytes: Bytes) -> Answer {
 
 fn check_preconditions(
     x: &Exchange<'_>,
-    stored: &StoredObject,
+    stored: &Arc<StoredObject>,
     old: &Value,
     options: &DeleteOptions,
-) -> Result<(), Box<Status>> {
+) -> Result<(), Failure> {
     let name = stored.key.name();
     let found = uid(old);
     if let Some(asked) = options.uid.as_deref().filter(|u| *u != found) {
         let cause = format!(
             "the UID in the precondition ({asked}) does not match the UID in record ({found}). The object might have been deleted and then recreated"
         );
-        return Err(delete_conflict(x.kind, name, &cause));
+        return Err(delete_conflict(x.kind, name, &cause).into());
     }
     let found = meta(old, "resourceVersion");
     if let Some(asked) = options.resource_version.as_deref().filter(|v| *v != found) {
         let cause = format!(
             "the ResourceVersion in the precondition ({asked}) does not match the ResourceVersion in record ({found}). The object might have been modified"
         );
-        return Err(delete_conflict(x.kind, name, &cause));
+        let refusal = delete_conflict(x.kind, name, &cause);
+        let Ok(asked) = asked.parse() else { return Err(refusal.into()) };
+        let sent = json!({"metadata": {"uid": options.uid}});
+        return Err(Stale::of(refusal, &sent, asked, stored).into());
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod create;
 mod delete;
 mod delete_collection;
 mod exchange;
+mod identity;
 mod list;
 mod modify;
 mod ownership;
@@ -20,6 +21,7 @@ pub(crate) use attempt::ATTEMPTS_MAX;
 pub use exchange::Exchange;
 pub(crate) use exchange::shortened;
 pub use read::{FUTURE_WAIT, not_older};
+pub(crate) use watch::{Source, open as open_watch};
 
 use crate::errors::{method_not_allowed, no_such_resource, not_found};
 use crate::http::{Answer, RequestInfo};

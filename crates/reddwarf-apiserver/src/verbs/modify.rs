@@ -4,23 +4,26 @@ use super::apply::Configuration;
 use super::attempt::{Attempts, Failure};
 use super::create::{namespace_of_path, store_new};
 use super::exchange::still_at;
+use super::identity::{
+    check_form_version, check_identity, check_type, named_as_path, uid_mismatch,
+};
 use super::removal::remove;
 use super::{Exchange, ownership};
 use crate::admission::Operation;
 use crate::allocation;
-use crate::custom;
 use crate::errors::{
-    MODIFIED, bad_request, conflict, invalid_object, invalid_options, not_found,
-    unknown_custom_patch, unknown_patch, version_required,
+    MODIFIED, conflict, invalid_object, invalid_options, not_found, unknown_custom_patch,
+    unknown_patch,
 };
 use crate::http::Answer;
 use crate::http::answer::Content;
 use crate::object::{
-    deletion_grace_seconds, finalizers, generation, meta, name, set_meta, terminating, uid,
+    deletion_grace_seconds, finalizers, generation, meta, set_meta, terminating, uid,
 };
 use crate::options::{WriteOptions, body_version};
 use crate::patch::{self, PatchType};
 use crate::schema::{Decoded, Expected};
+use crate::stale;
 use crate::subresource;
 use crate::validation::{self, FieldError, FieldPath};
 use http::StatusCode;
@@ -106,25 +109,6 @@ pub fn own_form(x: &Exchange<'_>) -> bool {
     }
 }
 
-/// Checks that the object has the path's name.
-///
-/// # Errors
-/// 400.
-pub fn named_as_path(x: &Exchange<'_>, object: &Value) -> Result<(), Box<Status>> {
-    let (given, path) = (name(object), x.name());
-    if given.is_empty() {
-        return Err(bad_request(format!(
-            "the name of the object ({path} based on URL) was undeterminable: name must be provided"
-        )));
-    }
-    if given != path {
-        return Err(bad_request(format!(
-            "the name of the object ({given}) does not match the name on the URL ({path})"
-        )));
-    }
-    Ok(())
-}
-
 async fn modify(
     x: &Exchange<'_>,
     change: Change,
@@ -201,9 +185,12 @@ async fn attempt(
 ) -> Result<Option<Answer>, Failure> {
     let kind = x.kind;
     let old = x.shown(&stored.bytes).await?;
-    let Computed { object: mut new, managed, mut warnings } =
-        computed(x, change, options, &old).await?;
-    check_identity(x, change, &mut new, &old)?;
+    let mut made = computed(x, change, options, &old, stored).await?;
+    if let Some(asked) = stale::asked(x, &made.object, stored).await? {
+        made = merged(x, change, options, &old, &asked).await?;
+    }
+    let Computed { object: mut new, managed, mut warnings } = made;
+    check_identity(x, change, &mut new, &old, stored)?;
     check_type(x, &new)?;
     keep_server_owned(&mut new, &old);
     set_meta(&mut new, "managedFields", managed);
@@ -287,49 +274,88 @@ async fn computed(
     change: &Change,
     options: WriteOptions,
     old: &Value,
-) -> Result<Computed, Box<Status>> {
+    stored: &Arc<StoredObject>,
+) -> Result<Computed, Failure> {
     match change {
-        _ if !own_form(x) => through_form(x, change, options, old),
+        _ if !own_form(x) => through_form(x, change, options, old, stored),
         Change::Put(new) => {
             let mut new = new.clone();
             let managed = ownership::updated(x, Some(old), &mut new).await?;
-            main_object(x, new.object, managed, Vec::new(), old)
+            let made = Computed { object: new.object, managed, warnings: Vec::new() };
+            main_object(x, change, made, old, stored)
         }
         Change::Patch(patch_type) => {
-            let expected = Expected::of(x.kind);
-            let mut decoded =
-                patch::apply_checked(expected, *patch_type, old, x.body, options.validation)?;
-            x.kind.fill_defaults(&mut decoded.object);
+            let mut decoded = patched(x, *patch_type, old, options)?;
             let managed = ownership::updated(x, Some(old), &mut decoded).await?;
             named_as_path(x, &decoded.object)?;
             namespace_of_path(x, &mut decoded.object)?;
-            main_object(x, decoded.object, managed, decoded.warnings, old)
+            let Decoded { object, warnings, .. } = decoded;
+            main_object(x, change, Computed { object, managed, warnings }, old, stored)
         }
         Change::Apply(configuration) => {
             let made = configuration.apply(x, Some(old)).await?;
-            main_object(x, made.object, made.managed, configuration.warnings()?, old)
+            let (object, managed) = (made.object, made.managed);
+            let warnings = configuration.warnings()?;
+            main_object(x, change, Computed { object, managed, warnings }, old, stored)
         }
     }
+}
+
+fn patched(
+    x: &Exchange<'_>,
+    patch_type: PatchType,
+    old: &Value,
+    options: WriteOptions,
+) -> Result<Decoded, Box<Status>> {
+    let expected = Expected::of(x.kind);
+    let mut decoded = patch::apply_checked(expected, patch_type, old, x.body, options.validation)?;
+    x.kind.fill_defaults(&mut decoded.object);
+    Ok(decoded)
+}
+
+/// What the client asks for of the version that it names, merged into what has changed since.
+async fn merged(
+    x: &Exchange<'_>,
+    change: &Change,
+    options: WriteOptions,
+    old: &Value,
+    asked: &stale::Asked<'_>,
+) -> Result<Computed, Failure> {
+    let mut decoded = match change {
+        Change::Put(new) => new.clone(),
+        Change::Patch(patch_type) => patched(x, *patch_type, &asked.base, options)?,
+        // What it owns is merged already, whatever the version.
+        Change::Apply(_) => return Err(conflict(x.kind, x.name(), MODIFIED).into()),
+    };
+    named_as_path(x, &decoded.object)?;
+    namespace_of_path(x, &mut decoded.object)?;
+    let merged = stale::merged(x, asked, &decoded.object, old).await?;
+    decoded.object = merged.object;
+    let managed = ownership::updated(x, Some(old), &mut decoded).await?;
+    let mut warnings = decoded.warnings;
+    warnings.push(merged.warning);
+    Ok(Computed { object: decoded.object, managed, warnings })
 }
 
 /// Brings what came through a path of the kind's own form into the main object.
 fn main_object(
     x: &Exchange<'_>,
-    form: Value,
-    managed: Option<Value>,
-    warnings: Vec<String>,
+    change: &Change,
+    made: Computed,
     old: &Value,
-) -> Result<Computed, Box<Status>> {
+    stored: &Arc<StoredObject>,
+) -> Result<Computed, Failure> {
     let sub = x.subresource();
     if matches!(sub, "" | "status") {
-        return Ok(Computed { object: form, managed, warnings });
+        return Ok(made);
     }
-    check_form_version(x, &form, old)?;
+    let form = made.object;
+    check_form_version(x, change, &form, old, stored)?;
     if !uid(&form).is_empty() && uid(&form) != uid(old) {
-        return Err(conflict(x.kind, x.name(), &uid_mismatch(x, uid(&form), uid(old))));
+        return Err(conflict(x.kind, x.name(), &uid_mismatch(x, uid(&form), uid(old))).into());
     }
     let object = subresource::write(x.kind, sub, &form, old)?;
-    Ok(Computed { object, managed, warnings })
+    Ok(Computed { object, ..made })
 }
 
 /// The same for a form of another kind: a `Scale`.
@@ -338,7 +364,8 @@ fn through_form(
     change: &Change,
     options: WriteOptions,
     old: &Value,
-) -> Result<Computed, Box<Status>> {
+    stored: &Arc<StoredObject>,
+) -> Result<Computed, Failure> {
     let sub = x.subresource();
     let form = subresource::read_to_change(x.kind, old);
     let form = ownership::owned_scale(x.kind, form, old);
@@ -358,75 +385,12 @@ fn through_form(
             (made.object, made.managed, configuration.warnings()?)
         }
     };
-    check_form_version(x, &new, old)?;
+    check_form_version(x, change, &new, old, stored)?;
     if !uid(&new).is_empty() && uid(&new) != uid(old) {
-        return Err(conflict(x.kind, x.name(), &uid_mismatch(x, uid(&new), uid(old))));
+        return Err(conflict(x.kind, x.name(), &uid_mismatch(x, uid(&new), uid(old))).into());
     }
     let object = subresource::write(x.kind, sub, &new, old)?;
     Ok(Computed { object, managed, warnings })
-}
-
-/// The version that a form such as a `Scale` names must be the object's.
-fn check_form_version(x: &Exchange<'_>, form: &Value, old: &Value) -> Result<(), Box<Status>> {
-    let asked = body_version(meta(form, "resourceVersion"))?;
-    match asked {
-        Some(revision) if revision.to_string() != meta(old, "resourceVersion") => {
-            Err(conflict(x.kind, x.name(), MODIFIED))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Compares uid and version with those stored, and puts in what the client left out.
-fn check_identity(
-    x: &Exchange<'_>,
-    change: &Change,
-    new: &mut Value,
-    old: &Value,
-) -> Result<(), Box<Status>> {
-    let through_form = !matches!(x.subresource(), "" | "status");
-    let given = uid(new);
-    if given.is_empty() {
-        set_meta(new, "uid", Some(uid(old).into()));
-    } else if given != uid(old) && matches!(change, Change::Put(_)) {
-        return Err(conflict(x.kind, x.name(), &uid_mismatch(x, given, uid(old))));
-    }
-    let stored_version = meta(old, "resourceVersion").to_owned();
-    let asked = body_version(meta(new, "resourceVersion"))?;
-    match asked {
-        _ if through_form => {}
-        None if !x.kind.strategy.unconditional_update => {
-            return Err(version_required(x.kind, x.name()));
-        }
-        Some(revision) if revision.to_string() != stored_version => {
-            return Err(conflict(x.kind, x.name(), MODIFIED));
-        }
-        _ => {}
-    }
-    set_meta(new, "resourceVersion", Some(stored_version.into()));
-    Ok(())
-}
-
-/// Checks that a custom object is still of its kind. One of a built-in kind was decoded as such,
-/// and an update of the status keeps all but the status.
-fn check_type(x: &Exchange<'_>, new: &Value) -> Result<(), Box<Status>> {
-    let custom = x.kind.custom.as_ref().filter(|_| x.subresource().is_empty());
-    let retyped = custom.and_then(|custom| custom::decode::retyped(custom, new));
-    retyped.map_or(Ok(()), Err)
-}
-
-fn uid_mismatch(x: &Exchange<'_>, given: &str, stored: &str) -> String {
-    let group = if x.kind.group.is_empty() { "" } else { &x.kind.group };
-    let separator = if group.is_empty() { "" } else { "/" };
-    let namespace = match x.namespace() {
-        "" => String::new(),
-        namespace => format!("{namespace}/"),
-    };
-    format!(
-        "StorageError: invalid object, Code: 4, Key: /registry/{group}{separator}{}/{namespace}{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {given}, UID in object meta: {stored}",
-        x.kind.plural,
-        x.name()
-    )
 }
 
 /// Puts back what an update may leave out but not change.

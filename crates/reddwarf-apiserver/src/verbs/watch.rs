@@ -9,7 +9,7 @@ use crate::list::ReadOptions;
 use crate::selection::Selection;
 use crate::watch::{Framing, Start, Watcher};
 use rand::Rng;
-use reddwarf_core::{Reason, Revision, Status};
+use reddwarf_core::{ReadError, Reason, Revision, Status, WatchStream};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -18,8 +18,31 @@ const TIMEOUT_SECONDS_MIN: u64 = 30 * 60;
 
 /// GET with `watch=true`.
 pub async fn watch(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
-    let options = ReadOptions::read(x.query, true)?;
     let selection = Selection::read(x)?;
+    let collection = &x.kind.storage.collection;
+    let source =
+        Source { changes: &|from| x.server.store().watch(collection, from), whole_from: None };
+    open(x, selection, source).await
+}
+
+/// What a watch tells.
+pub(crate) struct Source<'s> {
+    /// The changes after a revision.
+    pub(crate) changes: &'s (dyn Fn(Revision) -> Result<Box<dyn WatchStream>, ReadError> + Sync),
+    /// Where what there is comes of changes as well: the revision before the first of them.
+    pub(crate) whole_from: Option<Revision>,
+}
+
+/// Opens a watch of what a source tells and `selection` means.
+///
+/// # Errors
+/// The failure to be answered.
+pub(crate) async fn open(
+    x: &Exchange<'_>,
+    selection: Selection,
+    source: Source<'_>,
+) -> Result<Answer, Box<Status>> {
+    let options = ReadOptions::read(x.query, true)?;
     if x.accept.yaml {
         let message = "only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
         return Err(Box::new(Status::failure(Reason::NotAcceptable, message)));
@@ -29,7 +52,7 @@ pub async fn watch(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
         .unwrap_or_else(|| rand::rng().random_range(TIMEOUT_SECONDS_MIN..2 * TIMEOUT_SECONDS_MIN));
     let deadline = Instant::now() + Duration::from_secs(seconds);
     let framing = Framing::new(x)?;
-    let start = start(x, &options, deadline).await?;
+    let start = start(x, &options, &source, deadline).await?;
     let watcher = Watcher::new(x, selection, framing, &options, start, deadline);
     Ok(Answer::ok(Content::Watch(watcher.into_stream())))
 }
@@ -38,16 +61,17 @@ pub async fn watch(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
 async fn start(
     x: &Exchange<'_>,
     options: &ReadOptions,
+    source: &Source<'_>,
     deadline: Instant,
 ) -> Result<Start, Box<Status>> {
-    let collection = &x.kind.storage.collection;
     let store = x.server.store();
     let initial = options.initial_events.unwrap_or(false);
     let version = options.revision.filter(|r| *r != Revision::ZERO);
     let with_state = initial || (options.initial_events.is_none() && version.is_none());
     if with_state {
         let view = not_older(x, options.revision).await?;
-        return Ok(match store.watch(collection, view.revision) {
+        let from = source.whole_from.unwrap_or(view.revision);
+        return Ok(match (source.changes)(from) {
             Ok(stream) => Start::State { view, stream, marked: initial },
             Err(_) => Start::Failed(watch_too_old(view.revision.0, view.revision)),
         });
@@ -62,11 +86,9 @@ async fn start(
         let failed = || Start::Failed(version_too_large(from.0, store.view().revision));
         return Ok(if ended { Start::Ended } else { failed() });
     }
-    Ok(match store.watch(collection, from) {
+    Ok(match (source.changes)(from) {
         Ok(stream) => Start::Changes { stream },
-        Err(reddwarf_core::ReadError::Gone { floor, .. }) => {
-            Start::Failed(watch_too_old(from.0, floor))
-        }
+        Err(ReadError::Gone { floor, .. }) => Start::Failed(watch_too_old(from.0, floor)),
         Err(other) => Start::Failed(crate::errors::read_error(other)),
     })
 }

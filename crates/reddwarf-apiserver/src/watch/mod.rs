@@ -206,7 +206,7 @@ impl Watcher {
                 self.push_existing(&mut out).await;
             } else if let Some(object) = self.existing.next() {
                 out.push(self.framing.existing(&object));
-            } else if let Some(revision) = self.complete_at.take() {
+            } else if let Some(revision) = self.complete() {
                 out.push(self.framing.bookmark(revision, true));
             } else if let Some(failed) = self.failed.take() {
                 out.push(failed);
@@ -215,6 +215,15 @@ impl Watcher {
             }
         }
         out.finish()
+    }
+
+    /// The revision of the bookmark that ends what there is, as soon as all of that is told: a
+    /// stream may have some of it.
+    fn complete(&mut self) -> Option<Revision> {
+        let wanted = self.complete_at?;
+        let reached = self.stream.as_mut()?.progress();
+        self.complete_at = self.complete_at.filter(|_| reached < wanted);
+        (reached >= wanted).then_some(reached)
     }
 
     /// The frames of a batch and of those that are ready behind it.

@@ -5,8 +5,7 @@ use crate::commit_row::CommitRow;
 use crate::{KvError, Table, rows};
 use reddwarf_core::history::{CANDIDATES_MAX, COMMITS_PAGE_MAX};
 use reddwarf_core::{
-    BranchId, Commit, CommitId, CommitPage, CommitPrefix, CommitRef, HistoryError,
-    Revision,
+    BranchId, Commit, CommitId, CommitPage, CommitPrefix, CommitRef, HistoryError, Revision,
 };
 use std::ops::{Bound, ControlFlow};
 

@@ -89,9 +89,16 @@ impl Reading {
     }
 
     /// Whether main's object at `key` is kept as of `asked`.
-    fn check_key(&self, branch: BranchId, key: &ObjectKey, asked: Revision) -> Result<(), HistoryError> {
+    fn check_key(
+        &self,
+        branch: BranchId,
+        key: &ObjectKey,
+        asked: Revision,
+    ) -> Result<(), HistoryError> {
         match self.checkpoint.floors.of_key(key) {
-            floor if branch == BranchId::MAIN && asked < floor => Err(HistoryError::Gone { asked, floor }),
+            floor if branch == BranchId::MAIN && asked < floor => {
+                Err(HistoryError::Gone { asked, floor })
+            }
             _ => Ok(()),
         }
     }
@@ -105,7 +112,9 @@ impl Reading {
         asked: Revision,
     ) -> Result<(), HistoryError> {
         match self.checkpoint.floors.of_collection(collection, namespace) {
-            floor if branch == BranchId::MAIN && asked < floor => Err(HistoryError::Gone { asked, floor }),
+            floor if branch == BranchId::MAIN && asked < floor => {
+                Err(HistoryError::Gone { asked, floor })
+            }
             _ => Ok(()),
         }
     }

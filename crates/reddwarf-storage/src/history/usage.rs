@@ -185,30 +185,36 @@ impl Room<'_> {
         let to = to.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         let from = rows::number_key(reading.floor().0);
         let (mut seen, mut found, mut next) = (0, None, None);
-        reading.read.scan_back(Table::Commits, (Bound::Excluded(&from), to), &mut |key, value| {
-            let Some(commit) = reading.row(key, value)?.commit() else {
-                return Ok(ControlFlow::Continue(()));
-            };
-            let header = commit.header;
-            if header.branch == BranchId::MAIN {
-                let changes = header.changes.iter();
-                for change in changes.filter(|change| change.key.as_str().starts_with(self.scope)) {
-                    let kept = change.after > reading.checkpoint.floors.of_key(&change.key);
-                    let Some(superseded) = change.before.filter(|_| kept) else { continue };
-                    self.used.add(version_bytes(reading, superseded)?);
+        reading.read.scan_back(
+            Table::Commits,
+            (Bound::Excluded(&from), to),
+            &mut |key, value| {
+                let Some(commit) = reading.row(key, value)?.commit() else {
+                    return Ok(ControlFlow::Continue(()));
+                };
+                let header = commit.header;
+                if header.branch == BranchId::MAIN {
+                    let changes = header.changes.iter();
+                    for change in
+                        changes.filter(|change| change.key.as_str().starts_with(self.scope))
+                    {
+                        let kept = change.after > reading.checkpoint.floors.of_key(&change.key);
+                        let Some(superseded) = change.before.filter(|_| kept) else { continue };
+                        self.used.add(version_bytes(reading, superseded)?);
+                    }
                 }
-            }
-            if self.is_passed() {
-                found = Some(header.last);
-                return Ok(ControlFlow::Break(()));
-            }
-            seen += 1;
-            if seen < READ_ROWS_MAX {
-                return Ok(ControlFlow::Continue(()));
-            }
-            next = Some(header.last);
-            Ok(ControlFlow::Break(()))
-        })?;
+                if self.is_passed() {
+                    found = Some(header.last);
+                    return Ok(ControlFlow::Break(()));
+                }
+                seen += 1;
+                if seen < READ_ROWS_MAX {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                next = Some(header.last);
+                Ok(ControlFlow::Break(()))
+            },
+        )?;
         *before = next;
         Ok(found)
     }

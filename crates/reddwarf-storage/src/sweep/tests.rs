@@ -8,7 +8,9 @@ use crate::{
 };
 use proptest::prelude::*;
 use reddwarf_core::branch::BRANCHES;
-use reddwarf_core::{Change, Collection, Fence, HistoryError, Proposal, ProposalKind, RequestId, Write};
+use reddwarf_core::{
+    Change, Collection, Fence, HistoryError, Proposal, ProposalKind, RequestId, Write,
+};
 use reddwarf_versioning::{EntryContext, State, WindowLimits};
 use std::sync::Arc;
 
@@ -31,9 +33,8 @@ impl Group {
             Arc::new(store.expect("a new file"))
         };
         let (swept, whole) = (open("swept.redb"), open("whole.redb"));
-        let persisters = [&swept, &whole].map(|store| {
-            InlinePersister::new(store.clone(), Durable::default(), Arc::new(|_| ()))
-        });
+        let persisters = [&swept, &whole]
+            .map(|store| InlinePersister::new(store.clone(), Durable::default(), Arc::new(|_| ())));
         let sweep = Sweep::default();
         Group { _folder: folder, state: State::new(), swept, whole, persisters, sweep }
     }
@@ -199,7 +200,10 @@ fn what_nobody_needs_is_gone() {
     assert!(group.sweep() > 100);
     let live = rows_of(&group.swept, Table::Current);
     let after = rows_of(&group.swept, Table::Versions);
-    assert!(after < before / 3 && after < live + 40, "{before} versions, {after} left, {live} live");
+    assert!(
+        after < before / 3 && after < live + 40,
+        "{before} versions, {after} left, {live} live"
+    );
     assert!(rows_of(&group.swept, Table::Commits) < commits, "runs were squashed");
     group.compare();
 

@@ -182,6 +182,17 @@ async fn watches_print_what_other_members_write() {
         kubectl.ok(&format!("label cm {name} turn-"));
         assert_eq!(rows.words()[..2], ["DELETED", &name]);
     }
+    let rows = "get commits -w --output-watch-events --field-selector object=configmaps/logged";
+    kubectl.ok("create cm logged");
+    let mut commits = Printing::start(&kubectl, rows);
+    assert_eq!(commits.words()[..2], ["EVENT", "NAME"]);
+    assert_eq!(commits.words()[5], "create");
+    kubectl.ok("delete cm logged");
+    let words = commits.words();
+    assert_eq!(
+        (&words[0], &words[5], &words[6]),
+        (&"ADDED".into(), &"delete".into(), &"configmaps/logged".into())
+    );
     let mut events = Printing::start(&kubectl, "events -w --for configmap/watched-0");
     kubectl.ok_with_input("create -f -", EVENT);
     assert_eq!(events.words()[..2], ["LAST", "SEEN"]);
