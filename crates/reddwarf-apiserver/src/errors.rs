@@ -192,7 +192,9 @@ pub fn read_error(error: ReadError) -> Box<Status> {
 /// A read of the past that could not be served.
 pub fn history_error(error: HistoryError) -> Box<Status> {
     let reason = match error {
-        HistoryError::Gone { .. } | HistoryError::BeforeFirst { .. } => Reason::Expired,
+        HistoryError::Gone { .. } | HistoryError::BeforeFirst { .. } | HistoryError::Excised(_) => {
+            Reason::Expired
+        }
         HistoryError::Future { asked, current } => return version_too_large(asked.0, current),
         HistoryError::Ambiguous { .. } => Reason::BadRequest,
         HistoryError::NoBranch(_) => Reason::NotFound,

@@ -36,6 +36,7 @@ pub mod patch;
 pub mod registry;
 pub mod representation;
 pub mod request;
+mod retention;
 pub mod schema;
 pub mod selection;
 pub mod server;

@@ -94,7 +94,7 @@ pub trait History: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`HistoryError::Gone`] below the floor, unless the version is still current there;
-    /// [`HistoryError::Future`].
+    /// [`HistoryError::Future`], [`HistoryError::Excised`].
     async fn version(&self, revision: Revision) -> Result<Option<Arc<StoredObject>>, HistoryError>;
 
     /// The object at `key` as of `revision`, `None` when it did not exist then. By index.
@@ -218,6 +218,9 @@ pub enum HistoryError {
         /// That commit's time.
         first_ms: u64,
     },
+    /// The content of the version that took a revision was taken away for good.
+    #[error("the version at revision {0} was excised")]
+    Excised(Revision),
     /// The revision lies ahead of this member.
     #[error("revision {asked} is ahead of {current}")]
     Future {

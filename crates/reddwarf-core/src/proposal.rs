@@ -218,7 +218,9 @@ pub enum BranchProblem {
     #[error("the branch is gone")]
     Gone,
     /// Something else than a branch begins with the write, or it is not main that is written.
-    #[error("a branch is made by itself, and on the live state of the cluster only")]
+    #[error(
+        "branches and excisions are made by themselves, and on the live state of the cluster only"
+    )]
     NotHere,
     /// The branch has another newest commit than the one to be merged.
     #[error("the branch has moved to revision {0}")]

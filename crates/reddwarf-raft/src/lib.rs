@@ -48,4 +48,5 @@ pub use error::StartError;
 pub use metrics::RaftMetrics;
 pub use node::Node;
 pub use peer::ALPN;
+pub use reddwarf_storage::{RowsUsage, Usage};
 pub use status::{GroupStatus, MemberStatus};

@@ -5,6 +5,8 @@ mod blame;
 mod branch;
 mod diff;
 mod down;
+mod du;
+mod excise;
 mod hollow;
 mod log;
 mod merge;
@@ -64,6 +66,10 @@ enum Command {
     Verify(verify::VerifyFlags),
     /// Bring objects back as they were before
     Restore(restore::RestoreFlags),
+    /// Show what the past takes of the disk, by kind
+    Du(du::DuFlags),
+    /// Take past versions of an object away for good
+    Excise(excise::ExciseFlags),
 }
 
 /// How a client command finds its group.
@@ -103,6 +109,8 @@ pub fn run(cli: Cli) -> miette::Result<()> {
         Command::Revert(flags) => merge::revert(&flags),
         Command::Verify(flags) => verify::run(&flags),
         Command::Restore(flags) => restore::run(&flags),
+        Command::Du(flags) => du::run(&flags),
+        Command::Excise(flags) => excise::run(&flags),
     }
 }
 

@@ -14,4 +14,5 @@ mod helm;
 mod kubectl;
 mod readme;
 mod replicated_store;
+mod retention;
 mod up_down;

@@ -8,6 +8,7 @@ mod kubernetes_service;
 mod namespace_defaults;
 mod namespace_emptying;
 mod namespace_status;
+mod retention;
 
 use crate::bootstrap::BootstrapConfig;
 use crate::custom;
@@ -50,6 +51,7 @@ pub async fn run(background: Background, stop: CancellationToken) {
             namespace_defaults::run(&background),
             namespace_emptying::run(&background),
             event_expiry::run(&background),
+            retention::run(&background),
             kubernetes_service::run(&background),
             custom::lifecycle::run(&background),
         )

@@ -3,6 +3,7 @@
 use super::{BootstrapConfig, BootstrapError};
 use crate::allocation::ServiceRange;
 use crate::background::AS_CONTROLLER_MANAGER;
+use crate::retention;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -36,6 +37,7 @@ pub fn all(config: &BootstrapConfig) -> Result<Vec<(String, Value)>, BootstrapEr
     }
     all.extend(super::api_services::all());
     all.extend(super::flow::all());
+    all.extend(retention::usual());
     all.push(("/apis/networking.k8s.io/v1/servicecidrs".into(), service_cidr(config)));
     all.push(kubernetes_service(&range, config.api_port));
     for name in SYSTEM_NAMESPACES {

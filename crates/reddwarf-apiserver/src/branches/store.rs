@@ -112,7 +112,7 @@ impl Store for BranchStore {
     }
 
     async fn propose(&self, mut write: Write) -> Result<Committed, ProposeError> {
-        if write.links.is_some() {
+        if write.links.is_some() || !write.excised.is_empty() {
             return Err(Rejection::Branch(BranchProblem::NotHere).into());
         }
         if self.branch(&self.present.view()).is_none() {

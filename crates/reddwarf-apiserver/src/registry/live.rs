@@ -2,7 +2,7 @@
 
 use super::Registry;
 use crate::custom::{DEFINITIONS, Definition};
-use crate::{branches, changesets, commits, diffs};
+use crate::{branches, changesets, commits, diffs, retention};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -64,6 +64,7 @@ impl LiveRegistry {
         branches::add(&mut registry);
         changesets::add(&mut registry);
         diffs::add(&mut registry);
+        retention::add(&mut registry);
         LiveRegistry::new(registry)
     }
 

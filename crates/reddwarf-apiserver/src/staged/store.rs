@@ -44,7 +44,7 @@ impl Store for StagedStore {
     }
 
     async fn propose(&self, write: Write) -> Result<Committed, ProposeError> {
-        if write.links.is_some() {
+        if write.links.is_some() || !write.excised.is_empty() {
             return Err(Rejection::Branch(BranchProblem::NotHere).into());
         }
         let mut overlay = self.overlay.lock();

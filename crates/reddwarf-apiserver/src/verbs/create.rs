@@ -12,6 +12,7 @@ use crate::http::answer::Content;
 use crate::object::{meta, meta_mut, name, set_meta, terminating};
 use crate::options::WriteOptions;
 use crate::representation::parse;
+use crate::retention;
 use crate::validation;
 use http::StatusCode;
 use rand::Rng;
@@ -134,6 +135,10 @@ async fn attempt(
         true => Some(branches::begin(x, &mut object, view).await?),
         false => None,
     };
+    let excised = match retention::is_excision(kind) {
+        true => retention::excise(x, &mut object, view).await?,
+        false => Vec::new(),
+    };
     let extra = allocation::on_create(kind, &mut object, view)?;
     let errors = validation::create(kind, &object);
     warnings.extend(validation::warnings(kind, &object, None));
@@ -159,7 +164,7 @@ async fn attempt(
     let (change, encoded) = x.to_change(key, &object).await?;
     let mut changes = vec![change];
     x.extend(extra, &mut preconditions, &mut changes);
-    let first = x.propose_linked(preconditions, changes, links).await?.first;
+    let first = x.propose_linked(preconditions, changes, links, excised).await?.first;
     let bytes = splice_revision(&encoded.bytes, encoded.version_offset as usize, 0, first);
     let answer = Answer::ok(Content::Object(kind.clone(), bytes));
     Ok(answer.code(StatusCode::CREATED).warn(warnings))

@@ -16,8 +16,8 @@ use http::header::{CONTENT_TYPE, USER_AGENT};
 use reddwarf_core::gvk::parse_api_version;
 use reddwarf_core::limits::PROPOSAL_BYTES_MAX;
 use reddwarf_core::{
-    Author, BranchId, Change, Committed, Expectation, Fence, Links, ObjectKey, Precondition,
-    ProposeError, Revision, Status, View, Write,
+    Author, BranchId, Change, Committed, Excised, Expectation, Fence, Links, ObjectKey,
+    Precondition, ProposeError, Revision, Status, View, Write,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -172,10 +172,11 @@ impl Exchange<'_> {
         preconditions: Vec<Precondition>,
         changes: Vec<Change>,
     ) -> Result<Committed, ProposeError> {
-        self.propose_linked(preconditions, changes, None).await
+        self.propose_linked(preconditions, changes, None, Vec::new()).await
     }
 
-    /// Proposes a write that has to do with branches, when `links` are given.
+    /// Proposes a write that has to do with branches, when `links` are given, or that takes past
+    /// versions away.
     ///
     /// # Errors
     /// See [`ProposeError`].
@@ -184,6 +185,7 @@ impl Exchange<'_> {
         preconditions: Vec<Precondition>,
         changes: Vec<Change>,
         links: Option<Links>,
+        excised: Vec<Excised>,
     ) -> Result<Committed, ProposeError> {
         let bytes: usize = changes.iter().map(bytes_of).sum();
         if bytes > PROPOSAL_BYTES_MAX {
@@ -192,6 +194,7 @@ impl Exchange<'_> {
         }
         let mut write = self.write(self.verb.as_str(), preconditions, changes);
         write.links = links.map(Box::new);
+        write.excised = excised;
         let committed = self.server.store().propose(write).await?;
         if super::removal::is_definition(self.kind) {
             // Whoever changed a definition sees its kind as it says, without waiting.
@@ -217,6 +220,7 @@ impl Exchange<'_> {
             preconditions,
             changes,
             links: None,
+            excised: Vec::new(),
         }
     }
 

@@ -70,9 +70,7 @@ impl HistoryReader {
         let revision = reading.resolve(branch, revision)?;
         reading.check_key(branch, key, revision)?;
         match reading.newest(branch, key, revision)? {
-            Some(entry) if !entry.deleted => {
-                Ok(reading.named(entry.revision)?.map(|(object, _)| object))
-            }
+            Some(entry) if !entry.deleted => Ok(Some(reading.named(entry.revision)?.0)),
             _ => Ok(None),
         }
     }
@@ -129,9 +127,10 @@ impl HistoryReader {
             reading.check_kept(revision)?;
             for object in some {
                 match object.before {
-                    Some(before) => match reading.named(before)? {
-                        Some((before, _)) => drop(view.objects.insert(before.key.clone(), before)),
-                        None => drop(view.objects.remove(&object.key)),
+                    Some(before) => match reading.named(before) {
+                        Ok((before, _)) => drop(view.objects.insert(before.key.clone(), before)),
+                        Err(HistoryError::Excised(_)) => drop(view.objects.remove(&object.key)),
+                        Err(error) => return Err(error),
                     },
                     None => drop(view.objects.remove(&object.key)),
                 }
@@ -186,28 +185,29 @@ impl Reading {
     }
 
     /// The version that took `revision`, and the length of its record.
-    fn stored(&self, revision: Revision) -> Result<Option<(Arc<StoredObject>, usize)>, KvError> {
-        let excised = self.read.get(Table::Excised, &rows::number_key(revision.0))?;
-        match version_row::record(self.read.as_ref(), revision)? {
-            Some(value) if excised.is_none() => {
-                let object = rows::read_version(revision, &value)?;
-                Ok(Some((Arc::new(object), value.len())))
-            }
-            _ => Ok(None),
+    fn stored(
+        &self,
+        revision: Revision,
+    ) -> Result<Option<(Arc<StoredObject>, usize)>, HistoryError> {
+        if self.read.get(Table::Excised, &rows::number_key(revision.0))?.is_some() {
+            return Err(HistoryError::Excised(revision));
         }
+        Ok(match version_row::record(self.read.as_ref(), revision)? {
+            Some(value) => {
+                let object = rows::read_version(revision, &value)?;
+                Some((Arc::new(object), value.len()))
+            }
+            None => None,
+        })
     }
 
-    /// Like [`Reading::stored`] for a revision that a row names; `None` when it was taken away.
-    fn named(&self, revision: Revision) -> Result<Option<(Arc<StoredObject>, usize)>, KvError> {
-        let key = rows::number_key(revision.0);
-        match self.stored(revision)? {
-            Some(found) => Ok(Some(found)),
-            None if self.read.get(Table::Excised, &key)?.is_some() => Ok(None),
-            None => {
-                let text = "missing, though the object's history names it";
-                Err(KvError::row(Table::Versions, &key, text))
-            }
-        }
+    /// Like [`Reading::stored`] for a revision that a row names.
+    fn named(&self, revision: Revision) -> Result<(Arc<StoredObject>, usize), HistoryError> {
+        self.stored(revision)?.ok_or_else(|| {
+            let key = rows::number_key(revision.0);
+            let text = "missing, though the object's history names it";
+            KvError::row(Table::Versions, &key, text).into()
+        })
     }
 
     /// For a revision without a version: from where on it is kept, when it is not.
@@ -245,7 +245,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Adds objects within the bounds of one transaction; `true` when there are no more.
-    fn go_on(&mut self, reading: &Reading) -> Result<bool, KvError> {
+    fn go_on(&mut self, reading: &Reading) -> Result<bool, HistoryError> {
         let mut bytes = 0;
         for _ in 0..READ_ROWS_MAX {
             let Some(first) = self.next_row(reading)? else { return Ok(true) };
@@ -271,7 +271,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Adds the object at `key` if it was there; the bytes that were read for it.
-    fn add(&mut self, reading: &Reading, key: ObjectKey) -> Result<usize, KvError> {
+    fn add(&mut self, reading: &Reading, key: ObjectKey) -> Result<usize, HistoryError> {
         let Some(entry) = reading.newest(self.branch, &key, self.revision)? else { return Ok(0) };
         if entry.deleted {
             return Ok(0);
@@ -279,10 +279,7 @@ impl<'a> Walk<'a> {
         let current = self.known.get(&key).filter(|known| known.revision == entry.revision);
         let (object, bytes) = match current {
             Some(known) => (known.clone(), 0),
-            None => match reading.named(entry.revision)? {
-                Some(found) => found,
-                None => return Ok(0),
-            },
+            None => reading.named(entry.revision)?,
         };
         self.view.objects.insert(object.key.clone(), object);
         Ok(bytes)

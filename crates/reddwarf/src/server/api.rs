@@ -13,8 +13,8 @@ use reddwarf_apiserver::admission::builtin_chain;
 use reddwarf_apiserver::nonresource::{Check, Route};
 use reddwarf_apiserver::registry::LiveRegistry;
 use reddwarf_apiserver::{ApiConfig, ApiServer};
-use reddwarf_core::{Collection, CommitRef};
-use reddwarf_raft::Node;
+use reddwarf_core::{Collection, CommitRef, Floors};
+use reddwarf_raft::{Node, RowsUsage, Usage};
 use reddwarf_scheduler as scheduler;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -45,6 +45,7 @@ pub(super) fn server(
             status_route(node),
             roots_route(node),
             verify_route(node),
+            du_route(node),
         ],
     });
     server.metrics().register(&mut metrics.lock());
@@ -154,6 +155,8 @@ fn verify_route(node: &Arc<Node>) -> Route {
                         "commits": verified.commits,
                         "versions": verified.versions,
                         "objects": verified.objects,
+                        "squashed": verified.squashed,
+                        "excised": verified.excised,
                         "head": head.to_string(),
                         "revision": revision.to_string(),
                         "found": verified.found.map(|found| found.to_string()),
@@ -164,6 +167,47 @@ fn verify_route(node: &Arc<Node>) -> Route {
             }
         }
         .boxed()
+    })
+}
+
+/// `/reddwarf/du`: what this member's file holds, by kind.
+fn du_route(node: &Arc<Node>) -> Route {
+    let node = node.clone();
+    Route::new("/reddwarf/du", move |_: Request<Bytes>| {
+        let node = node.clone();
+        async move {
+            let floors = node.store().view().floors;
+            match node.usage().await {
+                Err(error) => failed(&error.to_string()),
+                Ok((usage, file, used)) => {
+                    let body = du(&usage, &floors, file, used).to_string();
+                    answer("application/json", body.into())
+                }
+            }
+        }
+        .boxed()
+    })
+}
+
+fn du(usage: &Usage, floors: &Floors, file: u64, used: u64) -> Value {
+    let rows = |usage: RowsUsage| json!({"rows": usage.rows, "bytes": usage.bytes});
+    let kinds = usage.kinds.iter().map(|(collection, kind)| {
+        let (group, resource) = collection.split_once('/').unwrap_or_default();
+        let dot = if group.is_empty() { "" } else { "." };
+        let since = floors.of_collection(&Collection::new(group, resource), None);
+        json!({
+            "resource": format!("{resource}{dot}{group}"),
+            "current": rows(kind.current),
+            "past": rows(kind.past),
+            "since": since.to_string(),
+        })
+    });
+    json!({
+        "kinds": kinds.collect::<Vec<_>>(),
+        "commits": rows(usage.commits),
+        "fileBytes": file,
+        "usedBytes": used,
+        "since": floors.all.to_string(),
     })
 }
 
