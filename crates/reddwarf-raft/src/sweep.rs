@@ -12,15 +12,15 @@ const LOOK: Duration = Duration::from_secs(1);
 const PAGE_PAUSE: Duration = Duration::from_millis(20);
 /// Pause after each mebibyte of a file that is written anew.
 const COPY_PAUSE: Duration = Duration::from_millis(10);
-/// Removed rows that make it worth looking for free space at once.
-const MANY_ROWS: usize = 20_000;
-/// How often it is looked for free space when fewer were removed.
-const FREE_LOOK: Duration = Duration::from_secs(600);
+/// How often it is looked for free space after something was removed, at most; and what part of the
+/// time that may take, since it walks through the file.
+const FREE_LOOK: Duration = Duration::from_secs(5);
+const FREE_LOOK_SHARE: u32 = 200;
 
 /// Sweeps until the node stops.
 pub async fn run(core: Arc<Core>) {
     let mut sweep = Sweep::default();
-    let (mut swept_at, mut removed, mut looked) = (None, 0, Instant::now());
+    let (mut swept_at, mut removed, mut next_look) = (None, 0, Instant::now());
     let mut pause = LOOK;
     loop {
         tokio::select! {
@@ -43,10 +43,12 @@ pub async fn run(core: Arc<Core>) {
                 Err(error) => tracing::warn!(%error, "what is no longer kept was not removed"),
             }
         }
-        let due = removed >= MANY_ROWS || removed > 0 && looked.elapsed() >= FREE_LOOK;
-        if due && swept_at.is_some() {
-            (removed, looked) = (0, Instant::now());
+        if removed > 0 && swept_at.is_some() && Instant::now() >= next_look {
+            removed = 0;
+            let began = Instant::now();
             shrink(&core).await;
+            let took = began.elapsed();
+            next_look = Instant::now() + FREE_LOOK.max(took * FREE_LOOK_SHARE);
         }
     }
 }

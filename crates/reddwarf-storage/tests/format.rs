@@ -1,18 +1,18 @@
 //! The on-disk format, pinned: rows once written stay readable, and a change of the layout
-//! shows as a diff of `tests/data/format-1-branches.txt`.
+//! shows as a diff of `tests/data/format-2.txt`.
 //!
 //! `REDDWARF_REWRITE=1` writes that file anew, which is right only together with a new
 //! [`FORMAT_VERSION`] or before the first release.
 
 use reddwarf_core::branch::BRANCHES;
 use reddwarf_core::{
-    Author, BaseObject, BranchId, Change, Collection, Expectation, Links, ObjectIndex,
-    Precondition, Proposal, ProposalKind, RequestId, Write,
+    Author, BaseObject, BranchId, Change, Collection, Excised, Expectation, Fence, Floors, Links,
+    ObjectIndex, Precondition, Proposal, ProposalKind, RequestId, Revision, Write,
 };
 use reddwarf_storage::rows::FORMAT_VERSION;
 use reddwarf_storage::{
     Durable, InlinePersister, KvRead, KvStore, Loaded, Persist, PersistBatch, RedbStore,
-    StoreOptions, Table, WriteBatch, load,
+    StoreOptions, Sweep, Table, WriteBatch, load,
 };
 use reddwarf_versioning::{EntryContext, State, WindowLimits};
 use std::fmt::Write as _;
@@ -100,6 +100,54 @@ fn fill(store: Arc<RedbStore>, branches: bool) -> State {
     state
 }
 
+/// Versions that are deltas, one that was excised, and a run: what came with format version 2.
+fn forget(store: Arc<RedbStore>, state: &mut State) {
+    let durable = Durable::from(&state.checkpoint());
+    let persister = InlinePersister::new(store.clone(), durable, Arc::new(|_| ()));
+    let large = |text: &str| {
+        let Change::Put { version_offset, index, .. } = put("configmaps", "large", None) else {
+            unreachable!("it puts")
+        };
+        let head = r#"{"kind":"K","apiVersion":"v1","metadata":{"resourceVersion":""#;
+        let body = format!("{head}\"}},\"data\":\"{text}{}\"}}", "0123456789".repeat(60)).into();
+        let key = Collection::new("", "configmaps").key("shop", "large");
+        vec![Change::Put { key, body, version_offset, index, salt: None }]
+    };
+    let of_write = |index: u64, changes| write(index, "update", changes).kind;
+    let mut excising = Write { changes: vec![put("notes", "n", None)], ..Write::default() };
+    let revision = Revision(state.revision().0 + 3);
+    let key = Collection::new("", "configmaps").key("shop", "large");
+    excising.excised = vec![Excised { key, revision }];
+    let scopes = vec![("/configmaps/".to_owned(), Revision(revision.0 - 1))];
+    let floors = Floors { all: Revision::ZERO, scopes };
+    let kinds = [
+        of_write(9, large("a")),
+        of_write(10, large("b")),
+        of_write(11, large("c")),
+        of_write(12, large("d")),
+        ProposalKind::from(excising),
+        // The branch is in the way of the floors.
+        of_write(
+            14,
+            vec![Change::Delete {
+                key: Collection::new(BRANCHES.split_once('/').expect("a collection").0, "branches")
+                    .key("", "canary"),
+            }],
+        ),
+        ProposalKind::Retain { fence: Fence { term: 2 }, floors },
+    ];
+    for (index, kind) in (state.applied().index + 1..).zip(kinds) {
+        let request_id = RequestId([index as u8; 16]);
+        let proposal = Proposal { request_id, made_at: index - 1, kind };
+        let applied = vec![state.apply(entry(index), proposal).expect("in order")];
+        let rejected = matches!(applied[0].outcome, reddwarf_core::Outcome::Rejected(_));
+        assert!(!rejected, "{:?}", applied[0].outcome);
+        persister.submit(PersistBatch { applied, checkpoint: state.checkpoint() });
+    }
+    let mut sweep = Sweep::default();
+    while !sweep.page(store.as_ref()).expect("sweeps").done {}
+}
+
 /// A branch begins; then it gets an object, and loses one of its base.
 fn on_branches(state: &State, index: u64) -> Proposal {
     let view = state.view();
@@ -160,11 +208,12 @@ fn open(path: &Path) -> Arc<RedbStore> {
 }
 
 /// The rows of a new file that is filled, which must be those in `pinned`; and the state.
-fn pinned(pinned: &str, branches: bool) -> (String, State) {
-    assert_eq!(FORMAT_VERSION, 1, "pin the new format in a file of its own");
+fn pinned(pinned: &str) -> (String, State) {
+    assert_eq!(FORMAT_VERSION, 2, "pin the new format in a file of its own");
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(&folder.path().join("written.redb"));
-    let state = fill(store.clone(), branches);
+    let mut state = fill(store.clone(), true);
+    forget(store.clone(), &mut state);
     let written = dump(store.read().expect("reads").as_ref());
     let pinned = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(pinned);
     if std::env::var_os("REDDWARF_REWRITE").is_some() {
@@ -194,10 +243,29 @@ fn read_again(rows: &str) -> Loaded {
 
 #[test]
 fn rows_are_as_pinned() {
-    let (rows, state) = pinned("format-1-branches.txt", true);
+    let (rows, state) = pinned("format-2.txt");
     let loaded = read_again(&rows);
     assert_eq!(loaded.state.root(), state.root());
-    assert_eq!(loaded.state.membership(), state.membership());
+    assert_eq!(loaded.state.checkpoint(), state.checkpoint());
+    for (table, version) in [("versions", "02"), ("commits", "02"), ("commits", "03")] {
+        let of_version = |row: &str| {
+            let mut words = row.split(' ');
+            words.next() == Some(table) && words.nth(1).is_some_and(|v| v.starts_with(version))
+        };
+        assert!(rows.lines().any(of_version), "no row of {table} with record version {version}");
+    }
+    assert!(rows.lines().any(|row| row.starts_with("excised ")));
+}
+
+/// They have a checkpoint of the second record version, with the branches in it.
+#[test]
+fn rows_from_before_anything_was_forgotten_are_read() {
+    let rows = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-1-branches.txt");
+    let loaded = read_again(&std::fs::read_to_string(rows).expect("the pinned rows"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = fill(open(&folder.path().join("written.redb")), true);
+    assert_eq!(loaded.state.root(), state.root());
+    assert_eq!(loaded.state.checkpoint(), state.checkpoint());
     assert_eq!(loaded.state.view().branches, state.view().branches);
     assert_eq!(loaded.window.len(), 5);
 }

@@ -189,6 +189,7 @@ fn encoded_proposal() -> Vec<u8> {
             salt: None,
         }],
         links: None,
+        excised: Vec::new(),
     };
     let kind = ProposalKind::Write(write);
     let proposal = Proposal { request_id: RequestId([1; 16]), made_at: 0, kind };

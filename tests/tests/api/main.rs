@@ -14,6 +14,7 @@ mod many_definitions;
 mod merging;
 mod mutated_bodies;
 mod objects;
+mod retention;
 mod scheduler;
 mod store;
 mod tokens;

@@ -54,6 +54,7 @@ async fn fill(store: &MemoryStore) {
             preconditions: Vec::new(),
             changes: changes.collect(),
             links: None,
+            excised: Vec::new(),
         };
         store.propose(write).await.expect("written");
     }

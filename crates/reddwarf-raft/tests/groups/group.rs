@@ -252,6 +252,7 @@ pub fn create(name: &str, bytes: usize) -> Write {
             salt: None,
         }],
         links: None,
+        excised: Vec::new(),
         ..Write::default()
     }
 }
