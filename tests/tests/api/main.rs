@@ -16,5 +16,6 @@ mod mutated_bodies;
 mod objects;
 mod scheduler;
 mod store;
+mod taking;
 mod tokens;
 mod world;
