@@ -2,7 +2,9 @@
 
 use crate::world::{World, names, version};
 use http::Method;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const GROUP: &str = "/apis/history.reddwarf.dev/v1alpha1";
 const MAPS: &str = "/api/v1/namespaces/shop/configmaps";
@@ -116,10 +118,19 @@ async fn a_branch_takes_what_main_changed_as_one_commit() {
         (&taken["status"]["commit"], &json!("merge"), &json!("Merge main"), &head)
     );
     // A watch tells of it.
-    let path =
-        on(&format!("{MAPS}?watch=true&timeoutSeconds=1&resourceVersion={}", version(&list)));
-    let first = world.send("ann", Method::GET, &path, &[], None).await;
-    assert_eq!(first.0, 200);
+    let path = on(&format!("{MAPS}?watch=true&resourceVersion={}", version(&list)));
+    let mut watch = world.open("ann", &path).await;
+    let mut lines = String::new();
+    while lines.lines().count() < 3 {
+        let frame = tokio::time::timeout(Duration::from_secs(10), watch.frame()).await;
+        let frame = frame.expect("in time").expect("open").expect("whole");
+        lines.push_str(&String::from_utf8_lossy(frame.data_ref().expect("data")));
+    }
+    let events: Vec<Value> =
+        lines.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    let mut kinds: Vec<&str> = events.iter().filter_map(|event| event["type"].as_str()).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["ADDED", "DELETED", "MODIFIED"]);
 
     // Nothing is left to take, and main gets only what the branch changed itself.
     let again = take(&world).await;
