@@ -2,7 +2,7 @@
 
 use crate::admission::Chain;
 use crate::authz;
-use crate::branches::{self, Branches};
+use crate::branches::{self, BranchStore, Branches};
 use crate::caller::Caller;
 use crate::changesets;
 use crate::errors::no_such_resource;
@@ -64,6 +64,8 @@ pub struct ApiServer(Arc<Inner>);
 struct Inner {
     config: ApiConfig,
     shared: Arc<Shared>,
+    /// The branch that it answers for.
+    branch: Option<Arc<BranchStore>>,
 }
 
 /// What a server has in common with those that show the past of its state.
@@ -101,13 +103,29 @@ impl ApiServer {
             branches,
             conflicts_told,
         });
-        ApiServer(Arc::new(Inner { config, shared }))
+        ApiServer(Arc::new(Inner { config, shared, branch: None }))
     }
 
     /// The same server over another state and its kinds.
     pub(crate) fn over(&self, store: Arc<dyn Store>, registry: Arc<LiveRegistry>) -> ApiServer {
         let config = ApiConfig { store, registry, ..self.config().clone() };
-        ApiServer(Arc::new(Inner { config, shared: self.0.shared.clone() }))
+        ApiServer(Arc::new(Inner { config, shared: self.0.shared.clone(), branch: None }))
+    }
+
+    /// The same server over a branch and its kinds.
+    pub(crate) fn on_branch(
+        &self,
+        branch: Arc<BranchStore>,
+        registry: Arc<LiveRegistry>,
+    ) -> ApiServer {
+        let config = ApiConfig { store: branch.clone(), registry, ..self.config().clone() };
+        let (shared, branch) = (self.0.shared.clone(), Some(branch));
+        ApiServer(Arc::new(Inner { config, shared, branch }))
+    }
+
+    /// The branch that it answers for; `None` for main and for the past.
+    pub(crate) fn branch(&self) -> Option<&Arc<BranchStore>> {
+        self.0.branch.as_ref()
     }
 
     /// The state.

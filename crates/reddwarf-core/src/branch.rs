@@ -45,8 +45,21 @@ pub struct BranchRef {
     pub base: CommitPoint,
     /// Its newest commit; the base before its first.
     pub head: CommitPoint,
-    /// The newest commit of it that main has merged.
+    /// What the newest merge took: a commit of the branch that main has merged, or one of main that
+    /// the branch has.
     pub merged: Option<CommitPoint>,
+}
+
+impl BranchRef {
+    /// The merge base of the branch and main: their newest common commit, of which every other one
+    /// is an ancestor.
+    ///
+    /// That is what the newest merge took, since a merge takes all that its side had, and each knows
+    /// of the one before: main merges the newest commit of the branch, and the branch a commit of
+    /// main that is no older than main's last merge of it.
+    pub fn merge_base(&self) -> CommitPoint {
+        self.merged.unwrap_or(self.base)
+    }
 }
 
 /// What a branch made of one key.
@@ -84,10 +97,12 @@ pub struct Links {
     /// For a write to a branch: the objects of its base among the keys that are changed or named
     /// by preconditions. What is missing here does not exist in the base.
     pub base: Vec<BaseObject>,
-    /// For the creation of an object of [`BRANCHES`]: where the branch begins.
+    /// For the creation of an object of [`BRANCHES`]: where the branch begins. For a write to a
+    /// branch that takes in main: their merge base ([`BranchRef::merge_base`]), as the proposer
+    /// has read it.
     pub begins: Option<CommitPoint>,
     /// For a write to main that takes in a branch: which, and up to which commit, that has to be
-    /// its newest one.
+    /// its newest one. For a write to a branch that takes in main: main, and up to which commit.
     pub merges: Option<(BranchId, CommitPoint)>,
 }
 

@@ -5,7 +5,7 @@
 //! the changes take their revisions one after the other and become a commit.
 
 use crate::commit::{commit_id, encode_header};
-use crate::lines::{self, Moves};
+use crate::lines;
 use crate::request_memory::{RequestMemory, RequestRow};
 use crate::root::element;
 use crate::{
@@ -129,15 +129,9 @@ impl State {
     ) -> Result<LandedCommit, Rejection> {
         let line = self.line(write.branch, links)?;
         self.check(entry, &write, links, &line)?;
-        let moves = match line {
+        let moves = match &line {
             Line::Main => self.moves(&write.changes, links)?,
-            Line::Branch { .. } if links.begins.is_none() && links.merges.is_none() => {
-                Moves::default()
-            }
-            Line::Branch { .. } => {
-                let text = "branches begin at main, and are merged into it, only".to_owned();
-                return Err(Rejection::Malformed(text));
-            }
+            Line::Branch { branch, .. } => self.moves_of(&branch.at, links)?,
         };
         let changes = self.plan(std::mem::take(&mut write.changes), &line);
         let branch = match line {

@@ -125,7 +125,7 @@ impl Lines {
     }
 }
 
-/// What a write to main does to the branches.
+/// What a write does to the branches, beyond its changes.
 #[derive(Debug, Default)]
 pub(crate) struct Moves {
     begins: Option<(Arc<str>, CommitPoint)>,
@@ -157,6 +157,24 @@ impl State {
             }
         }
         Ok(moves)
+    }
+
+    /// What a write to a branch does to it. Changes nothing.
+    pub(crate) fn moves_of(&self, at: &BranchRef, links: &Links) -> Result<Moves, Rejection> {
+        let malformed = |text: &str| Err(Rejection::Malformed(text.to_owned()));
+        let (taken, base) = match (links.merges, links.begins) {
+            (None, None) => return Ok(Moves::default()),
+            (Some((BranchId::MAIN, taken)), Some(base)) => (taken, base),
+            _ => return malformed("branches begin at main, and only main is merged into them"),
+        };
+        if base != at.merge_base() {
+            // Main has merged the branch since, and the commit that is taken may be older.
+            return Err(Rejection::Branch(BranchProblem::Moved(at.head.revision)));
+        }
+        if taken.revision <= base.revision || taken.revision > self.view.head.revision {
+            return malformed("main has no such commit after the merge base");
+        }
+        Ok(Moves { merges: Some((at.id, taken)), ..Moves::default() })
     }
 
     fn begin(&self, moves: &mut Moves, key: &ObjectKey, links: &Links) -> Result<(), Rejection> {

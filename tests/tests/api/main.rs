@@ -17,5 +17,6 @@ mod objects;
 mod retention;
 mod scheduler;
 mod store;
+mod taking;
 mod tokens;
 mod world;

@@ -29,7 +29,7 @@ use reddwarf_core::status::StatusDetails;
 use reddwarf_core::{Branch, Reason, Revision, Status, View};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use store::BranchStore;
+pub(crate) use store::BranchStore;
 
 const PLURAL: &str = "branches";
 const DEFINITION: &[u8] = include_bytes!("definition.json");
@@ -89,7 +89,7 @@ pub(crate) async fn open(server: &ApiServer, name: &str) -> Result<ApiServer, Bo
         open.registry.refresh(&*open.store);
         *kinds_of = branch.at.head.revision;
     }
-    Ok(server.over(open.store.clone(), open.registry.clone()))
+    Ok(server.on_branch(open.store.clone(), open.registry.clone()))
 }
 
 /// Does what must follow a write to a branch, which `server` answered.

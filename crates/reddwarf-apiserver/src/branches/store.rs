@@ -12,12 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Shows a branch's base with what it changed, and writes to the branch.
-pub(super) struct BranchStore {
-    pub(super) present: Arc<dyn Store>,
+pub(crate) struct BranchStore {
+    /// Main.
+    pub(crate) present: Arc<dyn Store>,
     name: Arc<str>,
     id: BranchId,
     /// Main where the branch began.
-    pub(super) base: View,
+    pub(crate) base: View,
     /// The newest state that was shown, and the branch in it.
     shown: Mutex<(View, Option<Arc<Branch>>)>,
 }
@@ -29,12 +30,17 @@ impl BranchStore {
         BranchStore { present, name, id, base, shown }
     }
 
+    /// The branch's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn id(&self) -> BranchId {
         self.id
     }
 
     /// The branch in the newest state; `None` when it is gone.
-    pub(super) fn branch(&self, present: &View) -> Option<Arc<Branch>> {
+    pub(crate) fn branch(&self, present: &View) -> Option<Arc<Branch>> {
         let found = present.branches.get(&self.name)?;
         (found.at.id == self.id).then(|| found.clone())
     }
@@ -112,14 +118,19 @@ impl Store for BranchStore {
     }
 
     async fn propose(&self, mut write: Write) -> Result<Committed, ProposeError> {
-        if write.links.is_some() || !write.excised.is_empty() {
+        if !write.excised.is_empty() {
             return Err(Rejection::Branch(BranchProblem::NotHere).into());
         }
+        let links = match write.links.take() {
+            None => Links::default(),
+            Some(links) if matches!(links.merges, Some((BranchId::MAIN, _))) => *links,
+            Some(_) => return Err(Rejection::Branch(BranchProblem::NotHere).into()),
+        };
         if self.branch(&self.present.view()).is_none() {
             return Err(Rejection::Branch(BranchProblem::Gone).into());
         }
         write.branch = self.id;
-        write.links = Some(Box::new(Links { base: self.of_base(&write), ..Links::default() }));
+        write.links = Some(Box::new(Links { base: self.of_base(&write), ..links }));
         self.present.propose(write).await
     }
 

@@ -65,6 +65,8 @@ struct Target {
     /// The uid that it has where it comes from.
     uid: String,
     owners: Vec<String>,
+    /// The object as main has it, where that is taken over: it is the same one on the branch.
+    known: Option<Value>,
 }
 
 impl Session<'_> {
@@ -78,6 +80,7 @@ impl Session<'_> {
         wishes: Vec<Wish>,
         preference: &Preference,
     ) -> Result<(), Box<Status>> {
+        let takes_main = self.x.server.branch().is_some() && self.set.source.is_merge();
         let (mut targets, mut gone, mut conflicts) = (Vec::new(), Vec::new(), Vec::new());
         for wish in wishes {
             let live = self.staging.overlay().base().get(&wish.key).cloned();
@@ -97,7 +100,9 @@ impl Session<'_> {
                 None => gone.push(wish.key),
                 Some(object) => {
                     let versions = [&wish.base, &live, &wish.wished];
-                    targets.push(target(wish.key.clone(), object, versions));
+                    let mut target = target(wish.key.clone(), object, versions);
+                    target.known = target.known.filter(|_| takes_main);
+                    targets.push(target);
                 }
             }
             tokio::task::yield_now().await;
@@ -163,6 +168,9 @@ impl Session<'_> {
             None => {
                 let (all, _) = of_one.rsplit_once('/').unwrap_or_default();
                 self.send_json(key, "POST", all, &object).await?;
+                if let Some(known) = &target.known {
+                    self.rewrite(self.x.put(key.clone(), known));
+                }
             }
             Some(live) => {
                 keep_identity(&mut object, live);
@@ -170,7 +178,9 @@ impl Session<'_> {
                 self.put_status(&kind, key, &of_one, &object).await?;
             }
         }
-        self.keep_managed(key, &target.managed);
+        if live.is_some() || target.known.is_none() {
+            self.keep_managed(key, &target.managed);
+        }
         self.follow_up(key).await?;
         self.applied.push(key.clone());
         Ok(self.live(key).map(|live| meta(&live, "uid").to_owned()).unwrap_or_default())
@@ -292,7 +302,7 @@ impl Session<'_> {
 }
 
 /// What is compared of a version: all but what is its own. One that is on its way out is gone.
-fn content(version: &Option<Arc<StoredObject>>) -> Option<Value> {
+pub(super) fn content(version: &Option<Arc<StoredObject>>) -> Option<Value> {
     let object: Value = serde_json::from_slice(&version.as_ref()?.bytes).ok()?;
     if terminating(&object) {
         return None;
@@ -320,6 +330,7 @@ fn target(key: ObjectKey, object: Value, versions: [&Option<Arc<StoredObject>>; 
         managed: managed::merged(&base, &ours, &theirs),
         uid: meta(&theirs, "uid").to_owned(),
         owners: owners.map(str::to_owned).collect(),
+        known: Some(theirs),
         object,
     }
 }

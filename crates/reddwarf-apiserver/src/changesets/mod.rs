@@ -11,6 +11,7 @@
 mod answer;
 mod basis;
 mod follow_up;
+mod lines;
 mod managed;
 mod merging;
 mod prune;
@@ -22,6 +23,7 @@ mod wish;
 pub(crate) use follow_up::Names;
 pub(crate) use managed::merged as merged_managers;
 pub(crate) use merging::{keep_identity, without_own};
+pub(crate) use wish::is_kept;
 
 use crate::commits::GROUP;
 use crate::custom::own;
@@ -79,7 +81,7 @@ pub(crate) fn serve<'a>(x: &'a Exchange<'_>) -> BoxFuture<'a, Result<Answer, Box
     .boxed()
 }
 
-/// Merges the branch that the path names.
+/// Merges the branch that the path names; on a branch, main.
 ///
 /// # Errors
 /// The failure to be answered: 409 with every conflict as a cause.

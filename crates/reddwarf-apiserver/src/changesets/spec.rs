@@ -51,6 +51,11 @@ pub(super) enum Source {
 }
 
 impl Source {
+    /// Whether it is a merge of two lines.
+    pub(super) fn is_merge(&self) -> bool {
+        matches!(self, Source::Merge(_))
+    }
+
     /// What the history calls the write.
     pub(super) fn verb(&self) -> &'static str {
         match self {
@@ -62,7 +67,7 @@ impl Source {
     }
 }
 
-/// What a branch changed.
+/// What a branch changed; on a branch, what main did.
 #[derive(Deserialize)]
 pub(super) struct Merge {
     pub(super) branch: String,

@@ -1,16 +1,16 @@
 //! What objects are to become, for sets that come from the history: merges of branches, reverts of
 //! commits, restorations of moments.
 
-use super::spec::{Merge, Restore, Revert, Source};
-use crate::branches::{self, no_branch};
+use super::lines;
+use super::spec::{Restore, Revert, Source};
 use crate::errors::{bad_request, history_error, unavailable};
 use crate::object::terminating;
 use crate::past::{Moment, resolve};
 use crate::server::ApiServer;
 use reddwarf_core::limits::PROPOSAL_OBJECTS_MAX;
 use reddwarf_core::{
-    Branch, BranchId, Collection, CommitRef, History, LabelSelector, Links, ObjectKey, Reason,
-    Revision, Status, StoredObject, View,
+    BranchId, Collection, CommitRef, History, LabelSelector, Links, ObjectKey, Reason, Revision,
+    Status, StoredObject, View,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(super) struct Wish {
 }
 
 /// A version of an object; `None` where it does not exist.
-type Version = Option<Arc<StoredObject>>;
+pub(super) type Version = Option<Arc<StoredObject>>;
 
 /// All that is wished.
 #[derive(Default)]
@@ -54,7 +54,10 @@ pub(super) async fn find(
 ) -> Result<Wishes, Box<Status>> {
     let wishes = match source {
         Source::Objects => Wishes::default(),
-        Source::Merge(merge) => of_branch(server, merge).await?,
+        Source::Merge(merge) => match server.branch() {
+            None => lines::of_branch(server, merge).await?,
+            Some(branch) => lines::of_main(branch, merge).await?,
+        },
         Source::Revert(revert) => of_commit(server, revert).await?,
         Source::Restore(restore) => of_moment(server, restore, present).await?,
     };
@@ -68,48 +71,8 @@ pub(super) async fn find(
     Ok(wishes)
 }
 
-fn history(server: &ApiServer) -> Result<&dyn History, Box<Status>> {
+pub(super) fn history(server: &ApiServer) -> Result<&dyn History, Box<Status>> {
     server.store().history().ok_or_else(|| unavailable("this store keeps no history"))
-}
-
-async fn of_branch(server: &ApiServer, merge: &Merge) -> Result<Wishes, Box<Status>> {
-    let base = branches::base(server, &merge.branch).await?;
-    let branch = branches::find(server, &merge.branch).ok_or_else(|| no_branch(&merge.branch))?;
-    let merged = branch.at.merged.map(|merged| merged.revision);
-    let mut wishes = Vec::new();
-    for (key, change) in &branch.changes {
-        if merged.is_some_and(|merged| change.revision <= merged) {
-            continue;
-        }
-        let base = match merged {
-            Some(merged) => as_merged(server, &branch, key, merged, &base).await?,
-            None => base.get(key).cloned(),
-        };
-        let wished = change.object.clone();
-        if base.is_some() || wished.is_some() {
-            wishes.push(Wish { key: key.clone(), base, wished });
-        }
-    }
-    let links = Links { merges: Some((branch.at.id, branch.at.head)), ..Links::default() };
-    let message = format!("Merge branch {}", merge.branch);
-    Ok(Wishes { wishes, links: Some(links), message })
-}
-
-/// What the branch had at a key when it was merged last.
-async fn as_merged(
-    server: &ApiServer,
-    branch: &Branch,
-    key: &ObjectKey,
-    merged: Revision,
-    base: &View,
-) -> Result<Version, Box<Status>> {
-    let history = history(server)?;
-    let log = history.object_log(branch.at.id, key, Some(merged.next()), 1).await;
-    match log.map_err(history_error)?.first() {
-        Some(entry) if entry.deleted => Ok(None),
-        Some(entry) => history.version(entry.revision).await.map_err(history_error),
-        None => Ok(base.get(key).cloned()),
-    }
 }
 
 async fn of_commit(server: &ApiServer, revert: &Revert) -> Result<Wishes, Box<Status>> {
@@ -154,9 +117,7 @@ async fn of_moment(
     let mut wishes = Vec::new();
     for changed in changed.map_err(history_error)? {
         let key = changed.key;
-        let passing = PASSING.contains(&(key.group(), key.resource()));
-        let branch = key.collection() == reddwarf_core::branch::BRANCHES;
-        if passing || branch || !is_within(&key, restore) {
+        if !is_kept(&key) || !is_within(&key, restore) {
             continue;
         }
         let Some(before) = changed.before else { continue };
@@ -172,6 +133,13 @@ async fn of_moment(
     }
     let message = format!("Restore the state at revision {revision}");
     Ok(Wishes { wishes, message, ..Wishes::default() })
+}
+
+/// Whether an object is of the state of a line, rather than of what happens just now or of the
+/// branches.
+pub(crate) fn is_kept(key: &ObjectKey) -> bool {
+    !PASSING.contains(&(key.group(), key.resource()))
+        && key.collection() != reddwarf_core::branch::BRANCHES
 }
 
 /// Whether a restoration is about an object.

@@ -84,7 +84,8 @@ impl Commits {
 
     /// The next commits that the history has.
     async fn earlier(&mut self) -> Result<Vec<Commit>, WatchClosed> {
-        let through = Revision(self.read.0.saturating_add(SPAN)).min(self.store.view().revision);
+        let newest = self.store.view().revision;
+        let through = Revision(self.read.0.saturating_add(SPAN)).min(newest);
         if through == self.read {
             return Err(WatchClosed::TooSlow);
         }
@@ -97,7 +98,11 @@ impl Commits {
                 }
             })?;
         self.read = through;
-        self.ended = commits.last().map_or(self.ended, |last| last.header.last);
+        self.ended = match commits.last() {
+            _ if through == newest => newest,
+            Some(last) => last.header.last,
+            None => self.ended,
+        };
         Ok(commits)
     }
 
@@ -147,9 +152,10 @@ impl WatchStream for Commits {
     }
 
     fn progress(&mut self) -> Revision {
-        if let Some(recent) = &mut self.recent {
-            self.ended = self.ended.max(recent.progress());
-            self.read = self.ended;
+        let reached = self.recent.as_mut().map_or(self.read, |recent| recent.progress());
+        // Where the history was read up to may lie within a commit.
+        if reached > self.read {
+            (self.read, self.ended) = (reached, reached);
         }
         self.ended
     }

@@ -1,12 +1,14 @@
 //! The two states that are compared.
 
 use crate::branches::{find, no_branch};
+use crate::changesets::is_kept;
 use crate::errors::{bad_request, history_error, read_error, unavailable};
 use crate::past::{Moment, resolve};
 use crate::server::ApiServer;
 use reddwarf_core::branch::BRANCHES;
 use reddwarf_core::{
-    Branch, BranchId, ChangedObject, History, ObjectKey, Revision, Status, StoredObject,
+    Branch, BranchId, ChangedObject, Commit, CommitRef, History, ObjectKey, Revision, Status,
+    StoredObject,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -69,14 +71,23 @@ impl Side {
     }
 }
 
-/// The moment at which a branch began.
+/// The moment of main with which a branch is compared: the newest that it has merged, or where it
+/// began.
 ///
 /// # Errors
 /// 404 for a branch that there is not.
 pub(super) async fn base_of(server: &ApiServer, name: &str) -> Result<String, Box<Status>> {
     server.store().read_barrier().await.map_err(read_error)?;
     let branch = find(server, name).ok_or_else(|| no_branch(name))?;
-    Ok(branch.at.base.revision.to_string())
+    let history = server.store().history();
+    let history = history.ok_or_else(|| unavailable("this store keeps no history"))?;
+    let common = branch.at.merge_base().revision;
+    let taken = history.commit(&CommitRef::Revision(common)).await.ok().flatten();
+    let of_main = |commit: &Commit| commit.header.branch == BranchId::MAIN;
+    Ok(match taken.is_some_and(|commit| of_main(&commit)) {
+        true => common.to_string(),
+        false => branch.at.base.revision.to_string(),
+    })
 }
 
 /// The objects that differ, by key, only those of `namespace` when it is not empty.
@@ -103,7 +114,10 @@ pub(super) async fn differing(
     }
     let wanted = |key: &ObjectKey| {
         let within = namespace.is_empty() || key.namespace() == namespace;
-        within && key.collection() != BRANCHES
+        // A branch that merges main takes over no more than what is kept.
+        let mut branches = [&from.branch, &to.branch].into_iter().flatten();
+        let kept = is_kept(key) || branches.all(|(_, branch)| branch.changes.contains_key(key));
+        within && key.collection() != BRANCHES && kept
     };
     let mut differing = Vec::new();
     for (key, changed) in keys.into_iter().filter(|(key, _)| wanted(key)) {

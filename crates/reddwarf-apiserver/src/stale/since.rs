@@ -9,6 +9,7 @@ use reddwarf_core::{
 use reddwarf_versioning::diff;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// Changes of the object that are looked at, the newest first.
@@ -95,9 +96,9 @@ impl<'x> Since<'x> {
     ) -> Option<BTreeMap<Revision, Commit>> {
         let mut commits = BTreeMap::new();
         for revision in revisions {
-            if !commits.contains_key(&revision) {
+            if let Entry::Vacant(unknown) = commits.entry(revision) {
                 let commit = self.history.commit(&CommitRef::Revision(revision)).await.ok()??;
-                commits.insert(revision, commit);
+                unknown.insert(commit);
             }
         }
         Some(commits)

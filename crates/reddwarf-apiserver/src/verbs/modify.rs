@@ -186,7 +186,10 @@ async fn attempt(
     let kind = x.kind;
     let old = x.shown(&stored.bytes).await?;
     let mut made = computed(x, change, options, &old, stored).await?;
-    if let Some(asked) = stale::asked(x, &made.object, stored).await? {
+    // What an apply owns is merged already, whatever the version.
+    if !matches!(change, Change::Apply(_))
+        && let Some(asked) = stale::asked(x, &made.object, stored).await?
+    {
         made = merged(x, change, options, &old, &asked).await?;
     }
     let Computed { object: mut new, managed, mut warnings } = made;
@@ -324,7 +327,6 @@ async fn merged(
     let mut decoded = match change {
         Change::Put(new) => new.clone(),
         Change::Patch(patch_type) => patched(x, *patch_type, &asked.base, options)?,
-        // What it owns is merged already, whatever the version.
         Change::Apply(_) => return Err(conflict(x.kind, x.name(), MODIFIED).into()),
     };
     named_as_path(x, &decoded.object)?;

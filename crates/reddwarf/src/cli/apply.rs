@@ -113,11 +113,17 @@ async fn apply(
 }
 
 /// Carries out a set that names no objects, or tells what it would do.
-pub(super) async fn carry_out(client: &GroupClient, spec: Value, plan: bool) -> Result<()> {
+pub(super) async fn carry_out(
+    client: &GroupClient,
+    branch: Option<&str>,
+    spec: Value,
+    plan: bool,
+) -> Result<()> {
     let set =
         json!({"apiVersion": "history.reddwarf.dev/v1alpha1", "kind": "ChangeSet", "spec": spec});
     let dry_run = if plan { "?dryRun=All" } else { "" };
-    let path = format!("{CHANGE_SETS}{dry_run}");
+    let line = branch.map_or(String::new(), |name| format!("/branches/{name}"));
+    let path = format!("{line}{CHANGE_SETS}{dry_run}");
     let body = set.to_string().into();
     let answer = client.request(Method::POST, &path, Some("application/json"), body).await?;
     let answer = refusal::check(&answer, &[])?;

@@ -1,5 +1,5 @@
-//! `reddwarf merge` and `reddwarf revert`: what a branch changed, or what a commit did not, as one
-//! commit.
+//! `reddwarf merge` and `reddwarf revert`: what a branch or main changed, or what a commit did not,
+//! as one commit.
 
 use super::GroupFlags;
 use super::apply::carry_out;
@@ -9,8 +9,11 @@ use serde_json::{Value, json};
 
 #[derive(Args, Debug)]
 pub(super) struct MergeFlags {
-    /// The branch
+    /// The branch, or `main`
     branch: String,
+    /// The branch that takes it over; main is merged into branches only
+    #[arg(long, value_name = "BRANCH", required_if_eq("branch", "main"))]
+    into: Option<String>,
     #[command(flatten)]
     how: HowFlags,
 }
@@ -44,19 +47,19 @@ struct HowFlags {
 }
 
 pub(super) fn merge(flags: &MergeFlags) -> Result<()> {
-    bring(&flags.how, json!({"merge": {"branch": flags.branch}}))
+    bring(&flags.how, flags.into.as_deref(), json!({"merge": {"branch": flags.branch}}))
 }
 
 pub(super) fn revert(flags: &RevertFlags) -> Result<()> {
-    bring(&flags.how, json!({"revert": {"commit": flags.commit}}))
+    bring(&flags.how, None, json!({"revert": {"commit": flags.commit}}))
 }
 
-fn bring(how: &HowFlags, mut spec: Value) -> Result<()> {
+fn bring(how: &HowFlags, branch: Option<&str>, mut spec: Value) -> Result<()> {
     spec["ours"] = how.ours.clone().into();
     spec["theirs"] = how.theirs.clone().into();
     if let Some(message) = &how.message {
         spec["message"] = message.as_str().into();
     }
     let client = how.group.client()?;
-    super::client_runtime()?.block_on(carry_out(&client, spec, how.plan))
+    super::client_runtime()?.block_on(carry_out(&client, branch, spec, how.plan))
 }

@@ -59,7 +59,7 @@ pub(super) fn run(flags: &RestoreFlags) -> Result<()> {
     let restored = async {
         match &flags.object {
             Some(object) => restore(flags, object, client).await,
-            None => carry_out(&client, many(flags), flags.plan).await,
+            None => carry_out(&client, None, many(flags), flags.plan).await,
         }
     };
     super::client_runtime()?.block_on(restored)
