@@ -6,9 +6,14 @@ use super::findings::Findings;
 use crate::trace::{Call, Input, Name, Output};
 use std::collections::HashMap;
 
+/// An object, or all of them, at a revision.
+type Place = (Option<u64>, u64);
+/// What was shown, and to whom.
+type Shown<'a> = (&'a [Name], &'a Call);
+
 pub(super) fn check(context: &Context, findings: &mut Findings) {
     for work in context.named("past") {
-        let mut known: HashMap<(Option<u64>, u64), (&[Name], &Call)> = HashMap::new();
+        let mut known: HashMap<Place, Shown> = HashMap::new();
         let mut pasts = Vec::new();
         for call in work.calls.iter().copied() {
             let Output::Bytes { rev, digests } = &call.output else { continue };
@@ -34,9 +39,9 @@ pub(super) fn check(context: &Context, findings: &mut Findings) {
 /// Compares an answer with the first one of the same objects at the same revision.
 fn compare<'a>(
     context: &Context,
-    known: &mut HashMap<(Option<u64>, u64), (&'a [Name], &'a Call)>,
-    place: (Option<u64>, u64),
-    (digests, call): (&'a [Name], &'a Call),
+    known: &mut HashMap<Place, Shown<'a>>,
+    place: Place,
+    (digests, call): Shown<'a>,
     findings: &mut Findings,
 ) {
     let (first, by) = *known.entry(place).or_insert((digests, call));

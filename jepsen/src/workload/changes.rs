@@ -65,6 +65,12 @@ pub struct Listed {
 /// # Errors
 /// The outcome to record.
 pub async fn list(actor: &mut Actor, path: &str, limit: Option<u64>) -> Result<Listed, Outcome> {
+    let listed = pages(actor, path, limit).await;
+    actor.go_home();
+    listed
+}
+
+async fn pages(actor: &mut Actor, path: &str, limit: Option<u64>) -> Result<Listed, Outcome> {
     let mut listed: Option<Listed> = None;
     let mut token = String::new();
     loop {

@@ -79,6 +79,7 @@ impl Merge {
                 merge(actor, &branch, &planned).await;
             }
         }
+        actor.go_home();
         // No part of the history: whether it is there does not matter to main.
         let _ = actor.client.send(changes::delete_branch(&branch)).await;
     }

@@ -94,6 +94,7 @@ impl Revert {
         family::note(actor, self.families.element(), applied.planned.there[0], false).await;
         actor.hop();
         revert(actor, &applied).await;
+        actor.go_home();
     }
 
     /// Applies a set that sets the value of each of its objects.
