@@ -32,7 +32,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Watches `path` from `version` on, at first on member `i`.
+    /// Watches `path`, which may have a query, from `version` on, at first on member `i`.
     pub fn start(cluster: Arc<Cluster>, i: u16, path: &str, version: u64) -> Watcher {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let task = tokio::spawn(run(cluster, i, path.to_owned(), version, seen.clone()));
@@ -65,7 +65,8 @@ async fn run(
 ) {
     loop {
         let version = seen.lock().last().map_or(from, |seen: &Seen| seen.version);
-        let url = format!("{path}?watch=true&resourceVersion={version}");
+        let join = if path.contains('?') { '&' } else { '?' };
+        let url = format!("{path}{join}watch=true&resourceVersion={version}");
         // Whatever ends it, the watch is resumed elsewhere from where it was.
         follow(&cluster, i, &url, &seen).await;
         i = i % cluster.group.plan.nodes + 1;

@@ -5,6 +5,7 @@
 //! says nothing, and `coverage` is what turns a run that tried too little from valid
 //! into unknown.
 
+mod append;
 mod context;
 mod coverage;
 mod covered;
@@ -17,6 +18,7 @@ mod linear;
 mod list_watch;
 mod liveness;
 mod parameters;
+mod past;
 mod revisions;
 mod roots;
 mod schedule;
@@ -26,6 +28,7 @@ mod snapshot;
 mod unique;
 mod verdict;
 mod watch;
+mod whole;
 
 pub use parameters::{ExpectedFault, Parameters};
 pub use verdict::{Anomaly, Checked, Valid, Verdict};
@@ -50,6 +53,9 @@ const CHECKERS: &[(&str, Check)] = &[
     ("durability", durability::check),
     ("lease", lease::check),
     ("schedule", schedule::check),
+    ("append", append::check),
+    ("whole", whole::check),
+    ("past", past::check),
     ("roots", roots::check),
     ("liveness", liveness::check),
     ("coverage", coverage::check),

@@ -47,7 +47,8 @@ fn bound(call: &Call) -> Option<u64> {
         (
             Input::List { at_least: None, .. },
             Output::Elements { rev, .. } | Output::Items { rev, .. },
-        ) => Some(*rev),
+        )
+        | (Input::Look { local: false, .. }, Output::Family { rev, .. }) => Some(*rev),
         (input, output) if input.is_write() => greatest(output),
         _ => None,
     }
@@ -56,12 +57,15 @@ fn bound(call: &Call) -> Option<u64> {
 /// The greatest revision that an answer tells.
 fn greatest(output: &Output) -> Option<u64> {
     match output {
-        Output::None | Output::State(None) => None,
+        // The bytes may be an object's, or of long ago.
+        Output::None | Output::State(None) | Output::Txn { .. } | Output::Bytes { .. } => None,
         Output::State(Some(state)) => Some(state.rev),
         Output::Version { rev, .. } | Output::Lease { rev, .. } => *rev,
-        Output::Elements { rev, .. } | Output::Items { rev, .. } | Output::Pods { rev, .. } => {
-            Some(*rev)
-        }
+        Output::Range { revs } => revs.map(|(_, last)| last),
+        Output::Elements { rev, .. }
+        | Output::Items { rev, .. }
+        | Output::Family { rev, .. }
+        | Output::Pods { rev, .. } => Some(*rev),
         Output::Events { events, .. } => events.iter().map(|event| event.rev).max(),
     }
 }

@@ -38,6 +38,7 @@ fn revisions(context: &Context, findings: &mut Findings) {
         let rev = match call.output {
             Output::State(Some(state)) => Some(state.rev),
             Output::Version { rev, .. } | Output::Lease { rev, .. } => rev,
+            Output::Range { revs } => revs.map(|(_, last)| last),
             _ => None,
         };
         let Some(rev) = rev else { continue };

@@ -31,6 +31,19 @@
 //! | | `:node` (create) | `{:node name :cpu m}` | `{:rev R :uid "U"}` | |
 //! | | `:settle` (after the faults, until no pod waits that fits) | `nil` | `{:rev R :pods [{:pod k :cpu m :node name\|nil} …]}` | `:no-list` |
 //! | | `:watch` | as above | events with `:key k :node name\|nil :cpu m` instead of `:val` | `:expired` |
+//! | append | `:txn` | `[[:r k nil] … [:append k v] …]` | the same, with `[v …]` for nil | `:conflict`: a list has changed since |
+//! | merge | `:branch` (put it on a branch), `:merge`, `:note` (patch main) | `{:family f :element n :objects [k …]}` | `{:first R :last R}`, or `{}`: nothing to do | `:conflict` |
+//! | revert | `:apply` (an atomic set), `:revert`, `:note` | the same | the same | `:conflict` |
+//! | both | `:look` | `{:family f :local true?}` | `{:rev R :objects [[k {:rev R :has [n …] :val n}] …]}` | |
+//! | | `:watch` | as above | events with `:has [n …]` | `:expired` |
+//! | past | the register's, by writers | | | |
+//! | | `:present` | `{:key k?}` | `{:rev R :digests ["…" …]}` | `:not-found` |
+//! | | `:past` | `{:rev R :key k? :way :at\|:pages\|:exact}` | `{:rev R :digests ["…" …]}`; without digests: not found | `:expired` |
+//!
+//! A transaction of lists is in [Elle](https://github.com/jepsen-io/elle)'s form; its reads come
+//! before its appends, and each list is in it once. An *element* is the number of one change, which
+//! it puts into all of its objects and a revert takes out again; `:val` is the element of the newest
+//! change that sets it. A *digest* is of an object's bytes, and of a revision those of all objects.
 //!
 //! An *event* is `{:type :added\|:modified\|:deleted :key k :rev R :uid "U" :val v}`,
 //! `{:type :bookmark :rev R}`, the latter with `:initial true` at the end of a WatchList's first

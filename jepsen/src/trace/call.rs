@@ -53,7 +53,7 @@ pub struct Call {
 }
 
 /// What an operation asks.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)]
 pub enum Input {
     Read {
@@ -109,6 +109,35 @@ pub enum Input {
         cpu: u64,
     },
     Settle,
+    /// A transaction over lists.
+    Txn {
+        ops: Box<[ListOp]>,
+    },
+    /// A change of several objects, which an element tells: it is put into each of them, or taken back.
+    Deed {
+        deed: Deed,
+        /// Which objects it is about, all in all.
+        family: u64,
+        /// The element.
+        element: u64,
+        /// Who gets it.
+        objects: Box<[u64]>,
+    },
+    /// A list of the objects of a family.
+    Look {
+        family: u64,
+        /// Whether any state of the member will do.
+        local: bool,
+    },
+    /// The objects, or one, as they are.
+    Present {
+        key: Option<u64>,
+    },
+    /// The same as they were.
+    Past {
+        rev: u64,
+        key: Option<u64>,
+    },
     Writable,
     /// An operation that no checker knows.
     Other,
@@ -156,6 +185,30 @@ pub enum Output {
         /// Its pods.
         pods: Box<[Placed]>,
     },
+    /// A transaction over lists.
+    Txn {
+        /// What it was asked, with what was read.
+        ops: Box<[ListOp]>,
+    },
+    /// A range of revisions that one commit took; none when there was nothing to change.
+    Range {
+        /// From and to, both within.
+        revs: Option<(u64, u64)>,
+    },
+    /// A list of a family.
+    Family {
+        /// The list's resource version.
+        rev: u64,
+        /// Its objects.
+        objects: Box<[(u64, Marked)]>,
+    },
+    /// Objects byte by byte.
+    Bytes {
+        /// The resource version of the list, or of the object.
+        rev: u64,
+        /// A digest of each object, in order.
+        digests: Box<[Name]>,
+    },
     /// A lease held, or a write under one.
     Lease {
         /// The fence.
@@ -163,6 +216,51 @@ pub enum Output {
         /// The resource version of what was written.
         rev: Option<u64>,
     },
+}
+
+/// A part of a transaction over lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListOp {
+    /// What the list has.
+    Read {
+        /// Which list.
+        key: u64,
+        /// Its elements in order; none when nobody knows.
+        list: Option<Box<[i64]>>,
+    },
+    /// An element is put at the end.
+    Append {
+        /// Which list.
+        key: u64,
+        /// The element.
+        val: i64,
+    },
+}
+
+/// What is done with an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Deed {
+    /// One object gets it, by a patch of main.
+    Note,
+    /// Objects of a branch get it, which main must not show.
+    Branch,
+    /// What the branch changed comes to main.
+    Merge,
+    /// Objects get it by an atomic set of changes.
+    Apply,
+    /// The commit that brought it is taken back.
+    Revert,
+}
+
+/// An object that tells elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marked {
+    /// Resource version.
+    pub rev: u64,
+    /// Its elements, as a text: `[3 17]`.
+    pub has: Name,
+    /// Its value.
+    pub val: i64,
 }
 
 /// A pod and where it is.
@@ -205,6 +303,8 @@ pub struct Event {
     pub val: Option<i64>,
     /// The node that a pod is bound to.
     pub node: Option<Name>,
+    /// The object's elements, as [`Marked`] has them.
+    pub has: Option<Name>,
 }
 
 /// The type of an event.
@@ -277,12 +377,20 @@ impl Selector {
 impl Input {
     /// Whether it may change something.
     pub fn is_write(&self) -> bool {
+        if let Input::Txn { ops } = self {
+            return ops.iter().any(|op| matches!(op, ListOp::Append { .. }));
+        }
         !matches!(
             self,
             Input::Read { .. }
                 | Input::List { .. }
                 | Input::Watch { .. }
                 | Input::Settle
+                | Input::Look { .. }
+                | Input::Present { .. }
+                | Input::Past { .. }
+                // A branch's writes are none of the live objects'.
+                | Input::Deed { deed: Deed::Branch, .. }
                 | Input::Other
         )
     }

@@ -1,8 +1,8 @@
 //! From EDN values to typed ones; see the table in [`crate::history`].
 
 use super::{
-    Change, End, Event, Input, LeaseVerb, Member, Mode, Name, Names, Output, Placed, Selector,
-    State,
+    Change, Deed, End, Event, Input, LeaseVerb, ListOp, Marked, Member, Mode, Name, Names, Output,
+    Placed, Selector, State,
 };
 use clojure_reader::edn::Edn;
 use std::borrow::Cow;
@@ -58,6 +58,21 @@ pub(super) fn input(f: &str, value: &Edn<'static>, names: &mut Names) -> Decoded
             cpu: number(need(value, "cpu")?)?,
         },
         "settle" => Input::Settle,
+        "txn" => Input::Txn { ops: list_ops(value)? },
+        "note" | "branch" | "merge" | "apply" | "revert" => Input::Deed {
+            deed: deed(f),
+            family: number(need(value, "family")?)?,
+            element: number(need(value, "element")?)?,
+            objects: all(need(value, "objects")?, number)?,
+        },
+        "look" => Input::Look {
+            family: number(need(value, "family")?)?,
+            local: field(value, "local") == Some(&Edn::Bool(true)),
+        },
+        "present" => Input::Present { key: maybe(value, "key", number)? },
+        "past" => {
+            Input::Past { rev: number(need(value, "rev")?)?, key: maybe(value, "key", number)? }
+        }
         "writable" => Input::Writable,
         _ => Input::Other,
     })
@@ -97,6 +112,18 @@ pub(super) fn output(input: &Input, value: &Edn<'static>, names: &mut Names) -> 
                 .iter()
                 .map(|edn| placed(edn, names))
                 .collect::<Decoded<_>>()?,
+        },
+        Input::Txn { ops } => Output::Txn { ops: answered_list_ops(ops, value)? },
+        Input::Deed { .. } => Output::Range {
+            revs: maybe(value, "first", number)?.zip(maybe(value, "last", number)?),
+        },
+        Input::Look { .. } => Output::Family {
+            rev: number(need(value, "rev")?)?,
+            objects: all(need(value, "objects")?, |edn| marked(edn, names))?,
+        },
+        Input::Present { .. } | Input::Past { .. } => Output::Bytes {
+            rev: number(need(value, "rev")?)?,
+            digests: all(need(value, "digests")?, |edn| Ok(label(edn, names)))?,
         },
         Input::Writable | Input::Other => Output::None,
     })
@@ -181,6 +208,13 @@ fn vector<'a>(value: &'a Edn<'static>) -> Decoded<&'a [Edn<'static>]> {
     }
 }
 
+fn all<T>(
+    value: &Edn<'static>,
+    decode: impl FnMut(&Edn<'static>) -> Decoded<T>,
+) -> Decoded<Box<[T]>> {
+    vector(value)?.iter().map(decode).collect()
+}
+
 fn pair<'a>(value: &'a Edn<'static>) -> Decoded<(u64, &'a Edn<'static>)> {
     match vector(value)? {
         [key, rest] => Ok((number(key)?, rest)),
@@ -241,7 +275,40 @@ fn event(value: &Edn<'static>, names: &mut Names) -> Decoded<Event> {
         uid: field(value, "uid").map(|uid| label(uid, names)),
         val: content,
         node: field(value, "node").map(|node| label(node, names)),
+        has: field(value, "has").map(|has| names.name(&has.to_string())),
     })
+}
+
+fn list_ops(value: &Edn<'static>) -> Decoded<Box<[ListOp]>> {
+    all(value, |op| match vector(op)? {
+        [what, key, rest] => match word(what)? {
+            "r" if *rest == Edn::Nil => Ok(ListOp::Read { key: number(key)?, list: None }),
+            "r" => Ok(ListOp::Read { key: number(key)?, list: Some(all(rest, integer)?) }),
+            "append" => Ok(ListOp::Append { key: number(key)?, val: integer(rest)? }),
+            other => Err(format!("an operation :{other} of a transaction")),
+        },
+        _ => Err(format!("{op} is not [what k …]")),
+    })
+}
+
+/// What a transaction was answered, which must be what was asked, with lists.
+fn answered_list_ops(asked: &[ListOp], value: &Edn<'static>) -> Decoded<Box<[ListOp]>> {
+    let answered = list_ops(value)?;
+    let fits = |(asked, answered): (&ListOp, &ListOp)| match (asked, answered) {
+        (ListOp::Read { key: a, .. }, ListOp::Read { key: b, list }) => a == b && list.is_some(),
+        (asked, answered) => asked == answered,
+    };
+    match asked.len() == answered.len() && asked.iter().zip(&answered).all(fits) {
+        true => Ok(answered),
+        false => Err(format!("{value} answers another transaction")),
+    }
+}
+
+fn marked(value: &Edn<'static>, names: &mut Names) -> Decoded<(u64, Marked)> {
+    let (key, content) = pair(value)?;
+    let has = names.name(&need(content, "has")?.to_string());
+    let rev = number(need(content, "rev")?)?;
+    Ok((key, Marked { rev, has, val: integer(need(content, "val")?)? }))
 }
 
 fn placed(value: &Edn<'static>, names: &mut Names) -> Decoded<Placed> {
@@ -295,6 +362,16 @@ fn end(value: &Edn<'static>) -> Decoded<End> {
         "closed" => Ok(End::Closed),
         "gone" => Ok(End::Gone),
         other => Err(format!("a watch's end :{other}")),
+    }
+}
+
+fn deed(f: &str) -> Deed {
+    match f {
+        "note" => Deed::Note,
+        "branch" => Deed::Branch,
+        "merge" => Deed::Merge,
+        "apply" => Deed::Apply,
+        _ => Deed::Revert,
     }
 }
 

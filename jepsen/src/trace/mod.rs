@@ -14,8 +14,8 @@ mod words;
 
 pub use build::Builder;
 pub use call::{
-    Call, Change, Element, End, Event, Input, LeaseVerb, Mode, Moment, NEVER, Outcome, Output,
-    Placed, Selector, State,
+    Call, Change, Deed, Element, End, Event, Input, LeaseVerb, ListOp, Marked, Mode, Moment, NEVER,
+    Outcome, Output, Placed, Selector, State,
 };
 pub use fault::{Fault, Member, Probe};
 pub use names::{Name, Names};

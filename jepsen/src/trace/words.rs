@@ -1,7 +1,9 @@
 //! Calls, faults and events in words, for people.
 
-use super::{Call, Change, Event, Fault, Input, LeaseVerb, Mode, Outcome, Output, State, Trace};
-use super::{Name, Selector};
+use super::{
+    Call, Change, Deed, Event, Fault, Input, LeaseVerb, ListOp, Mode, Name, Outcome, Output,
+    Selector, State, Trace,
+};
 use std::fmt::Write;
 
 /// Of a long answer, no more than this many parts are told.
@@ -28,7 +30,7 @@ impl Trace {
     }
 
     fn asked(&self, call: &Call) -> String {
-        match call.input {
+        match &call.input {
             Input::Read { key, at_least: None } => format!("read object {key}"),
             Input::Read { key, at_least: Some(rev) } => {
                 format!("read object {key}, not older than {rev}")
@@ -40,15 +42,24 @@ impl Trace {
             Input::Delete { key, rev: Some(rev) } => format!("delete object {key} if at {rev}"),
             Input::Add { val } => format!("add {val}"),
             Input::List { selector, at_least } => {
-                format!("list{}{}", of(selector), since(at_least))
+                format!("list{}{}", of(*selector), since(*at_least))
             }
-            Input::Watch { from, mode, selector } => watch(from, mode, selector),
-            Input::Lease { verb, holder } => format!("{} as {}", lease(verb), self.text(holder)),
+            Input::Watch { from, mode, selector } => watch(*from, *mode, *selector),
+            Input::Lease { verb, holder } => format!("{} as {}", lease(*verb), self.text(*holder)),
             Input::Fenced { fence, val } => format!("write {val} under fence {fence}"),
             Input::Pod { key, cpu } => format!("create pod {key} of {cpu}m"),
             Input::DeletePod { key } => format!("delete pod {key}"),
-            Input::Node { node, cpu } => format!("create node {} of {cpu}m", self.text(node)),
+            Input::Node { node, cpu } => format!("create node {} of {cpu}m", self.text(*node)),
             Input::Settle => "wait until no pod waits that a node has room for".to_owned(),
+            Input::Txn { ops } => some(ops.iter().map(list_op), ops.len()),
+            Input::Deed { deed, element, objects, .. } => {
+                format!("{} element {element}, objects {objects:?}", done(*deed))
+            }
+            Input::Look { family, local } => {
+                format!("list family {family}{}", if *local { ", however old" } else { "" })
+            }
+            Input::Present { key } => format!("read {} as now", which(*key)),
+            Input::Past { rev, key } => format!("read {} as at {rev}", which(*key)),
             Input::Writable => "write after the last fault".to_owned(),
             Input::Other => self.text(call.f).to_owned(),
         }
@@ -90,6 +101,27 @@ impl Trace {
                 let waiting = pods.iter().filter(|pod| pod.node.is_none()).count();
                 format!("at revision {rev}: {} pods, {waiting} of them wait", pods.len())
             }
+            Output::Txn { ops } => {
+                let reads = || ops.iter().filter(|op| matches!(op, ListOp::Read { .. }));
+                match reads().count() {
+                    0 => "ok".to_owned(),
+                    count => some(reads().map(list_op), count),
+                }
+            }
+            Output::Range { revs: None } => "ok, nothing to change".to_owned(),
+            Output::Range { revs: Some((first, last)) } => {
+                format!("ok, revisions {first} to {last}")
+            }
+            Output::Family { rev, objects } => {
+                let parts = objects
+                    .iter()
+                    .map(|(key, marked)| format!("{key} has {}", self.text(marked.has)));
+                format!("at revision {rev}: {}", some(parts, objects.len()))
+            }
+            Output::Bytes { rev, digests } => {
+                let parts = digests.iter().map(|digest| self.text(*digest).to_owned());
+                format!("at revision {rev}: {}", some(parts, digests.len()))
+            }
             Output::Lease { fence, rev } => {
                 let rev = rev.map_or(String::new(), |rev| format!(" at revision {rev}"));
                 format!("ok, fence {fence}{rev}")
@@ -107,6 +139,8 @@ impl Trace {
         let rev = event.rev;
         let node = event.node.map_or(String::new(), |node| format!(" on {}", self.text(node)));
         let val = event.val.map_or(String::new(), |val| format!(" = {val}"));
+        let has = event.has.map_or(String::new(), |has| format!(" with {}", self.text(has)));
+        let val = val + &has;
         match event.change {
             Change::Bookmark => format!("bookmark {rev}"),
             Change::InitialEnd => format!("end of the initial part at {rev}"),
@@ -141,6 +175,28 @@ fn watch(from: Option<u64>, mode: Mode, selector: Selector) -> String {
     };
     let from = from.map_or(String::new(), |rev| format!(" from {rev}"));
     format!("{how}{}{from}", of(selector))
+}
+
+fn list_op(op: &ListOp) -> String {
+    match op {
+        ListOp::Read { key, list: None } => format!("read list {key}"),
+        ListOp::Read { key, list: Some(list) } => format!("list {key} is {list:?}"),
+        ListOp::Append { key, val } => format!("append {val} to list {key}"),
+    }
+}
+
+fn done(deed: Deed) -> &'static str {
+    match deed {
+        Deed::Note => "note",
+        Deed::Branch => "put on a branch",
+        Deed::Merge => "merge",
+        Deed::Apply => "apply",
+        Deed::Revert => "revert",
+    }
+}
+
+fn which(key: Option<u64>) -> String {
+    key.map_or("all objects".to_owned(), |key| format!("object {key}"))
 }
 
 fn lease(verb: LeaseVerb) -> &'static str {

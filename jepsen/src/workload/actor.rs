@@ -24,6 +24,7 @@ pub struct Actor {
     /// What it shares with the others.
     pub stage: Arc<Stage>,
     process: u64,
+    home: usize,
     at: usize,
 }
 
@@ -44,6 +45,7 @@ impl Actor {
             rng: stage.rng(number),
             stage: stage.clone(),
             process: stage.recorder.new_process(),
+            home: at,
             at,
         }
     }
@@ -69,6 +71,12 @@ impl Actor {
             self.go_to((self.at + step) % self.stage.endpoints.len());
             self.stage.habits.hopped();
         }
+    }
+
+    /// Goes back to where it began. Who stays wherever a success led it ends up where there are
+    /// none, with all the others.
+    pub fn go_home(&mut self) {
+        self.go_to(self.home);
     }
 
     /// One request that is one operation; gives the value when it happened. `read` tells the value

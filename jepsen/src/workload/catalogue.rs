@@ -1,6 +1,10 @@
 //! All workloads by name.
 
+use super::append::Append;
+use super::merge::Merge;
+use super::past::Past;
 use super::register::Register;
+use super::revert::Revert;
 use super::schedule::Schedule;
 use super::session::Session;
 use super::set::Set;
@@ -71,6 +75,34 @@ pub const CATALOGUE: &[Entry] = &[
         rate_max: Some(30.0),
         any_server: false,
         make: || Box::new(Schedule::default()),
+    },
+    Entry {
+        name: "append",
+        about: "lists in several objects that grow by atomic sets of changes, and are read as one",
+        rate_max: Some(60.0),
+        any_server: false,
+        make: || Box::new(Append::default()),
+    },
+    Entry {
+        name: "merge",
+        about: "branches change several objects and are merged while main changes them too",
+        rate_max: Some(40.0),
+        any_server: false,
+        make: || Box::new(Merge::default()),
+    },
+    Entry {
+        name: "revert",
+        about: "atomic sets of changes go to several objects, and their commits are taken back",
+        rate_max: Some(40.0),
+        any_server: false,
+        make: || Box::new(Revert::default()),
+    },
+    Entry {
+        name: "past",
+        about: "what was read at a revision is read again, later and on any member",
+        rate_max: Some(60.0),
+        any_server: false,
+        make: || Box::new(Past::default()),
     },
 ];
 

@@ -1,12 +1,18 @@
 //! What clients do: one file each.
 
 mod actor;
+mod append;
 mod catalogue;
+mod changes;
 mod elector;
+mod family;
 mod lease;
+mod merge;
 mod object;
 mod outcome;
+mod past;
 mod register;
+mod revert;
 mod schedule;
 mod session;
 mod set;

@@ -3,5 +3,6 @@
 mod golden;
 mod oracle;
 mod properties;
+mod serial;
 mod simulated;
 mod speed;

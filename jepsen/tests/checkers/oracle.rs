@@ -64,11 +64,11 @@ impl Slow {
         let call = &self.steps[place].call;
         let rev = state.and_then(|val| self.revs.get(&val).copied());
         if call.outcome == Outcome::Fail {
-            let fits = match (self.errors[place].as_deref(), call.input) {
+            let fits = match (self.errors[place].as_deref(), &call.input) {
                 (Some("exists"), Input::Create { .. }) => state.is_some(),
                 (Some("not-found"), input) if input.is_write() => state.is_none(),
-                (Some("conflict"), Input::Cas { rev: at, .. }) => rev != Some(at),
-                (Some("conflict"), Input::Delete { rev: Some(at), .. }) => rev != Some(at),
+                (Some("conflict"), Input::Cas { rev: at, .. }) => rev != Some(*at),
+                (Some("conflict"), Input::Delete { rev: Some(at), .. }) => rev != Some(*at),
                 _ => true,
             };
             return fits.then_some((state, last));

@@ -12,6 +12,7 @@ mod faults;
 mod full_disk;
 mod helm;
 mod kubectl;
+mod merge_under_fire;
 mod readme;
 mod replicated_store;
 mod retention;

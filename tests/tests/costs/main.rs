@@ -5,3 +5,4 @@ mod flood;
 mod hostile;
 mod long_list;
 mod steps;
+mod versioned;

@@ -24,8 +24,11 @@ use super::findings::Findings;
 use crate::trace::{Call, Input, Mode, Output};
 use std::collections::HashMap;
 
+/// Workloads whose watchers are looked at.
+const WATCHING: [&str; 4] = ["watch", "schedule", "merge", "revert"];
+
 pub(super) fn check(context: &Context, findings: &mut Findings) {
-    for work in context.named("watch").chain(context.named("schedule")) {
+    for work in WATCHING.iter().flat_map(|name| context.named(name)) {
         let mut seen: HashMap<Option<u64>, u64> = HashMap::new();
         for call in &work.calls {
             let Some(piece) = Piece::of(call) else {
@@ -45,7 +48,8 @@ pub(super) fn check(context: &Context, findings: &mut Findings) {
     }
 }
 
-/// Pods are changed by the scheduler as well, so that only the watch workload knows every change.
+/// Pods are changed by the scheduler as well, and families are `whole`'s, so that only the watch
+/// workload knows every change.
 fn check_content(context: &Context, work: &Work, piece: &Piece, findings: &mut Findings) {
     initial::check(context.trace, work, piece, findings);
     complete::check(context.trace, work, piece, findings);
