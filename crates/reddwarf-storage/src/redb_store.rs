@@ -3,6 +3,7 @@
 //! Every transaction is durable and saves redb's allocator state (`quick_repair`), so that a
 //! file left by a killed process opens in milliseconds instead of being walked.
 
+use crate::frozen::open_frozen;
 use crate::open::{OpenError, StoreOptions};
 use crate::rows;
 use crate::{KvError, KvRead, KvStore, Operation, Table, Visit, WriteBatch};
@@ -63,6 +64,26 @@ impl RedbStore {
     ) -> Result<Self, OpenError> {
         let database = open_database(&opener, &path, &options)?;
         Ok(RedbStore { path, options, opener, database: RwLock::new(Some(database)) })
+    }
+
+    /// Opens a file to read it, whichever cluster's it is; it is not changed. Several may read
+    /// at a time, but not while a member runs on it. What is committed is lost.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_frozen(path: impl Into<PathBuf>, cache_bytes: usize) -> Result<Self, OpenError> {
+        let path = path.into();
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            let database = open_frozen(&path, cache_bytes).map_err(|e| refused(&path, e))?;
+            let found = read_identity(&database).map_err(|error| damaged(&path, error))?;
+            let (_, cluster) = found.ok_or_else(|| damaged(&path, "there is nothing in it"))?;
+            identify(&database, &path, &cluster)?;
+            Ok((database, StoreOptions { cache_bytes, cluster }))
+        }));
+        let pages = || Err(damaged(&path, "its pages make no sense"));
+        let (database, options) = opened.unwrap_or_else(|_| pages())?;
+        let database = RwLock::new(Some(database));
+        Ok(RedbStore { path, options, opener: Box::new(open_frozen), database })
     }
 
     /// Where the file is.
@@ -157,11 +178,11 @@ fn open_database(
     opened.unwrap_or_else(|_| Err(damaged(path, "its pages make no sense")))
 }
 
-fn damaged(path: &Path, reason: impl ToString) -> OpenError {
+pub(crate) fn damaged(path: &Path, reason: impl ToString) -> OpenError {
     OpenError::Damaged { path: path.to_owned(), reason: reason.to_string() }
 }
 
-fn refused(path: &Path, error: DatabaseError) -> OpenError {
+pub(crate) fn refused(path: &Path, error: DatabaseError) -> OpenError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => OpenError::InUse { path: path.to_owned() },
         DatabaseError::Storage(StorageError::Io(source)) if is_io(&source) => {

@@ -5,6 +5,7 @@ mod blame;
 mod branch;
 mod diff;
 mod down;
+mod examine;
 mod hollow;
 mod log;
 mod merge;
@@ -60,7 +61,7 @@ enum Command {
     Merge(merge::MergeFlags),
     /// Take back what a commit changed
     Revert(merge::RevertFlags),
-    /// Check that the history is the one that was written, on every member
+    /// Check that the history is the one that was written, on every member or in a stopped one's data
     Verify(verify::VerifyFlags),
     /// Bring objects back as they were before
     Restore(restore::RestoreFlags),
