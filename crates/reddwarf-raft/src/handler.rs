@@ -155,6 +155,10 @@ impl PeerHandler for Handler {
             }
             Kind::Transfer => {
                 let request: TransferLeaderRequest<TypeConfig> = read(&body)?;
+                let wrong = self.core.quarantine().diverged_at().is_some();
+                if wrong && *request.to_node_id() == self.core.node_id {
+                    return Err("a member whose state is wrong does not lead".to_owned());
+                }
                 let taken = raft.handle_transfer_leader(request).await;
                 answer(&taken.map_err(|error| error.to_string())?)
             }

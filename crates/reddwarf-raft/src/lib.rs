@@ -28,6 +28,7 @@ mod node;
 pub mod peer;
 mod pending;
 mod proposer;
+mod quarantine;
 mod read_index;
 mod roots;
 mod scrub;

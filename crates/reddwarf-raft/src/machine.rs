@@ -4,6 +4,7 @@ use crate::fanout::Fanout;
 use crate::membership;
 use crate::metrics::RaftMetrics;
 use crate::pending::Pending;
+use crate::quarantine::Quarantine;
 use crate::roots::{RecentRoots, RootAt};
 use crate::snapshot::{SnapshotData, SnapshotSource, meta_of};
 use crate::types::{Entry, LogId, StoredMembership, TypeConfig, log_id, term_of};
@@ -18,6 +19,7 @@ use reddwarf_core::{Outcome, RequestId, Revision};
 use reddwarf_storage::{Durable, Persist, PersistBatch, RedbStore, load, read_checkpoint};
 use reddwarf_versioning::{Applied, Checkpoint, EntryContext, State, StateRoot, WindowLimits};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{Notify, watch};
@@ -51,6 +53,8 @@ pub struct MachineParts {
     pub window: WindowLimits,
     /// How far `apply` came, after it is visible to readers.
     pub applied: watch::Sender<AppliedTo>,
+    /// What is wrong with the state.
+    pub quarantine: Quarantine,
     state: Mutex<State>,
     roots: Mutex<RecentRoots>,
 }
@@ -70,6 +74,7 @@ impl Machine {
         metrics: RaftMetrics,
         window: WindowLimits,
     ) -> Self {
+        let quarantine = Quarantine::of(store.path().parent().unwrap_or(Path::new("")));
         let at = AppliedTo { index: state.applied().index, term: state.applied().term };
         Machine(Arc::new(MachineParts {
             fanout,
@@ -84,6 +89,7 @@ impl Machine {
             metrics,
             window,
             applied: watch::channel(at).0,
+            quarantine,
             state: Mutex::new(state),
             roots: Mutex::default(),
         }))

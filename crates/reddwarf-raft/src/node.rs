@@ -17,7 +17,7 @@ use crate::metrics::RaftMetrics;
 use crate::peer::{self, Identity, Kind, Lane, Network, PeerClients, PeerHandler};
 use crate::proposer::Proposer;
 use crate::read_index::ReadIndex;
-use crate::roots::{self, Divergence};
+use crate::roots;
 use crate::scrub;
 use crate::start_check;
 use crate::status::{GroupStatus, MemberStatus};
@@ -233,11 +233,14 @@ impl Node {
             metrics,
             leader,
             leadership,
-            divergence: Divergence::default(),
+            wrong_members: Mutex::default(),
             failed: CancellationToken::new(),
             stopping: false.into(),
             stop: CancellationToken::new(),
         });
+        if core.quarantine().diverged_at().is_some() {
+            core.withdraw();
+        }
         let first = config.peers.iter().any(|peer| peer.id == config.node_id);
         let node = Node::assemble(core, &config, replaced);
         if first {
@@ -524,6 +527,8 @@ pub(crate) fn own_status(core: &Core, identity: &HandlerIdentity) -> MemberStatu
         lag: 0,
         version: identity.version.clone(),
         state_root: root.to_string(),
-        diverged_at: core.divergence.found_at(),
+        diverged_at: core.quarantine().diverged_at(),
+        quarantined: core.quarantine().refusal().is_some(),
+        trouble: core.quarantine().trouble().map(|trouble| trouble.to_string()),
     }
 }
