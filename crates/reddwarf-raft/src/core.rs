@@ -95,6 +95,15 @@ impl Core {
         self.machine.fanout.stop();
     }
 
+    /// Takes part in everything again, with a state that is equal to the majority's.
+    pub fn rejoin(&self) {
+        self.quarantine().over();
+        self.machine.fanout.resume();
+        self.raft.runtime_config().elect(true);
+        self.metrics.quarantined.set(0);
+        self.metrics.root_mismatch.set(0);
+    }
+
     /// Waits until this member has applied entry `index`.
     pub async fn wait_applied(&self, index: u64) {
         let mut applied = self.machine.applied.subscribe();

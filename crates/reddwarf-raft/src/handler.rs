@@ -2,6 +2,7 @@
 
 use crate::core::Core;
 use crate::node::own_status;
+use crate::outgoing::Outgoing;
 use crate::peer::{
     Hello, HelloReply, Kind, PeerHandler, SnapshotBegin, SnapshotChunk, decode, decode_append,
     decode_forward, encode,
@@ -27,6 +28,7 @@ pub struct Handler {
     pub(crate) reads: Arc<ReadIndex>,
     pub(crate) identity: HandlerIdentity,
     pub(crate) incoming: Mutex<Option<Incoming>>,
+    pub(crate) outgoing: Outgoing,
 }
 
 /// Who answers.
@@ -178,6 +180,8 @@ impl PeerHandler for Handler {
             Kind::SnapshotBegin => self.begin_snapshot(&body).await,
             Kind::SnapshotChunk => self.take_chunk(&body).await,
             Kind::SnapshotEnd => self.end_snapshot(&body).await,
+            Kind::FetchBegin => answer(&self.outgoing.begin(&self.core, from).await?),
+            Kind::FetchPart => self.outgoing.part(from, read(&body)?).await,
             Kind::Hello | Kind::Reply | Kind::Failure => Err("not a call".to_owned()),
         }
     }

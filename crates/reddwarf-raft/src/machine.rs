@@ -55,8 +55,10 @@ pub struct MachineParts {
     pub applied: watch::Sender<AppliedTo>,
     /// What is wrong with the state.
     pub quarantine: Quarantine,
-    state: Mutex<State>,
-    roots: Mutex<RecentRoots>,
+    /// Held while entries are applied, or the state is replaced.
+    pub(crate) turn: Arc<tokio::sync::Mutex<()>>,
+    pub(crate) state: Mutex<State>,
+    pub(crate) roots: Mutex<RecentRoots>,
 }
 
 /// The state machine; clones share it.
@@ -90,6 +92,7 @@ impl Machine {
             window,
             applied: watch::channel(at).0,
             quarantine,
+            turn: Arc::default(),
             state: Mutex::new(state),
             roots: Mutex::default(),
         }))
@@ -142,6 +145,11 @@ impl MachineParts {
             tokio::pin!(progressed);
             progressed.as_mut().enable();
             if let Some(failure) = self.persist.failure() {
+                let reason = || failure.0.to_string();
+                if failure.is_damage() && self.quarantine.found_damage(&reason()) {
+                    // Memory goes on, and the log keeps what the file lacks until it is replaced.
+                    return Ok(());
+                }
                 return Err(io::Error::other(failure));
             }
             if !self.persist.is_behind() {
@@ -153,13 +161,13 @@ impl MachineParts {
 }
 
 /// What one entry leads to.
-struct Step {
+pub(crate) struct Step {
     request: Option<RequestId>,
-    applied: Option<Applied>,
+    pub(crate) applied: Option<Applied>,
     outcome: Outcome,
 }
 
-fn apply_one(state: &mut State, entry: Entry) -> io::Result<Step> {
+pub(crate) fn apply_one(state: &mut State, entry: Entry) -> io::Result<Step> {
     let id = entry.log_id();
     let context = EntryContext { index: id.index(), term: term_of(&id), leader: 0 };
     let halt = |error| io::Error::new(io::ErrorKind::InvalidData, error);
@@ -208,6 +216,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
     {
         let parts = &self.0;
         parts.wait_for_persister().await?;
+        let _turn = parts.turn.lock().await;
         let mut arrived: Vec<(Entry, Option<ApplyResponder<TypeConfig>>)> = Vec::new();
         while let Some(item) = entries.try_next().await? {
             arrived.push(item);
@@ -262,7 +271,9 @@ impl RaftStateMachine<TypeConfig> for Machine {
         snapshot: SnapshotData,
     ) -> io::Result<()> {
         let parts = Arc::clone(&self.0);
+        let turn = Arc::clone(&parts.turn).lock_owned().await;
         let install = move || {
+            let _turn = turn;
             let received = match snapshot {
                 SnapshotData::Received(received) => *received,
                 // Its own durable state is what this member has loaded already.

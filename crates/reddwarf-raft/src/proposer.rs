@@ -330,7 +330,7 @@ impl Mover {
 /// The leader's side: decodes (invariant 2), appends, and answers when applied.
 pub async fn accept(core: &Core, proposals: Vec<Bytes>) -> Vec<Forwarded> {
     let not_leader = || Forwarded::NotLeader(core.leader.borrow().leader);
-    let leads = core.is_leader() && core.quarantine().diverged_at().is_none();
+    let leads = core.is_leader() && core.quarantine().refusal().is_none();
     if !leads || core.stopping.load(Ordering::Acquire) {
         return proposals.iter().map(|_| not_leader()).collect();
     }

@@ -11,6 +11,7 @@
 //!   another member.
 #![warn(missing_docs)]
 
+mod aside;
 mod frozen;
 mod history;
 mod kv;
@@ -31,6 +32,7 @@ mod faulty_disk;
 #[cfg(test)]
 mod workload;
 
+pub use aside::{damaged_copy, set_aside};
 pub use frozen::check_pages;
 pub use history::{HistoryReader, Verified};
 pub use kv::{KvError, KvRead, KvStore, Operation, Table, Visit, WriteBatch};

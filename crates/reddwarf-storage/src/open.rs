@@ -18,6 +18,14 @@ impl StoreOptions {
     }
 }
 
+impl OpenError {
+    /// Whether the file holds something else than was written, as opposed to the wrong file or
+    /// a system that refuses.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, OpenError::Damaged { .. })
+    }
+}
+
 /// Why a data file was refused. Each text names the file and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {

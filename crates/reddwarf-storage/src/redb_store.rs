@@ -108,7 +108,11 @@ impl RedbStore {
     /// [`KvError::File`]; the store then holds what is at its path, old or new.
     pub fn replace_with(&self, from: &Path) -> Result<(), KvError> {
         let mut database = self.database.write();
-        *database = None;
+        let old = database.take();
+        // redb may panic over a damaged file, even when it closes it.
+        if catch_unwind(AssertUnwindSafe(|| drop(old))).is_err() {
+            tracing::warn!(file = %self.path.display(), "a damaged data file was not closed");
+        }
         let renamed = std::fs::rename(from, &self.path).and_then(|()| sync_folder(&self.path));
         *database = Some(
             open_database(&self.opener, &self.path, &self.options)
@@ -189,6 +193,29 @@ pub(crate) fn refused(path: &Path, error: DatabaseError) -> OpenError {
             OpenError::Io { path: path.to_owned(), source }
         }
         other => damaged(path, other),
+    }
+}
+
+/// Whether an error of redb tells of content that makes no sense.
+pub(crate) fn is_corrupted(error: &(dyn Error + Send + Sync + 'static)) -> bool {
+    let io = |error: &std::io::Error| !is_io(error);
+    if let Some(error) = error.downcast_ref::<StorageError>() {
+        return match error {
+            StorageError::Corrupted(_) => true,
+            StorageError::Io(error) => io(error),
+            _ => false,
+        };
+    }
+    match error.downcast_ref::<redb::Error>() {
+        Some(redb::Error::Corrupted(_) | redb::Error::TableDoesNotExist(_)) => true,
+        Some(redb::Error::TableTypeMismatch { .. } | redb::Error::TypeDefinitionChanged { .. }) => {
+            true
+        }
+        Some(redb::Error::Io(error)) => io(error),
+        _ => match error.downcast_ref::<OpenError>() {
+            Some(error) => error.is_damage(),
+            None => false,
+        },
     }
 }
 
