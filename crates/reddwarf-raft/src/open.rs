@@ -16,8 +16,8 @@ use crate::start_check;
 use crate::types::LogId;
 use crate::wal::{Mode, Wal, WalOptions};
 use reddwarf_storage::{
-    Durable, LoadError, Persist, Persister, PersisterLimits, RedbStore, StoreOptions, load,
-    set_aside,
+    Durable, LoadError, OpenError, Persist, Persister, PersisterLimits, RedbStore, StoreOptions,
+    load, set_aside,
 };
 use reddwarf_versioning::WindowLimits;
 use std::error::Error;
@@ -190,7 +190,11 @@ fn open_machine(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Machine, S
 fn open_state(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Machine, StartError> {
     let path = state_path(config);
     let store = RedbStore::open(&path, store_options(config));
-    let store = store.map_err(|e| wrong_state(path.clone(), e.is_damage(), &e))?;
+    let store = store.map_err(|e| {
+        // The folder is known to be this cluster's, and the name in the file has no checksum.
+        let damaged = e.is_damage() || matches!(e, OpenError::OtherCluster { .. });
+        wrong_state(path.clone(), damaged, &e)
+    })?;
     let store = Arc::new(store);
     let window = WindowLimits::default();
     let loaded = load(store.as_ref(), window);

@@ -40,7 +40,7 @@ pub enum OpenError {
     },
     /// It is damaged, or no data file at all.
     #[error(
-        "{path} is damaged ({reason}); move the file away and start again: this node then rebuilds it from its log, or says that the log does not reach back far enough",
+        "{path} is damaged ({reason}); a member makes it anew from its whole log or from another member, and one that can do neither needs the file back",
         path = path.display()
     )]
     Damaged {

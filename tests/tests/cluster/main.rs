@@ -13,5 +13,6 @@ mod full_disk;
 mod helm;
 mod kubectl;
 mod readme;
+mod repair;
 mod replicated_store;
 mod up_down;
