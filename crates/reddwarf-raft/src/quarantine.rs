@@ -152,6 +152,12 @@ impl Quarantine {
         self.trouble.send_modify(|now| self.set(now, Some(Trouble::Unconfirmed)));
     }
 
+    /// The state that was put in place differs, too.
+    pub fn refuted(&self, index: u64) {
+        self.replaced_at.store(0, Ordering::Release);
+        self.found(Trouble::Diverged(index.max(1)));
+    }
+
     /// Nothing is wrong any more.
     pub fn over(&self) {
         self.trouble.send_modify(|now| self.set(now, None));
@@ -194,6 +200,9 @@ mod tests {
         assert_eq!(quarantine.trouble(), Some(Trouble::Unconfirmed));
         assert!(quarantine.refusal().is_some());
         assert!(!quarantine.found(Trouble::Diverged(20)), "that was the old state");
+        quarantine.refuted(20);
+        assert_eq!(quarantine.diverged_at(), Some(20), "so was what it was replaced with");
+        quarantine.replaced(20);
         quarantine.over();
         assert_eq!((quarantine.trouble(), quarantine.refusal()), (None, None));
         assert!(quarantine.found(Trouble::Diverged(21)));

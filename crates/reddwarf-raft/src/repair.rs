@@ -77,8 +77,9 @@ async fn attempt(core: &Core, wrong: &Trouble) -> Result<(), String> {
             tracing::info!("the state is equal to the majority's: this member serves again");
             Ok(())
         }
-        Err(Some(diverged)) => {
-            core.quarantine().found(diverged);
+        Err(Some(index)) => {
+            core.quarantine().refuted(index);
+            core.withdraw();
             Err("the new state differs, too".to_owned())
         }
         Err(None) => Err("no majority has told its roots".to_owned()),

@@ -176,11 +176,11 @@ pub async fn compare(core: Arc<Core>) {
 /// Whether a majority of the voters has the same root as this member at an index from `since` on.
 ///
 /// # Errors
-/// What keeps that from being known; [`Trouble::Diverged`] when the majority has another root.
-pub async fn confirm(core: &Core, since: u64) -> Result<(), Option<Trouble>> {
+/// The index at which the majority has another root; nothing when there is no majority to tell.
+pub async fn confirm(core: &Core, since: u64) -> Result<(), Option<u64>> {
     let (answers, voters) = (ask_all(core, since).await, voters(core));
     if let Some(index) = judge(&answers, &voters).diverged.get(&core.node_id) {
-        return Err(Some(Trouble::Diverged(*index)));
+        return Err(Some(*index));
     }
     if !voters.is_empty() && equal_to_majority(&answers, &voters, core.node_id) {
         return Ok(());
