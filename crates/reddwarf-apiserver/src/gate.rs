@@ -134,11 +134,16 @@ static ANONYMOUS: LazyLock<UserInfo> = LazyLock::new(anonymous);
 
 /// The answer of a member that stops, unless the path is one that it serves to the end.
 pub fn stopping(path: &str) -> Option<Answer> {
+    // Another member serves at once, so there is nothing to wait for.
+    (!answers_to_the_end(path)).then(|| too_many(STOPPING, 1))
+}
+
+/// Whether a path tells of the member itself, and is answered whatever state that is in.
+pub fn answers_to_the_end(path: &str) -> bool {
     let below = |folder: &str| {
         path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    // Another member serves at once, so there is nothing to wait for.
-    (!TO_THE_END.into_iter().any(below)).then(|| too_many(STOPPING, 1))
+    TO_THE_END.into_iter().any(below)
 }
 
 fn too_many(text: &str, retry_after_seconds: u32) -> Answer {

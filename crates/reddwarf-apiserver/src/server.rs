@@ -5,7 +5,7 @@ use crate::authz;
 use crate::branches::{self, BranchStore, Branches};
 use crate::caller::Caller;
 use crate::changesets;
-use crate::errors::no_such_resource;
+use crate::errors::{no_such_resource, unavailable};
 use crate::gate::{self, Asked, Gate, Limits};
 use crate::http::accept::{Offer, negotiate};
 use crate::http::answer::{Answer, Content, Form, render, render_aside, wants_pretty};
@@ -268,6 +268,10 @@ impl ApiServer {
         let stops = *self.0.shared.stopping.borrow();
         if let Some(refusal) = stops.then(|| gate::stopping(asked.path)).flatten() {
             return Err(refusal);
+        }
+        if let Some(why) = self.store().refusal().filter(|_| !gate::answers_to_the_end(asked.path))
+        {
+            return Err(unavailable(&why).into());
         }
         self.0.shared.gate.admit(asked, &self.registry(), || self.store().view()).await
     }

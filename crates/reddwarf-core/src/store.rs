@@ -32,6 +32,11 @@ pub trait Store: Send + Sync + 'static {
     /// has not applied `revision` yet.
     fn view_at(&self, collection: &Collection, revision: Revision) -> Result<View, ReadError>;
 
+    /// Why nothing of this member's state may be served now, if that is so.
+    fn refusal(&self) -> Option<String> {
+        None
+    }
+
     /// Waits until this member has applied `revision`; `false` when `timeout` passed first.
     async fn wait_for(&self, revision: Revision, timeout: Duration) -> bool;
 

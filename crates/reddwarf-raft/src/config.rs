@@ -100,6 +100,8 @@ pub struct Limits {
     pub scrub_bytes_per_second: u64,
     /// Pause between two passes of the scrub.
     pub scrub_pause: Duration,
+    /// Pause between a finding and the repair, in which it can be seen from outside.
+    pub repair_pause: Duration,
     /// Cache of the durable store.
     pub store_cache_bytes: usize,
 }
@@ -120,6 +122,7 @@ impl Default for Limits {
             clock_tick: Duration::from_secs(10),
             scrub_bytes_per_second: 2 * 1024 * 1024,
             scrub_pause: Duration::from_secs(600),
+            repair_pause: Duration::from_secs(1),
             store_cache_bytes: 16 * 1024 * 1024,
         }
     }

@@ -4,12 +4,13 @@ use crate::config::Limits;
 use crate::machine::{Machine, MachineParts};
 use crate::metrics::RaftMetrics;
 use crate::peer::{PeerClient, PeerClients};
-use crate::roots::Divergence;
+use crate::quarantine::Quarantine;
 use crate::types::{Member, TypeConfig};
 use crate::wal::Wal;
 use openraft::Raft;
 use openraft::async_runtime::watch::WatchReceiver;
-use std::collections::BTreeMap;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::watch;
@@ -49,8 +50,8 @@ pub struct Core {
     pub leader: watch::Receiver<LeaderView>,
     /// The term that this member leads and has applied an entry of.
     pub leadership: watch::Receiver<Option<u64>>,
-    /// Whether this member's state was found to be wrong.
-    pub divergence: Divergence,
+    /// Members whose state differs, as this one found while it leads: none of them may lead.
+    pub wrong_members: Mutex<BTreeSet<u64>>,
     /// Cancelled when this member cannot go on: what waits for it ends.
     pub failed: CancellationToken,
     /// Set when the node stops: nothing new is taken on.
@@ -79,6 +80,28 @@ impl Core {
     /// Whether this member is the leader as far as it knows.
     pub fn is_leader(&self) -> bool {
         self.leader.borrow().leader == Some(self.node_id)
+    }
+
+    /// What is wrong with this member's state.
+    pub fn quarantine(&self) -> &Quarantine {
+        &self.machine.quarantine
+    }
+
+    /// Ends all watches, and does not stand for election, with a state that is wrong. The log is
+    /// right: votes for others are granted as ever.
+    pub fn withdraw(&self) {
+        self.metrics.quarantined.set(1);
+        self.raft.runtime_config().elect(false);
+        self.machine.fanout.stop();
+    }
+
+    /// Takes part in everything again, with a state that is equal to the majority's.
+    pub fn rejoin(&self) {
+        self.quarantine().over();
+        self.machine.fanout.resume();
+        self.raft.runtime_config().elect(true);
+        self.metrics.quarantined.set(0);
+        self.metrics.root_mismatch.set(0);
     }
 
     /// Waits until this member has applied entry `index`.

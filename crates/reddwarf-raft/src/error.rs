@@ -39,6 +39,14 @@ pub enum StartError {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// The durable state holds something else than was written.
+    #[error("durable state {path}: {reason}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How that showed.
+        reason: String,
+    },
     /// The log and the durable state do not belong together.
     #[error("{path}: {problem}; {remedy}")]
     Apart {

@@ -129,6 +129,11 @@ impl Fanout {
         self.wake_all();
     }
 
+    /// Takes new watches again; those that were closed stay closed.
+    pub fn resume(&self) {
+        self.stopping.store(false, Ordering::SeqCst);
+    }
+
     fn wake(&self, collections: &[Collection]) {
         let flags = self.flags.lock();
         for collection in collections {

@@ -2,6 +2,7 @@
 
 use crate::core::Core;
 use crate::node::own_status;
+use crate::outgoing::Outgoing;
 use crate::peer::{
     Hello, HelloReply, Kind, PeerHandler, SnapshotBegin, SnapshotChunk, decode, decode_append,
     decode_forward, encode,
@@ -27,6 +28,7 @@ pub struct Handler {
     pub(crate) reads: Arc<ReadIndex>,
     pub(crate) identity: HandlerIdentity,
     pub(crate) incoming: Mutex<Option<Incoming>>,
+    pub(crate) outgoing: Outgoing,
 }
 
 /// Who answers.
@@ -155,6 +157,10 @@ impl PeerHandler for Handler {
             }
             Kind::Transfer => {
                 let request: TransferLeaderRequest<TypeConfig> = read(&body)?;
+                let wrong = self.core.quarantine().diverged_at().is_some();
+                if wrong && *request.to_node_id() == self.core.node_id {
+                    return Err("a member whose state is wrong does not lead".to_owned());
+                }
                 let taken = raft.handle_transfer_leader(request).await;
                 answer(&taken.map_err(|error| error.to_string())?)
             }
@@ -174,6 +180,8 @@ impl PeerHandler for Handler {
             Kind::SnapshotBegin => self.begin_snapshot(&body).await,
             Kind::SnapshotChunk => self.take_chunk(&body).await,
             Kind::SnapshotEnd => self.end_snapshot(&body).await,
+            Kind::FetchBegin => answer(&self.outgoing.begin(&self.core, from).await?),
+            Kind::FetchPart => self.outgoing.part(from, read(&body)?).await,
             Kind::Hello | Kind::Reply | Kind::Failure => Err("not a call".to_owned()),
         }
     }

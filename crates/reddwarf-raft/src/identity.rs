@@ -19,6 +19,13 @@ pub struct Claim {
     new: bool,
 }
 
+impl Claim {
+    /// Whether the folder was not recorded as anybody's yet.
+    pub fn is_new(&self) -> bool {
+        self.new
+    }
+}
+
 /// Creates the data folder and checks whose it is: a node id must never vote from the log of
 /// another (invariant 16). A new folder is [`record`]ed once it holds a log.
 ///

@@ -65,6 +65,9 @@ async fn attend(core: &Core, view: LeaderView) {
 
 /// Asks for the leader's place a few times.
 async fn succeed(core: &Core, leader: u64) -> Result<(), Fatal<TypeConfig>> {
+    if core.quarantine().diverged_at().is_some() {
+        return Ok(());
+    }
     let others: Vec<u64> = core.raft.voter_ids().filter(|id| *id != leader).collect();
     let before = others.iter().filter(|id| **id < core.node_id).count() as u32;
     let vote = core.raft.metrics().borrow_watched().vote;

@@ -4,6 +4,7 @@ use crate::fanout::Fanout;
 use crate::membership;
 use crate::metrics::RaftMetrics;
 use crate::pending::Pending;
+use crate::quarantine::Quarantine;
 use crate::roots::{RecentRoots, RootAt};
 use crate::snapshot::{SnapshotData, SnapshotSource, meta_of};
 use crate::types::{Entry, LogId, StoredMembership, TypeConfig, log_id, term_of};
@@ -18,6 +19,7 @@ use reddwarf_core::{Outcome, RequestId, Revision};
 use reddwarf_storage::{Durable, Persist, PersistBatch, RedbStore, load, read_checkpoint};
 use reddwarf_versioning::{Applied, Checkpoint, EntryContext, State, StateRoot, WindowLimits};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{Notify, watch};
@@ -51,8 +53,12 @@ pub struct MachineParts {
     pub window: WindowLimits,
     /// How far `apply` came, after it is visible to readers.
     pub applied: watch::Sender<AppliedTo>,
-    state: Mutex<State>,
-    roots: Mutex<RecentRoots>,
+    /// What is wrong with the state.
+    pub quarantine: Quarantine,
+    /// Held while entries are applied, or the state is replaced.
+    pub(crate) turn: Arc<tokio::sync::Mutex<()>>,
+    pub(crate) state: Mutex<State>,
+    pub(crate) roots: Mutex<RecentRoots>,
 }
 
 /// The state machine; clones share it.
@@ -70,6 +76,7 @@ impl Machine {
         metrics: RaftMetrics,
         window: WindowLimits,
     ) -> Self {
+        let quarantine = Quarantine::of(store.path().parent().unwrap_or(Path::new("")));
         let at = AppliedTo { index: state.applied().index, term: state.applied().term };
         Machine(Arc::new(MachineParts {
             fanout,
@@ -84,6 +91,8 @@ impl Machine {
             metrics,
             window,
             applied: watch::channel(at).0,
+            quarantine,
+            turn: Arc::default(),
             state: Mutex::new(state),
             roots: Mutex::default(),
         }))
@@ -136,6 +145,11 @@ impl MachineParts {
             tokio::pin!(progressed);
             progressed.as_mut().enable();
             if let Some(failure) = self.persist.failure() {
+                let reason = || failure.0.to_string();
+                if failure.is_damage() && self.quarantine.found_damage(&reason()) {
+                    // Memory goes on, and the log keeps what the file lacks until it is replaced.
+                    return Ok(());
+                }
                 return Err(io::Error::other(failure));
             }
             if !self.persist.is_behind() {
@@ -147,13 +161,13 @@ impl MachineParts {
 }
 
 /// What one entry leads to.
-struct Step {
+pub(crate) struct Step {
     request: Option<RequestId>,
-    applied: Option<Applied>,
+    pub(crate) applied: Option<Applied>,
     outcome: Outcome,
 }
 
-fn apply_one(state: &mut State, entry: Entry) -> io::Result<Step> {
+pub(crate) fn apply_one(state: &mut State, entry: Entry) -> io::Result<Step> {
     let id = entry.log_id();
     let context = EntryContext { index: id.index(), term: term_of(&id), leader: 0 };
     let halt = |error| io::Error::new(io::ErrorKind::InvalidData, error);
@@ -202,6 +216,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
     {
         let parts = &self.0;
         parts.wait_for_persister().await?;
+        let _turn = parts.turn.lock().await;
         let mut arrived: Vec<(Entry, Option<ApplyResponder<TypeConfig>>)> = Vec::new();
         while let Some(item) = entries.try_next().await? {
             arrived.push(item);
@@ -256,7 +271,9 @@ impl RaftStateMachine<TypeConfig> for Machine {
         snapshot: SnapshotData,
     ) -> io::Result<()> {
         let parts = Arc::clone(&self.0);
+        let turn = Arc::clone(&parts.turn).lock_owned().await;
         let install = move || {
+            let _turn = turn;
             let received = match snapshot {
                 SnapshotData::Received(received) => *received,
                 // Its own durable state is what this member has loaded already.

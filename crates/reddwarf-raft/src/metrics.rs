@@ -42,6 +42,10 @@ pub struct RaftMetrics {
     pub proposals_pending: Gauge,
     /// Members whose state differs from the majority's, on the leader; 1 on such a member.
     pub root_mismatch: Gauge,
+    /// 1 while this member serves nothing because its state is wrong or not confirmed yet.
+    pub quarantined: Gauge,
+    /// Times that this member replaced its state or its file from another one.
+    pub repairs: Counter,
     /// Bytes of rows read by the scrub.
     pub scrub_bytes: Counter,
     /// Passes of the scrub over the whole state.
@@ -86,6 +90,8 @@ impl Default for RaftMetrics {
             propose_batch: sizes(),
             proposals_pending: Gauge::default(),
             root_mismatch: Gauge::default(),
+            quarantined: Gauge::default(),
+            repairs: Counter::default(),
             scrub_bytes: Counter::default(),
             scrub_passes: Counter::default(),
             scrub_damaged: Counter::default(),
@@ -104,6 +110,16 @@ impl RaftMetrics {
             "reddwarf_state_root_mismatch",
             "Members whose state differs from the majority's; 1 on such a member",
             self.root_mismatch.clone(),
+        );
+        registry.register(
+            "reddwarf_quarantined",
+            "1 while this member serves nothing because its state is wrong or not confirmed yet",
+            self.quarantined.clone(),
+        );
+        registry.register(
+            "reddwarf_repairs",
+            "Times that this member replaced its state or its file from another member",
+            self.repairs.clone(),
         );
         let raft = registry.sub_registry_with_prefix("raft");
         let gauges: [(&str, &str, &Gauge); 8] = [

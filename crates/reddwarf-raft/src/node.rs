@@ -4,47 +4,40 @@ use crate::background;
 use crate::config::NodeConfig;
 use crate::core::{Core, LeaderView, RaftNode};
 use crate::error::StartError;
-use crate::fanout::Fanout;
 use crate::founding;
 use crate::handler::{Handler, HandlerIdentity};
 use crate::history;
-use crate::identity;
 use crate::leadership;
 use crate::log_store::LogStore;
 use crate::lost_leader;
-use crate::machine::Machine;
 use crate::metrics::RaftMetrics;
+use crate::open::{Opened, open};
+use crate::outgoing::Outgoing;
 use crate::peer::{self, Identity, Kind, Lane, Network, PeerClients, PeerHandler};
 use crate::proposer::Proposer;
 use crate::read_index::ReadIndex;
-use crate::roots::{self, Divergence};
+use crate::repair;
+use crate::roots;
 use crate::scrub;
-use crate::start_check;
 use crate::status::{GroupStatus, MemberStatus};
 use crate::store::ReplicatedStore;
 use crate::sweep;
 use crate::transfer;
 use crate::types::Member;
-use crate::wal::{Mode, Wal, WalOptions};
 use bytes::Bytes;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{ServerState, SnapshotPolicy};
 use parking_lot::Mutex;
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{CommitId, History, HistoryError, ReadError, Store};
-use reddwarf_storage::{
-    Durable, LoadError, Persist, Persister, PersisterLimits, RedbStore, StoreOptions, Usage,
-    Verified, load,
-};
-use reddwarf_versioning::{StateRoot, WindowLimits};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use reddwarf_storage::{Usage, Verified};
+use reddwarf_versioning::StateRoot;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
@@ -68,65 +61,6 @@ pub struct Node {
     cluster_id: String,
     /// Becomes true when a member knows this one by another data folder.
     replaced: Option<watch::Receiver<bool>>,
-}
-
-fn wrong_state(path: PathBuf) -> impl FnOnce(&dyn std::error::Error) -> StartError {
-    move |error| {
-        let mut reason = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            reason = format!("{reason}: {cause}");
-            source = cause.source();
-        }
-        StartError::State { path, reason }
-    }
-}
-
-/// Opens the durable state and what stands before and behind it. Blocks.
-fn open_machine(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Machine, StartError> {
-    // redb may panic over a damaged file, even when it closes one that was refused.
-    let opened = catch_unwind(AssertUnwindSafe(|| open_state(config, metrics)));
-    opened.unwrap_or_else(|_| {
-        let path = config.data_dir.join("state.redb");
-        Err(StartError::State { path, reason: LoadError::Pages.to_string() })
-    })
-}
-
-fn open_state(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Machine, StartError> {
-    let path = config.data_dir.join("state.redb");
-    let options = StoreOptions {
-        cache_bytes: config.limits.store_cache_bytes,
-        cluster: config.cluster_id.clone(),
-    };
-    let store = RedbStore::open(&path, options).map_err(|e| wrong_state(path.clone())(&e))?;
-    let store = Arc::new(store);
-    let window = WindowLimits::default();
-    let loaded = load(store.as_ref(), window).map_err(|e| wrong_state(path.clone())(&e))?;
-    let progressed = Arc::new(Notify::new());
-    let hook = {
-        let (progressed, persist) = (Arc::clone(&progressed), metrics.persist.clone());
-        Arc::new(move |took: Option<Duration>| {
-            took.iter().for_each(|took| persist.observe(took.as_secs_f64()));
-            progressed.notify_waiters();
-        })
-    };
-    let durable = Durable::from(&loaded.checkpoint);
-    let limits = PersisterLimits::default();
-    let persist = Persister::start(Arc::clone(&store) as _, durable, limits, hook)
-        .map_err(|e| wrong_state(path)(&e))?;
-    let persist: Arc<dyn Persist> = Arc::new(persist);
-    let fanout = Fanout::new(loaded.state.view(), loaded.window);
-    Ok(Machine::new(loaded.state, fanout, store, persist, progressed, metrics.clone(), window))
-}
-
-fn open_wal(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Wal, StartError> {
-    let options = WalOptions {
-        dir: config.data_dir.join("wal"),
-        segment_bytes: config.limits.wal_segment_bytes,
-        cache_bytes: config.limits.wal_cache_bytes,
-    };
-    let disk = Arc::clone(&config.disk);
-    Wal::open(options, disk, Mode::Thread, metrics.clone()).map_err(StartError::Wal)
 }
 
 fn raft_config(config: &NodeConfig) -> Result<Arc<openraft::Config>, StartError> {
@@ -180,22 +114,15 @@ impl Node {
     pub async fn start(config: NodeConfig) -> Result<Arc<Node>, StartError> {
         check(&config)?;
         let metrics = RaftMetrics::default();
-        let opened = {
-            let (config, metrics) = (config.clone(), metrics.clone());
-            tokio::task::spawn_blocking(move || {
-                let claim = identity::claim(&config)?;
-                // The durable state first: its lock tells whether another process runs here.
-                let machine = open_machine(&config, &metrics)?;
-                let wal = open_wal(&config, &metrics)?;
-                let state = machine.parts().checkpoint();
-                start_check::check(&config.data_dir, &wal, &state)?;
-                let applied = start_check::applied_of(&state);
-                identity::record(&config, claim, &wal, applied)?;
-                Ok::<_, StartError>((machine, Arc::new(wal), claim.incarnation))
-            })
-        };
-        let opened = opened.await.map_err(|error| StartError::Raft(error.to_string()))?;
-        let (machine, wal, incarnation) = opened?;
+        let Opened { machine, wal, incarnation, renewed } = open(&config, &metrics).await?;
+        let others = config.peers.iter().any(|peer| peer.id != config.node_id);
+        if others {
+            machine.parts().quarantine.has_others();
+        }
+        if renewed {
+            metrics.repairs.inc();
+            machine.parts().quarantine.replaced(0);
+        }
         let identity = config.tls.as_ref().map(|tls| {
             let (id, name) = (config.node_id, config.name.as_str());
             Identity::new(&config.cluster_id, id, name, incarnation, tls)
@@ -234,11 +161,15 @@ impl Node {
             metrics,
             leader,
             leadership,
-            divergence: Divergence::default(),
+            wrong_members: Mutex::default(),
             failed: CancellationToken::new(),
             stopping: false.into(),
             stop: CancellationToken::new(),
         });
+        core.metrics.quarantined.set(i64::from(core.quarantine().refusal().is_some()));
+        if core.quarantine().diverged_at().is_some() {
+            core.withdraw();
+        }
         let first = config.peers.iter().any(|peer| peer.id == config.node_id);
         let node = Node::assemble(core, &config, replaced);
         if first {
@@ -258,6 +189,7 @@ impl Node {
         tokio::spawn(sweep::run(Arc::clone(&core)));
         tokio::spawn(lost_leader::watch(Arc::clone(&core)));
         tokio::spawn(roots::compare(Arc::clone(&core)));
+        tokio::spawn(repair::run(Arc::clone(&core)));
         let reads = ReadIndex::start(Arc::clone(&core));
         let store = Arc::new(ReplicatedStore {
             core: Arc::clone(&core),
@@ -275,6 +207,7 @@ impl Node {
             reads: Arc::clone(&reads),
             identity,
             incoming: Mutex::new(None),
+            outgoing: Outgoing::default(),
         });
         let cluster_id = config.cluster_id.clone();
         Arc::new(Node { core, store, reads, handler, cluster_id, replaced })
@@ -534,6 +467,8 @@ pub(crate) fn own_status(core: &Core, identity: &HandlerIdentity) -> MemberStatu
         lag: 0,
         version: identity.version.clone(),
         state_root: root.to_string(),
-        diverged_at: core.divergence.found_at(),
+        diverged_at: core.quarantine().diverged_at(),
+        quarantined: core.quarantine().refusal().is_some(),
+        trouble: core.quarantine().trouble().map(|trouble| trouble.to_string()),
     }
 }

@@ -7,7 +7,7 @@
 use crate::core::Core;
 use crate::data::LogData;
 use crate::peer::{CallError, Forwarded, Kind, Lane, decode, encode_forward};
-use crate::read_index::{DIVERGED, FAILED};
+use crate::read_index::FAILED;
 use crate::types::TypeConfig;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -118,8 +118,8 @@ impl Proposer {
     fn check(&self) -> Result<(), ProposeError> {
         let core = &self.core;
         let refused = |text: &str| Err(ProposeError::Unavailable(text.to_owned()));
-        if core.divergence.found_at().is_some() {
-            return refused(DIVERGED);
+        if let Some(why) = core.quarantine().refusal() {
+            return refused(&why);
         }
         if core.stopping.load(Ordering::Acquire) {
             return refused("this member is stopping");
@@ -330,7 +330,8 @@ impl Mover {
 /// The leader's side: decodes (invariant 2), appends, and answers when applied.
 pub async fn accept(core: &Core, proposals: Vec<Bytes>) -> Vec<Forwarded> {
     let not_leader = || Forwarded::NotLeader(core.leader.borrow().leader);
-    if !core.is_leader() || core.stopping.load(Ordering::Acquire) {
+    let leads = core.is_leader() && core.quarantine().refusal().is_none();
+    if !leads || core.stopping.load(Ordering::Acquire) {
         return proposals.iter().map(|_| not_leader()).collect();
     }
     if core.wal.low_on_space() {

@@ -20,9 +20,6 @@ const RETRY: Duration = Duration::from_millis(20);
 /// How long the leader may take for a follower's question.
 const ASK_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Why a member whose state is wrong refuses.
-pub const DIVERGED: &str = "this member's state differs from that of the majority";
-
 /// Why a member that cannot go on refuses.
 pub const FAILED: &str = "this member has failed and is stopping";
 
@@ -59,15 +56,16 @@ impl ReadIndex {
         let started = Instant::now();
         let timeout = self.core.limits.read_timeout;
         let unavailable = |text: &str| ReadError::Unavailable(text.to_owned());
-        if self.core.divergence.found_at().is_some() {
-            return Err(unavailable(DIVERGED));
-        }
+        let refused =
+            || self.core.quarantine().refusal().map_or(Ok(()), |why| Err(unavailable(&why)));
+        refused()?;
         let index = self.index(timeout).await;
         let index = index.ok_or_else(|| unavailable("no quorum confirmed the read in time"))?;
         let rest = timeout.saturating_sub(started.elapsed());
         tokio::time::timeout(rest, self.core.wait_applied(index))
             .await
             .map_err(|_| unavailable("this member is too far behind"))?;
+        refused()?;
         self.core.metrics.read_index.observe(started.elapsed().as_secs_f64());
         Ok(())
     }

@@ -3,16 +3,17 @@
 //! Every member keeps the roots that it had at recent indexes: at every 64th, and, while writes
 //! are rare, at the ends of what it applied together. The leader asks for them twice a second and
 //! compares what it finds at common indexes with its own. What a majority of the voters has is
-//! right. A member that has something else serves no reads from then on, and does not lead.
+//! right. A member that has something else serves nothing from then on, does not lead, and repairs
+//! itself; see [`crate::repair`].
 
 use crate::core::Core;
 use crate::peer::{Kind, Lane, RootsAsk, RootsReply, decode, encode};
+use crate::quarantine::Trouble;
 use crate::transfer;
 use openraft::async_runtime::watch::WatchReceiver;
 use reddwarf_versioning::StateRoot;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A root is kept at every so many entries.
@@ -82,23 +83,6 @@ impl RecentRoots {
     }
 }
 
-/// Where this member's state was found to differ from the majority's; it stays so until the
-/// process ends.
-#[derive(Debug, Default)]
-pub struct Divergence(AtomicU64);
-
-impl Divergence {
-    /// The index at which it was found.
-    pub fn found_at(&self) -> Option<u64> {
-        Some(self.0.load(Ordering::Acquire)).filter(|index| *index != 0)
-    }
-
-    /// Records it; `true` the first time.
-    fn set(&self, index: u64) -> bool {
-        self.0.compare_exchange(0, index.max(1), Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-}
-
 /// What comparing has shown.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Verdict {
@@ -152,40 +136,68 @@ pub fn answer(core: &Core, ask: &RootsAsk) -> RootsReply {
 
 /// Takes note that this member's state differs from the majority's.
 fn found(core: &Core, index: u64) {
-    if core.divergence.set(index) {
+    if core.quarantine().found(Trouble::Diverged(index)) {
         core.metrics.root_mismatch.set(1);
         tracing::error!(
             index,
-            "THIS MEMBER'S STATE DIFFERS from that of the majority: it serves no reads and takes \
-             no writes any more; keep its data directory for examination"
+            "THIS MEMBER'S STATE DIFFERS from that of the majority: it serves nothing until it \
+             has repaired itself from another member"
         );
-        core.machine.fanout.stop();
+        core.withdraw();
     }
 }
 
 /// Compares while this member leads, until the node stops.
 pub async fn compare(core: Arc<Core>) {
     let mut since = 0;
+    let mut told = BTreeSet::new();
     loop {
         tokio::select! {
             () = core.stop.cancelled() => return,
             () = tokio::time::sleep(INTERVAL) => {}
         }
+        let diverged = core.quarantine().diverged_at().is_some();
         if core.leadership.borrow().is_none() {
-            since = 0;
-            if core.divergence.found_at().is_none() {
-                core.metrics.root_mismatch.set(0);
-            }
+            (since, told) = (0, BTreeSet::new());
+            core.metrics.root_mismatch.set(i64::from(diverged));
+            core.wrong_members.lock().clear();
             continue;
         }
-        if core.divergence.found_at().is_some() {
+        if diverged {
             transfer::hand_over(&core).await;
             continue;
         }
-        let verdict = ask_all(&core, since).await;
+        let verdict = judge(&ask_all(&core, since).await, &voters(&core));
         since = verdict.agreed.unwrap_or(since);
-        act(&core, &verdict).await;
+        act(&core, &verdict, &mut told).await;
     }
+}
+
+/// Whether a majority of the voters has the same root as this member at an index from `since` on.
+///
+/// # Errors
+/// The index at which the majority has another root; nothing when there is no majority to tell.
+pub async fn confirm(core: &Core, since: u64) -> Result<(), Option<u64>> {
+    let (answers, voters) = (ask_all(core, since).await, voters(core));
+    if let Some(index) = judge(&answers, &voters).diverged.get(&core.node_id) {
+        return Err(Some(*index));
+    }
+    if !voters.is_empty() && equal_to_majority(&answers, &voters, core.node_id) {
+        return Ok(());
+    }
+    Err(None)
+}
+
+/// Whether `own` has at some index the root of a majority, itself included.
+fn equal_to_majority(
+    answers: &BTreeMap<u64, Vec<RootAt>>,
+    voters: &BTreeSet<u64>,
+    own: u64,
+) -> bool {
+    let quorum = voters.len() / 2 + 1;
+    let has = |id: &u64, at: &RootAt| answers.get(id).is_some_and(|roots| roots.contains(at));
+    let own = answers.get(&own);
+    own.into_iter().flatten().any(|at| voters.iter().filter(|id| has(id, at)).count() >= quorum)
 }
 
 fn voters(core: &Core) -> BTreeSet<u64> {
@@ -200,7 +212,7 @@ async fn ask(core: &Core, id: u64, question: RootsAsk) -> Option<RootsReply> {
     decode(&answer).ok()
 }
 
-async fn ask_all(core: &Core, since: u64) -> Verdict {
+async fn ask_all(core: &Core, since: u64) -> BTreeMap<u64, Vec<RootAt>> {
     let voters = voters(core);
     let others = voters.iter().filter(|id| **id != core.node_id);
     let asked = others
@@ -209,13 +221,21 @@ async fn ask_all(core: &Core, since: u64) -> Verdict {
     let answers = answers.into_iter().filter_map(|(id, reply)| Some((id, reply?.roots)));
     let mut answers: BTreeMap<u64, Vec<RootAt>> = answers.collect();
     answers.insert(core.node_id, core.machine.roots_since(since));
-    judge(&answers, &voters)
+    answers
 }
 
-async fn act(core: &Core, verdict: &Verdict) {
+/// Tells the members concerned, and, of each finding once, the log.
+async fn act(core: &Core, verdict: &Verdict, told: &mut BTreeSet<Option<u64>>) {
     let wrong = verdict.diverged.len() + usize::from(verdict.undecided.is_some());
     core.metrics.root_mismatch.set(wrong as i64);
-    if let Some(index) = verdict.undecided {
+    *core.wrong_members.lock() = verdict.diverged.keys().copied().collect();
+    told.retain(|id| match id {
+        Some(id) => verdict.diverged.contains_key(id),
+        None => verdict.undecided.is_some(),
+    });
+    if let Some(index) = verdict.undecided
+        && told.insert(None)
+    {
         tracing::error!(index, "the members' states differ, and no majority tells which is right");
     }
     for (id, index) in &verdict.diverged {
@@ -223,8 +243,10 @@ async fn act(core: &Core, verdict: &Verdict) {
             found(core, *index);
             transfer::hand_over(core).await;
         } else {
-            let name = core.members().remove(id).map(|member| member.name);
-            tracing::error!(index, member = name, "the member's state differs from the majority's");
+            if told.insert(Some(*id)) {
+                let name = core.members().remove(id).map(|member| member.name);
+                tracing::error!(index, member = name, "its state differs from the majority's");
+            }
             ask(core, *id, RootsAsk { since: u64::MAX, diverged: Some(*index) }).await;
         }
     }
@@ -265,6 +287,16 @@ mod tests {
         assert_eq!(judge(&given, &three()), expected);
         let given = answers([(1, &[(64, 1)]), (2, &[(64, 2)]), (3, &[(64, 3)])]);
         assert_eq!(judge(&given, &three()).undecided, Some(64));
+    }
+
+    #[test]
+    fn a_state_is_confirmed_by_a_majority_with_the_same_root() {
+        let given = answers([(1, &[(64, 1), (70, 5)]), (2, &[(64, 1)]), (3, &[(70, 6)])]);
+        assert!(equal_to_majority(&given, &three(), 1) && equal_to_majority(&given, &three(), 2));
+        assert!(!equal_to_majority(&given, &three(), 3));
+        let alone = answers([(1, &[(64, 1)])]);
+        assert!(!equal_to_majority(&alone, &three(), 1));
+        assert!(equal_to_majority(&alone, &BTreeSet::from([1]), 1), "a group of one");
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub async fn run(core: Arc<Core>) {
                 metrics.scrub_damaged.inc_by(page.damaged.len() as u64);
                 for error in &page.damaged {
                     tracing::error!(%error, "the durable state is damaged on disk");
+                    core.quarantine().found_damage(&error.to_string());
                 }
                 if page.ends_pass {
                     metrics.scrub_passes.inc();
@@ -44,7 +45,12 @@ pub async fn run(core: Arc<Core>) {
                 }
             }
             // A file that is put in place by a snapshot, or waits for disk space.
-            Err(error) => tracing::warn!(%error, "a page of the state was not scrubbed"),
+            Err(error) => {
+                tracing::warn!(%error, "a page of the state was not scrubbed");
+                if error.is_damage() {
+                    core.quarantine().found_damage(&error.to_string());
+                }
+            }
         }
     }
 }

@@ -14,6 +14,17 @@ pub fn applied_of(checkpoint: &Checkpoint) -> Option<LogId> {
     (!pristine).then(|| log_id(applied.term, applied.index))
 }
 
+/// Whether a state at `applied` can be brought up to date by a log that was purged up to `purged`.
+pub fn reaches(applied: u64, purged: Option<LogId>) -> bool {
+    purged.is_none_or(|purged| applied >= purged.index())
+}
+
+/// Whether the log does not reach back to the state any more.
+pub fn is_behind(wal: &Wal, applied: Option<LogId>) -> bool {
+    let (purged, _) = wal.state();
+    purged.is_some_and(|purged| applied.is_none_or(|applied| applied.index() < purged.index()))
+}
+
 /// Compares the log's range and its saved committed entry with the state's applied entry.
 ///
 /// The state may be ahead of the log: another member's entries are committed, and applied,
@@ -37,7 +48,7 @@ pub fn check(data_dir: &Path, wal: &Wal, checkpoint: &Checkpoint) -> Result<(), 
         );
     }
     if let Some(purged) = purged
-        && applied.is_none_or(|applied| applied.index() < purged.index())
+        && is_behind(wal, applied)
     {
         let (holds, begins) = (applied.map_or(0, |id| id.index()), purged.index() + 1);
         return apart(

@@ -41,6 +41,10 @@ pub struct MemberStatus {
     pub version: String,
     /// State root at the applied index, in hex.
     pub state_root: String,
-    /// Where its state was found to differ from the majority's; it serves no reads then.
+    /// Where its state was found to differ from the majority's.
     pub diverged_at: Option<u64>,
+    /// Whether it serves nothing, because its state is wrong or not confirmed yet.
+    pub quarantined: bool,
+    /// What is wrong with its state or its file; it repairs itself from the others.
+    pub trouble: Option<String>,
 }

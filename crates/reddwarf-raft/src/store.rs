@@ -2,7 +2,7 @@
 
 use crate::core::Core;
 use crate::proposer::Proposer;
-use crate::read_index::{DIVERGED, ReadIndex};
+use crate::read_index::ReadIndex;
 use async_trait::async_trait;
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{
@@ -25,10 +25,7 @@ pub struct ReplicatedStore {
 impl ReplicatedStore {
     /// A member whose state is known to be wrong serves nothing of it.
     pub(crate) fn check_state(&self) -> Result<(), ReadError> {
-        match self.core.divergence.found_at() {
-            None => Ok(()),
-            Some(_) => Err(ReadError::Unavailable(DIVERGED.to_owned())),
-        }
+        self.core.quarantine().refusal().map_or(Ok(()), |why| Err(ReadError::Unavailable(why)))
     }
 }
 
@@ -107,6 +104,10 @@ impl Store for ReplicatedStore {
     ) -> Result<Box<dyn CommitStream>, ReadError> {
         self.check_state()?;
         self.core.machine.fanout.watch_commits(branch, from)
+    }
+
+    fn refusal(&self) -> Option<String> {
+        self.core.quarantine().refusal()
     }
 
     fn leading_term(&self) -> Option<u64> {

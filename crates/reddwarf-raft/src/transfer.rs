@@ -27,8 +27,9 @@ fn target(core: &Core) -> Option<u64> {
     let metrics = core.raft.metrics();
     let metrics = metrics.borrow_watched();
     let followers = metrics.replication.iter().flatten();
+    let wrong = core.wrong_members.lock();
     followers
-        .filter(|(id, _)| **id != core.node_id && voters.contains(id))
+        .filter(|(id, _)| **id != core.node_id && voters.contains(id) && !wrong.contains(id))
         .max_by_key(|(_, matched)| matched.as_ref().map(|id| id.index()))
         .map(|(id, _)| *id)
 }

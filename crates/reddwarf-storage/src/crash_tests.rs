@@ -122,6 +122,29 @@ fn another_failure_is_final() {
 }
 
 #[test]
+fn another_file_ends_a_failure() {
+    let disk = new_disk();
+    let store = open(&disk);
+    disk.fail(1..u64::MAX, ErrorKind::InvalidData);
+    let hook = Arc::new(|_| ());
+    let limits = PersisterLimits::default();
+    let persister =
+        Persister::start(store.clone(), Durable::default(), limits, hook).expect("a thread");
+    let mut state = State::new();
+    persister.submit(step(&mut state, 1));
+    assert!(persister.flush().expect_err("it fails").is_damage());
+    // What is submitted meanwhile is dropped: the log has it.
+    persister.submit(step(&mut state, 2));
+    disk.fail(0..0, ErrorKind::InvalidData);
+    let checkpoint = state.checkpoint();
+    let swap = &mut || store.reopen().map(|()| checkpoint.clone());
+    assert_eq!(persister.install(swap).expect("another file").applied.index, 2);
+    assert!(persister.failure().is_none());
+    persister.submit(step(&mut state, 3));
+    assert_eq!(persister.flush().expect("it is waited for no more").applied.index, 3);
+}
+
+#[test]
 fn a_flush_waits_for_entry_zero_alone() {
     let disk = new_disk();
     let store = open(&disk);

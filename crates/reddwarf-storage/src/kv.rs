@@ -1,5 +1,6 @@
 //! The seam to a file of named tables.
 
+use crate::redb_store;
 use bytes::Bytes;
 use std::fmt::Debug;
 use std::ops::{Bound, ControlFlow};
@@ -236,6 +237,15 @@ pub enum KvError {
 }
 
 impl KvError {
+    /// Whether the file holds something else than was written, as opposed to a disk that refuses.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            KvError::Full(_) => false,
+            KvError::Row { .. } => true,
+            KvError::File { source, .. } => redb_store::is_corrupted(source.as_ref()),
+        }
+    }
+
     /// A damaged row.
     pub fn row(table: Table, key: &[u8], reason: impl ToString) -> Self {
         KvError::Row { table: table.name(), key: key.to_vec(), reason: reason.to_string() }

@@ -5,14 +5,17 @@
 //! - [`rows`] lays the state out in tables (`docs/format.md` has it byte by byte).
 //! - [`Persister`] writes what `apply` did, behind it, in small durable transactions that carry
 //!   the applied index; [`InlinePersister`] does the same at once, for simulation.
+//! - [`RedbStore::open_frozen`] and [`check_pages`] examine a file without changing it.
 //! - [`HistoryReader`] reads commits and versions of the past.
 //! - [`load`] rebuilds the state at start; [`SnapshotReader`] and [`SnapshotWriter`] carry it to
 //!   another member.
 #![warn(missing_docs)]
 
+mod aside;
 mod commit_row;
 mod compact;
 mod delta;
+mod frozen;
 mod history;
 mod kv;
 mod load;
@@ -34,7 +37,9 @@ mod faulty_disk;
 #[cfg(test)]
 mod workload;
 
+pub use aside::{damaged_copy, set_aside};
 pub use compact::{Compacted, compact, is_worth_compacting};
+pub use frozen::check_pages;
 pub use history::{HistoryReader, KindUsage, RowsUsage, Usage, Verified};
 pub use kv::{Hold, KvError, KvRead, KvStore, Operation, Table, Visit, WriteBatch};
 pub use load::{LoadError, Loaded, load, read_checkpoint};

@@ -51,6 +51,16 @@ pub enum LoadError {
     Pages,
 }
 
+impl LoadError {
+    /// Whether the file holds something else than was written, as opposed to a disk that refuses.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            LoadError::Read(error) => error.is_damage(),
+            LoadError::Damaged(_) | LoadError::Missing(_) | LoadError::Pages => true,
+        }
+    }
+}
+
 /// The checkpoint of the last durable transaction; the empty one in a new file.
 ///
 /// # Errors

@@ -18,6 +18,14 @@ impl StoreOptions {
     }
 }
 
+impl OpenError {
+    /// Whether the file holds something else than was written, as opposed to the wrong file or
+    /// a system that refuses.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, OpenError::Damaged { .. })
+    }
+}
+
 /// Why a data file was refused. Each text names the file and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -32,7 +40,7 @@ pub enum OpenError {
     },
     /// It is damaged, or no data file at all.
     #[error(
-        "{path} is damaged ({reason}); move the file away and start again: this node then rebuilds it from its log, or says that the log does not reach back far enough",
+        "{path} is damaged ({reason}); a member makes it anew from its whole log or from another member, and one that can do neither needs the file back",
         path = path.display()
     )]
     Damaged {

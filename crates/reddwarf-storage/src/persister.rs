@@ -102,6 +102,13 @@ impl From<&Checkpoint> for Durable {
 #[error("the durable state cannot be written")]
 pub struct PersistFailure(#[source] pub Arc<KvError>);
 
+impl PersistFailure {
+    /// See [`KvError::is_damage`].
+    pub fn is_damage(&self) -> bool {
+        self.0.is_damage()
+    }
+}
+
 /// What persisting has cost since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PersistStats {
@@ -151,8 +158,8 @@ pub trait Persist: Send + Sync + Debug {
     /// [`PersistFailure`].
     fn flush(&self) -> Result<Arc<Durable>, PersistFailure>;
 
-    /// Forgets what waits and lets `swap` put another file in place, with no transaction in
-    /// progress; its checkpoint is then what is durable. Blocks.
+    /// Forgets what waits, and a failure, and lets `swap` put another file in place, with no
+    /// transaction in progress; its checkpoint is then what is durable. Blocks.
     ///
     /// # Errors
     /// What `swap` fails with.
@@ -370,6 +377,10 @@ impl Shared {
         queue.settled += dropped;
         let durable = Arc::new(Durable::from(&swapped?));
         queue.durable = durable.clone();
+        // It was the other file that could not be written; what failed then will never be.
+        if queue.failure.take().is_some() {
+            queue.settled = queue.submitted - queue.waiting.len() as u64;
+        }
         drop(queue);
         self.ended.notify_all();
         (self.hook)(None);

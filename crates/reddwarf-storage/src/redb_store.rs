@@ -3,6 +3,7 @@
 //! Every transaction is durable and saves redb's allocator state (`quick_repair`), so that a
 //! file left by a killed process opens in milliseconds instead of being walked.
 
+use crate::frozen::open_frozen;
 use crate::open::{OpenError, StoreOptions};
 use crate::rows;
 use crate::{Hold, KvError, KvRead, KvStore, Operation, Table, Visit, WriteBatch};
@@ -67,6 +68,32 @@ impl RedbStore {
         Ok(RedbStore { path, options, opener, database, hold: Hold::default() })
     }
 
+    /// Opens a file to read it, whichever cluster's it is; it is not changed. Several may read
+    /// at a time, but not while a member runs on it. What is committed is lost.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_frozen(path: impl Into<PathBuf>, cache_bytes: usize) -> Result<Self, OpenError> {
+        let path = path.into();
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            let database = open_frozen(&path, cache_bytes).map_err(|e| refused(&path, e))?;
+            let found = read_identity(&database).map_err(|error| damaged(&path, error))?;
+            let (_, cluster) = found.ok_or_else(|| damaged(&path, "there is nothing in it"))?;
+            identify(&database, &path, &cluster)?;
+            Ok((database, StoreOptions { cache_bytes, cluster }))
+        }));
+        let pages = || Err(damaged(&path, "its pages make no sense"));
+        let (database, options) = opened.unwrap_or_else(|_| pages())?;
+        let database = RwLock::new(Some(database));
+        Ok(RedbStore {
+            path,
+            options,
+            opener: Box::new(open_frozen),
+            database,
+            hold: Hold::default(),
+        })
+    }
+
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -106,7 +133,11 @@ impl RedbStore {
     /// [`KvError::File`]; the store then holds what is at its path, old or new.
     pub fn replace_with(&self, from: &Path) -> Result<(), KvError> {
         let mut database = self.database.write();
-        *database = None;
+        let old = database.take();
+        // redb may panic over a damaged file, even when it closes it.
+        if catch_unwind(AssertUnwindSafe(|| drop(old))).is_err() {
+            tracing::warn!(file = %self.path.display(), "a damaged data file was not closed");
+        }
         let renamed = std::fs::rename(from, &self.path).and_then(|()| sync_folder(&self.path));
         *database = Some(
             open_database(&self.opener, &self.path, &self.options)
@@ -176,17 +207,40 @@ fn open_database(
     opened.unwrap_or_else(|_| Err(damaged(path, "its pages make no sense")))
 }
 
-fn damaged(path: &Path, reason: impl ToString) -> OpenError {
+pub(crate) fn damaged(path: &Path, reason: impl ToString) -> OpenError {
     OpenError::Damaged { path: path.to_owned(), reason: reason.to_string() }
 }
 
-fn refused(path: &Path, error: DatabaseError) -> OpenError {
+pub(crate) fn refused(path: &Path, error: DatabaseError) -> OpenError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => OpenError::InUse { path: path.to_owned() },
         DatabaseError::Storage(StorageError::Io(source)) if is_io(&source) => {
             OpenError::Io { path: path.to_owned(), source }
         }
         other => damaged(path, other),
+    }
+}
+
+/// Whether an error of redb tells of content that makes no sense.
+pub(crate) fn is_corrupted(error: &(dyn Error + Send + Sync + 'static)) -> bool {
+    let io = |error: &std::io::Error| !is_io(error);
+    if let Some(error) = error.downcast_ref::<StorageError>() {
+        return match error {
+            StorageError::Corrupted(_) => true,
+            StorageError::Io(error) => io(error),
+            _ => false,
+        };
+    }
+    match error.downcast_ref::<redb::Error>() {
+        Some(redb::Error::Corrupted(_) | redb::Error::TableDoesNotExist(_)) => true,
+        Some(redb::Error::TableTypeMismatch { .. } | redb::Error::TypeDefinitionChanged { .. }) => {
+            true
+        }
+        Some(redb::Error::Io(error)) => io(error),
+        _ => match error.downcast_ref::<OpenError>() {
+            Some(error) => error.is_damage(),
+            None => false,
+        },
     }
 }
 

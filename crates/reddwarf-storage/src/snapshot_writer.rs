@@ -2,9 +2,9 @@
 
 use crate::load::checkpoint_from;
 use crate::open::{OpenError, StoreOptions};
-use crate::redb_store::LongWrite;
+use crate::redb_store::{LongWrite, sync_folder};
 use crate::snapshot_reader::{CHUNK_VERSION, Chunk, Row, STATE_ROWS};
-use crate::{KvError, RedbStore, Table, WriteBatch, rows};
+use crate::{KvError, RedbStore, Table, WriteBatch, aside, rows};
 use reddwarf_core::codec::{self, CodecError, RECORD_BYTES_MAX};
 use reddwarf_versioning::Checkpoint;
 use std::path::{Path, PathBuf};
@@ -62,6 +62,33 @@ impl Received {
     /// The state that it holds.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
+    }
+
+    /// Where the file is until then. Nothing has it open.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts the file where there is none, or one that nothing has open.
+    ///
+    /// # Errors
+    /// As the system has it.
+    pub fn place(&self, at: &Path) -> std::io::Result<()> {
+        std::fs::rename(&self.path, at).and_then(|()| sync_folder(at))
+    }
+
+    /// Like [`Received::install`], but the file that was there is kept, see [`damaged_copy`].
+    ///
+    /// [`damaged_copy`]: crate::damaged_copy
+    ///
+    /// # Errors
+    /// See [`RedbStore::replace_with`].
+    pub fn install_for_damaged(&self, store: &RedbStore) -> Result<Checkpoint, KvError> {
+        // Without it the repair is as good.
+        if let Err(error) = aside::keep(store.path()) {
+            tracing::warn!(%error, "the damaged data file is not kept");
+        }
+        self.install(store)
     }
 
     /// Puts the file in the place of `store`'s. Call it within [`crate::Persist::install`], so

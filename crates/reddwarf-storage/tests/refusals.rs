@@ -68,7 +68,7 @@ fn a_file_that_is_no_data_file() {
         std::fs::write(&path, content).expect("writes");
         let error = RedbStore::open(&path, options()).expect_err("refused");
         assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
-        assert!(error.to_string().contains("move the file away"), "{error}");
+        assert!(error.to_string().contains("makes it anew"), "{error}");
         assert_eq!(std::fs::read(&path).expect("reads"), content, "a refused file is untouched");
     }
 }

@@ -3,7 +3,7 @@
 use reddwarf_core::{Change, Collection, ObjectIndex, Proposal, ProposalKind, RequestId, Write};
 use reddwarf_storage::{
     Durable, InlinePersister, KvRead, KvStore, Persist, PersistBatch, RedbStore, SnapshotError,
-    SnapshotReader, SnapshotWriter, StoreOptions, Table, load,
+    SnapshotReader, SnapshotWriter, StoreOptions, Table, damaged_copy, load,
 };
 use reddwarf_versioning::{EntryContext, State, StateRoot, WindowLimits};
 use std::ops::{Bound, ControlFlow};
@@ -187,4 +187,30 @@ fn speed() {
         total - fed,
         sent as f64 / 1e6 / total.as_secs_f64(),
     );
+}
+
+#[test]
+fn a_damaged_file_is_kept_when_a_fetched_one_takes_its_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut source = Member::new(&folder.path().join("source.redb"));
+    source.write(30);
+    let path = folder.path().join("state.redb");
+    let damaged = open(&path);
+    let before = std::fs::read(&path).expect("reads");
+    for round in 0..2 {
+        let mut reader = SnapshotReader::open(source.store.clone(), "c").expect("opens");
+        let beside = folder.path().join("fetched.redb");
+        let mut writer = SnapshotWriter::create(&beside, StoreOptions::new("c")).expect("opens");
+        while let Some(chunk) = reader.next_chunk().expect("reads") {
+            writer.feed(&chunk).expect("written");
+        }
+        let received = writer.finish().expect("whole");
+        assert!(received.path().is_file());
+        received.install_for_damaged(&damaged).expect("takes its place");
+        assert!(!received.path().exists());
+        let loaded = load(damaged.as_ref(), WindowLimits::default()).expect("whole");
+        assert_eq!(loaded.state.root(), source.state.root(), "round {round}");
+        let kept = std::fs::read(damaged_copy(&path)).expect("one is kept");
+        assert_eq!(kept.len() == before.len(), round == 0, "the newest one");
+    }
 }

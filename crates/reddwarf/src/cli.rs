@@ -6,6 +6,7 @@ mod branch;
 mod diff;
 mod down;
 mod du;
+mod examine;
 mod excise;
 mod hollow;
 mod log;
@@ -62,7 +63,7 @@ enum Command {
     Merge(merge::MergeFlags),
     /// Take back what a commit changed
     Revert(merge::RevertFlags),
-    /// Check that the history is the one that was written, on every member
+    /// Check that the history is the one that was written, on every member or in a stopped one's data
     Verify(verify::VerifyFlags),
     /// Bring objects back as they were before
     Restore(restore::RestoreFlags),

@@ -67,8 +67,8 @@ impl Damage {
     }
 
     /// Flips one bit in each block of the state's file that holds something, up to a limit; a
-    /// single one may fall where nothing is kept any more. The member has to refuse it, or, as
-    /// long as its log reaches back to the beginning, may make the state anew from that.
+    /// single one may fall where nothing is kept any more. The member has to refuse it, or to make
+    /// the state anew, from its log or from another member.
     ///
     /// # Errors
     /// The file cannot be read or written.

@@ -14,6 +14,7 @@ mod helm;
 mod kubectl;
 mod merge_under_fire;
 mod readme;
+mod repair;
 mod replicated_store;
 mod retention;
 mod up_down;

@@ -14,7 +14,7 @@ pub const FRAME_HEADER_BYTES: usize = 13;
 /// Largest body: a full append of entries and one proposal of the largest size.
 pub const FRAME_BODY_BYTES_MAX: usize = 40 * 1024 * 1024;
 /// Version of the frames and of the messages in them.
-pub const WIRE_VERSION: u32 = 2;
+pub const WIRE_VERSION: u32 = 3;
 /// The ALPN of connections between members.
 pub const ALPN: &[u8] = b"reddwarf-peer/1";
 
@@ -48,6 +48,10 @@ pub enum Kind {
     Roots = 12,
     /// A commit index without entries, in the form of an append; it is not answered.
     Commit = 13,
+    /// Ask for the member's state, whoever leads.
+    FetchBegin = 14,
+    /// Ask for a part of it.
+    FetchPart = 15,
     /// The answer to a call.
     Reply = 128,
     /// The call failed; the body is a text.
@@ -70,6 +74,8 @@ impl Kind {
             11 => Kind::SnapshotEnd,
             12 => Kind::Roots,
             13 => Kind::Commit,
+            14 => Kind::FetchBegin,
+            15 => Kind::FetchPart,
             128 => Kind::Reply,
             129 => Kind::Failure,
             _ => return None,

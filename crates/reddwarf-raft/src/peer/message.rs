@@ -114,6 +114,15 @@ pub struct SnapshotChunk {
     pub bytes: Bytes,
 }
 
+/// Asks for a part of a state that is being fetched; after the last one the answer is empty.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct FetchPart {
+    /// What [`super::frame::Kind::FetchBegin`] was answered.
+    pub transfer: u64,
+    /// Position of the part, from 0.
+    pub number: u64,
+}
+
 /// Encodes a message.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 mod append_stream;
 mod connection;
 mod dial;
+mod fetch;
 mod frame;
 mod message;
 mod network;
@@ -10,6 +11,7 @@ mod serve;
 
 pub use connection::CallError;
 pub use dial::{Identity, Lane, PeerClient};
+pub use fetch::{FetchError, Fetched, fetch};
 pub use frame::{ALPN, FrameReader, Kind, WIRE_VERSION};
 pub use message::*;
 pub use network::{Network, PeerClients};

@@ -4,6 +4,7 @@ mod failed_log;
 mod group;
 mod lost_leader;
 mod refusals;
+mod repair;
 mod repeated;
 mod roots;
 mod three_nodes;

@@ -34,6 +34,28 @@ fn wait_until(what: &str, mut check: impl FnMut() -> bool) {
     }
 }
 
+/// Leaves time to look at a member in quarantine.
+fn slow_repair() -> Limits {
+    Limits { repair_pause: Duration::from_secs(3), ..Limits::default() }
+}
+
+/// The member has the others' state, tells so and serves, and what was wrong is kept.
+fn assert_repaired(group: &Group, at: usize) {
+    wait_until("the member is repaired", || {
+        status(group, at).trouble.is_none() && status(group, at).diverged_at.is_none()
+    });
+    let metrics = group.member(at).node.metrics();
+    assert_eq!((metrics.repairs.get(), metrics.quarantined.get()), (1, 0));
+    let name = format!("repaired-{at}");
+    group.create(at, &name).expect("it takes writes");
+    group.barrier(at);
+    assert!(group.has(at, &name) && group.has(at, "before"));
+    group.assert_same_roots();
+    assert!(group.data_dir(at).join("state.redb.damaged").is_file());
+    let verified = group.member(at).runtime.block_on(group.member(at).node.verify(None));
+    assert_eq!(verified.expect("reads").problems, Vec::<String>::new());
+}
+
 fn assert_only_diverged(group: &Group, wrong: usize) {
     for at in 0..3 {
         let running = group.member(at);
@@ -48,7 +70,7 @@ fn assert_only_diverged(group: &Group, wrong: usize) {
 
 #[test]
 fn a_follower_with_another_state_serves_no_reads() {
-    let mut group = Group::start(3, Limits::default());
+    let mut group = Group::start(3, slow_repair());
     let wrong = (group.leader() + 1) % 3;
     group.create(wrong, "before").expect("written");
     group.barrier(wrong);
@@ -59,11 +81,12 @@ fn a_follower_with_another_state_serves_no_reads() {
     assert_only_diverged(&group, wrong);
     let leader = group.leader();
     assert_eq!(group.member(leader).node.metrics().root_mismatch.get(), 1);
+    assert_repaired(&group, wrong);
 }
 
 #[test]
 fn a_leader_with_another_state_hands_leadership_away() {
-    let mut group = Group::start(3, Limits::default());
+    let mut group = Group::start(3, slow_repair());
     group.leader();
     group.create(0, "before").expect("written");
     (0..3).for_each(|at| group.barrier(at));
@@ -87,6 +110,7 @@ fn a_leader_with_another_state_hands_leadership_away() {
     wait_until("the false leader is told", || status(&group, 0).diverged_at.is_some());
     wait_until("another member leads", || group.leader() != 0);
     assert_only_diverged(&group, 0);
+    assert_repaired(&group, 0);
 }
 
 #[test]

@@ -66,21 +66,35 @@ fn table(status: &Value) -> String {
 /// What an operator must see about members.
 fn warnings(status: &Value) -> String {
     let members = status["members"].as_array().into_iter().flatten();
-    let diverged = members.filter_map(|member| {
-        let index = member["divergedAt"].as_u64()?;
-        let name = member["name"].as_str()?;
-        Some(format!(
-            "warning: the state of {name} differs from the majority's since log index {index} or \
-             earlier; it serves no reads\n"
-        ))
+    let troubled = members.filter_map(|member| {
+        let (name, trouble) = (member["name"].as_str()?, member["trouble"].as_str()?);
+        let means = match member["quarantined"].as_bool() {
+            Some(true) => "is in quarantine and serves nothing",
+            _ => "serves, and repairs itself",
+        };
+        Some(format!("warning: {name} {means}: {trouble}\n"))
     });
-    diverged.collect()
+    troubled.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_is_wrong_with_a_member_is_told() {
+        let status = json!({"members": [
+            {"name": "node-1", "quarantined": false, "trouble": null},
+            {"name": "node-2", "quarantined": true, "trouble": "its state differs"},
+            {"name": "node-3", "quarantined": false, "trouble": "its data file is damaged"},
+        ]});
+        assert_eq!(
+            warnings(&status),
+            "warning: node-2 is in quarantine and serves nothing: its state differs\n\
+             warning: node-3 serves, and repairs itself: its data file is damaged\n"
+        );
+    }
 
     #[test]
     fn a_member_that_does_not_answer_has_no_numbers() {

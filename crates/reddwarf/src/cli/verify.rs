@@ -1,7 +1,7 @@
 //! `reddwarf verify`: whether the history is the one that was written.
 
-use super::GroupFlags;
 use super::log::{escaped, text};
+use super::{GroupFlags, examine};
 use crate::client::{ClientError, GroupClient};
 use crate::kubeconfig::Endpoint;
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use clap::Args;
 use http::Method;
 use miette::{Diagnostic, Result};
 use serde_json::Value;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long a member may read; it reads all that it keeps.
@@ -19,6 +20,10 @@ pub(super) struct VerifyFlags {
     /// A commit that was noted before: fail unless it is still in the chain, with all before it
     #[arg(long, value_name = "ID")]
     against: Option<String>,
+    /// Read the data folder of a member that does not run, or a copy of its state.redb, instead
+    /// of asking the members
+    #[arg(long, value_name = "FOLDER", conflicts_with = "kubeconfig")]
+    data: Option<PathBuf>,
     #[command(flatten)]
     group: GroupFlags,
 }
@@ -34,6 +39,9 @@ enum VerifyError {
 }
 
 pub(super) fn run(flags: &VerifyFlags) -> Result<()> {
+    if let Some(data) = &flags.data {
+        return examine::run(data, flags.against.as_deref());
+    }
     let client = flags.group.client()?;
     super::client_runtime()?.block_on(verify(flags, &client))
 }

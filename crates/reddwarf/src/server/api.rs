@@ -65,6 +65,13 @@ fn checks(node: &Arc<Node>, stopping: CancellationToken) -> Vec<Check> {
             async move { node.ready().await.map_err(|error| error.to_string()) }.boxed()
         }
     };
+    let state = {
+        let store = node.store();
+        move || {
+            let refusal = store.refusal();
+            async move { refusal.map_or(Ok(()), Err) }.boxed()
+        }
+    };
     let first_objects = {
         let (store, key) = (node.store(), Collection::new("", "namespaces").key("", "default"));
         move || {
@@ -77,6 +84,7 @@ fn checks(node: &Arc<Node>, stopping: CancellationToken) -> Vec<Check> {
     };
     vec![
         Check::ready("shutdown", shutdown),
+        Check::ready("state", state),
         Check::ready("read-index", barrier),
         Check::ready("poststarthook/bootstrap", first_objects),
     ]

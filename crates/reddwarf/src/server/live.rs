@@ -1,6 +1,6 @@
 //! Which members answer, for the endpoints of the `kubernetes` Service.
 
-use reddwarf_raft::Node;
+use reddwarf_raft::{MemberStatus, Node};
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -21,6 +21,10 @@ pub(super) fn members(
     receiver
 }
 
+fn serves(member: &MemberStatus) -> bool {
+    member.role != "unreachable" && !member.quarantined
+}
+
 async fn follow(node: Weak<Node>, sender: watch::Sender<Vec<SocketAddr>>) {
     let mut ticks = tokio::time::interval(INTERVAL);
     loop {
@@ -31,7 +35,7 @@ async fn follow(node: Weak<Node>, sender: watch::Sender<Vec<SocketAddr>>) {
         }
         let mut addresses = Vec::new();
         let group = node.status().await;
-        for member in group.members.iter().filter(|member| member.role != "unreachable") {
+        for member in group.members.iter().filter(|member| serves(member)) {
             if let Ok(found) = tokio::net::lookup_host(member.endpoint.as_str()).await {
                 addresses.extend(found.take(1));
             }

@@ -38,7 +38,9 @@ pub(super) async fn run(
         .await
         .map_err(|source| ServerError::Listen { address: config.listen, source })?;
     let node = group.spawn(Node::start(node_config(&config, &tls)));
-    let node = node.await.map_err(|error| ServerError::Process(error.into()))??;
+    // It may wait long for another member when its state must be fetched from there.
+    let Some(node) = stop.run_until_cancelled(node).await else { return Ok(()) };
+    let node = node.map_err(|error| ServerError::Process(error.into()))??;
     let stopping = CancellationToken::new();
     let (server, scheduler_metrics) = api::server(&config, &node, stopping.clone());
     let member = Member::start(&node, server, listener, &tls, group);
