@@ -74,7 +74,7 @@ pub struct RunArguments {
     /// Members to start.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=9))]
     pub nodes: u16,
-    /// Workloads, which run side by side; `mix` is all of them.
+    /// Workloads, which run side by side; `mix` and `history` are several each, see `list`.
     #[arg(long, value_delimiter = ',', default_value = "register")]
     pub workload: Vec<String>,
     /// Faults, made one at a time; `all` is all that the hosts can do.

@@ -4,10 +4,10 @@ use crate::{nemesis, workload};
 
 /// Prints what can be asked for.
 pub fn list() {
-    println!("workloads (`mix` is all of them):");
+    println!("workloads (`mix` and `history` are those marked so):");
     for entry in workload::CATALOGUE {
         let own = if entry.any_server { "" } else { " (members that jepsen starts)" };
-        println!("  {:<14}{}{own}", entry.name, entry.about);
+        println!("  {:<10}{:<9}{}{own}", entry.name, entry.part_of, entry.about);
     }
     println!("nemeses (`all` is those marked * that the hosts can do):");
     for entry in nemesis::CATALOGUE {

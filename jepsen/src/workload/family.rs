@@ -26,7 +26,7 @@ use tokio::sync::OnceCell;
 /// Objects of a family that are there from the start.
 const OBJECTS: u64 = 6;
 /// Families that are used at a time.
-const GROUPS: usize = 2;
+const GROUPS: usize = 4;
 /// Turns until a family is left alone, so that its objects stay small.
 const TURNS_PER_FAMILY: u64 = 60;
 /// Objects of a change, beside the one that it makes.
