@@ -10,7 +10,7 @@ use reddwarf_core::{
     BranchId, ChangedObject, Collection, Commit, CommitId, CommitPage, CommitRef, History,
     HistoryError, ObjectKey, ObjectLogEntry, ReadError, Revision, StoredObject, View,
 };
-use reddwarf_storage::{HistoryReader, Usage, Verified};
+use reddwarf_storage::{HistoryReader, KvError, Usage, Verified};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -50,7 +50,18 @@ impl ReplicatedStore {
             read(&reader)
         });
         // redb may panic on pages that something else has written to.
-        read.await.unwrap_or_else(|error| Err(HistoryError::Unreadable(Box::new(error))))
+        let read =
+            read.await.unwrap_or_else(|error| Err(HistoryError::Unreadable(Box::new(error))));
+        read.inspect_err(|error| self.note_damage(error))
+    }
+
+    /// Has the file replaced when a read met damage in it.
+    fn note_damage(&self, error: &HistoryError) {
+        let HistoryError::Unreadable(cause) = error else { return };
+        // A panic may as well be a defect, which no other file would mend.
+        if cause.downcast_ref::<KvError>().is_some_and(KvError::is_damage) {
+            self.core.quarantine().found_damage(&cause.to_string());
+        }
     }
 
     /// Runs `read` once the file holds everything applied by now, as far as it lies up to

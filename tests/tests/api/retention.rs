@@ -10,8 +10,14 @@ use serde_json::{Value, json};
 const MAPS: &str = "/api/v1/namespaces/shop/configmaps";
 const HISTORY: &str = "/apis/history.reddwarf.dev/v1alpha1";
 
+/// An object of history's API group.
+fn object(kind: &str, name: &str, spec: Value) -> Value {
+    let version = "history.reddwarf.dev/v1alpha1";
+    json!({"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
 fn policy(spec: Value) -> Value {
-    json!({"metadata": {"name": "p"}, "spec": spec})
+    object("RetentionPolicy", "p", spec)
 }
 
 #[tokio::test]
@@ -61,7 +67,7 @@ async fn a_branch_keeps_what_it_began_with() {
     let world = World(server(store.clone(), "127.0.0.1:6443".into()));
     world.post("/api/v1/namespaces", json!({"metadata": {"name": "shop"}})).await;
     world.post(MAPS, json!({"metadata": {"name": "one"}, "data": {"k": "1"}})).await;
-    let branch = json!({"metadata": {"name": "b"}});
+    let branch = object("Branch", "b", json!({}));
     let branch = world.post(&format!("{HISTORY}/branches"), branch).await;
     let base = branch["spec"]["base"]["revision"].as_str().expect("a base").to_owned();
     for n in 0..5 {
@@ -82,7 +88,7 @@ async fn a_branch_keeps_what_it_began_with() {
 async fn an_excision_says_what_it_takes_and_takes_nothing_else() {
     let world = World::new().await;
     let path = format!("{HISTORY}/excisions");
-    let excision = |spec: Value| json!({"metadata": {"name": "e"}, "spec": spec});
+    let excision = |spec: Value| object("Excision", "e", spec);
     let map = world.post(MAPS, json!({"metadata": {"name": "one"}, "data": {"k": "1"}})).await;
     let of = |more: Value| {
         let mut spec = json!({"resource": "configmaps", "namespace": "shop", "name": "one"});
@@ -98,7 +104,7 @@ async fn an_excision_says_what_it_takes_and_takes_nothing_else() {
     let one = of(json!({"revisions": [version(&map)], "reason": "leaked"}));
     let made = world.post(&path, one).await;
     assert_eq!(made["spec"]["count"], 1);
-    let branch = json!({"metadata": {"name": "b"}});
+    let branch = object("Branch", "b", json!({}));
     world.post(&format!("{HISTORY}/branches"), branch).await;
     let on_branch = format!("/branches/b{path}");
     let said = world.send("ann", Method::POST, &on_branch, &[], Some(of(json!({})))).await;

@@ -1,9 +1,11 @@
 //! Members whose state is damaged make it anew: from their log, or from another member.
 
-use crate::group::Group;
+use crate::group::{Group, key};
+use reddwarf_core::BranchId;
 use reddwarf_raft::status::MemberStatus;
 use reddwarf_raft::wal::{FileDisk, Mode, Wal, WalOptions};
 use reddwarf_raft::{Limits, RaftMetrics};
+use reddwarf_storage::rows::history_key;
 use reddwarf_storage::{KvStore, RedbStore, StoreOptions, Table, WriteBatch, damaged_copy};
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -171,6 +173,36 @@ fn a_damaged_row_is_repaired_while_the_member_serves() {
         group.member(at).node.metrics().scrub_passes.get() > passes + 1
     });
     assert_eq!(group.member(at).node.metrics().scrub_damaged.get(), found, "none is left");
+}
+
+#[test]
+fn a_damaged_row_that_is_read_is_repaired() {
+    let limits = Limits { repair_pause: Duration::ZERO, ..Limits::default() };
+    let mut group = Group::start(3, limits);
+    let at = (group.leader() + 1) % 3;
+    let written = group.create(at, "before").expect("written");
+    let object = key("before");
+    group.barrier(at);
+    group.stop(at);
+    // Neither a start nor reads of the present look at it.
+    let row = history_key(BranchId::MAIN, &object, written.last);
+    let store = RedbStore::open(state(&group, at), StoreOptions::new("test")).expect("opens");
+    let mut batch = WriteBatch::default();
+    batch.put(Table::History, row, &b"P1234"[..]);
+    store.commit(batch).expect("commits");
+    drop(store);
+    group.start_member(at);
+    group.barrier(at);
+    let read = || {
+        let running = group.member(at);
+        let history = running.node.history();
+        let found = history.object_at(BranchId::MAIN, &object, written.last);
+        running.runtime.block_on(found).is_ok_and(|found| found.is_some())
+    };
+    assert!(!read(), "the row is damaged");
+    wait_until("the file is replaced", || group.member(at).node.metrics().repairs.get() == 1);
+    assert!(read(), "the new file has the row");
+    assert_whole(&group, at, &["before"]);
 }
 
 #[test]
