@@ -259,7 +259,7 @@ impl Node {
     /// Serves a connection whose ALPN is [`peer::ALPN`], until it ends.
     pub async fn serve_peer(&self, stream: TlsStream<TcpStream>) {
         let (tcp, tls) = stream.get_ref();
-        if let Err(error) = tcp.set_nodelay(true) {
+        if let Err(error) = peer::prepare(tcp) {
             tracing::debug!(%error, "a peer's connection ended");
             return;
         }

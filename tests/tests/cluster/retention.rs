@@ -76,7 +76,8 @@ impl Group {
     async fn past_maps(&self, member: u16) -> u64 {
         let usage = self.usage(member).await;
         let mut kinds = usage["kinds"].as_array().into_iter().flatten();
-        let maps = kinds.find(|kind| kind["resource"] == "configmaps").expect("there are some");
+        let maps = kinds.find(|kind| kind["resource"] == "configmaps");
+        let maps = maps.unwrap_or_else(|| panic!("no config maps in {usage}"));
         maps["past"]["rows"].as_u64().expect("a number")
     }
 }

@@ -30,14 +30,15 @@ const ROOT_CA_DESCRIPTION: &str = "Contains a CA bundle that can be used to veri
 /// All of them with the collections to which they are posted, in order.
 pub fn all(config: &BootstrapConfig) -> Result<Vec<(String, Value)>, BootstrapError> {
     let range = range(config)?;
-    let mut all = namespaces();
+    // Before anything has a past.
+    let mut all = retention::usual();
+    all.extend(namespaces());
     for (name, value, description) in PRIORITY_CLASSES {
         let path = "/apis/scheduling.k8s.io/v1/priorityclasses".to_owned();
         all.push((path, priority_class(name, value, description)));
     }
     all.extend(super::api_services::all());
     all.extend(super::flow::all());
-    all.extend(retention::usual());
     all.push(("/apis/networking.k8s.io/v1/servicecidrs".into(), service_cidr(config)));
     all.push(kubernetes_service(&range, config.api_port));
     for name in SYSTEM_NAMESPACES {

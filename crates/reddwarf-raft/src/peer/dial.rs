@@ -19,6 +19,21 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// After a failed attempt, calls fail at once for so long.
 const DIAL_PAUSE: Duration = Duration::from_millis(50);
 
+/// After what is sent was not acknowledged for so long, a connection is given up. The system itself
+/// would send again at ever longer intervals, and be silent for as long again once a line is back.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED_MS_MAX: u32 = 1_500;
+
+/// Sets a connection between members up.
+///
+/// # Errors
+/// When it has ended.
+pub fn prepare(tcp: &TcpStream) -> std::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::net::sockopt::set_tcp_user_timeout(tcp, UNACKNOWLEDGED_MS_MAX)?;
+    tcp.set_nodelay(true)
+}
+
 /// Who dials.
 #[derive(Clone)]
 pub struct Identity {
@@ -222,7 +237,7 @@ impl PeerClient {
     async fn dial(&self) -> Result<Connection, String> {
         let addr = &self.member.addr;
         let tcp = TcpStream::connect(addr).await.map_err(|error| error.to_string())?;
-        tcp.set_nodelay(true).map_err(|error| error.to_string())?;
+        prepare(&tcp).map_err(|error| error.to_string())?;
         let host = addr.rsplit_once(':').map_or(addr.as_str(), |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(host).map_err(|error| error.to_string())?;

@@ -73,9 +73,15 @@ fn checks(node: &Arc<Node>, stopping: CancellationToken) -> Vec<Check> {
         }
     };
     let first_objects = {
-        let (store, key) = (node.store(), Collection::new("", "namespaces").key("", "default"));
+        let store = node.store();
+        // What people need first: a namespace to work in, and the account that pods in it run as.
+        let keys = [
+            Collection::new("", "namespaces").key("", "default"),
+            Collection::new("", "serviceaccounts").key("default", "default"),
+        ];
         move || {
-            let there = store.view().get(&key).is_some();
+            let view = store.view();
+            let there = keys.iter().all(|key| view.get(key).is_some());
             async move {
                 if there { Ok(()) } else { Err("the first objects are not there yet".to_owned()) }
             }
