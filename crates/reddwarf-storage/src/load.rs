@@ -231,10 +231,21 @@ fn load_window(
             .changes
             .iter()
             .map(|change| versions.event(change, commit.last))
-            .collect::<Result<Vec<_>, _>>()?;
-        window.push(BranchId::MAIN, &events, |_| ());
+            .collect::<Result<Vec<_>, _>>();
+        match events {
+            Ok(events) => window.push(BranchId::MAIN, &events, |_| ()),
+            // What was taken away cannot be told again: watches begin after it.
+            Err(LoadError::Missing(gone)) if is_excised(read, gone)? => {
+                window = ChangeWindow::new(commit.last, limits);
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(window)
+}
+
+fn is_excised(read: &dyn KvRead, revision: Revision) -> Result<bool, KvError> {
+    Ok(read.get(Table::Excised, &rows::number_key(revision.0))?.is_some())
 }
 
 /// Versions that stand in the window, each in memory once.

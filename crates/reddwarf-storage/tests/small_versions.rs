@@ -94,7 +94,12 @@ fn ten_thousand_versions_of_an_object_take_half_a_kibibyte_each() {
         }
     }
     persister.flush().expect("written");
+    println!("{} before", store.file_bytes());
+    let done = reddwarf_storage::compact(&store, &persister, &mut || Ok(())).expect("compacts");
+    println!("{done:?}");
     let (file, rows) = (store.file_bytes() - before, store.rows_bytes().expect("reads"));
+    let usage = HistoryReader::new(store.clone()).usage().expect("reads");
+    println!("{usage:?}");
     println!("{} bytes of file, {} bytes of rows a version", file / VERSIONS, rows / VERSIONS);
     let reader = HistoryReader::new(store);
     for (revision, data) in written {
