@@ -417,9 +417,9 @@ impl Kind {
         GroupResource { group: self.group.to_string(), resource: self.plural.to_string() }
     }
 
-    /// Whether objects are stored, rather than answered by code (reviews, bindings).
+    /// Whether objects are stored, rather than answered by code (reviews, bindings, commits).
     pub fn stored(&self) -> bool {
-        self.verbs.has("watch")
+        self.verbs.has("watch") && self.verbs.has("delete")
     }
 
     /// Whether objects live in namespaces.
