@@ -17,7 +17,7 @@ use std::path::PathBuf;
 /// About how many bytes of rows one read transaction covers.
 const PAGE_BYTES: usize = 1024 * 1024;
 /// Smaller files are left as they are.
-const WORTH_BYTES: u64 = 32 * 1024 * 1024;
+const WORTH_BYTES: u64 = 8 * 1024 * 1024;
 /// Tables to which a write only adds, and those that are copied while nothing is written.
 const ADDED_TO: [Table; 4] = [Table::Versions, Table::Commits, Table::CommitIds, Table::History];
 const WHOLE: [Table; 4] = [Table::Meta, Table::Current, Table::Requests, Table::Excised];
@@ -31,13 +31,14 @@ pub struct Compacted {
     pub after: u64,
 }
 
-/// Whether more than half of the file would be given back by [`compact`]. Walks through the file.
+/// Whether about a third of the file, or more, would be given back by [`compact`]. Walks through the
+/// file.
 ///
 /// # Errors
 /// See [`KvError`].
 pub fn is_worth_compacting(store: &RedbStore) -> Result<bool, KvError> {
     let file = store.file_bytes();
-    Ok(file > WORTH_BYTES && store.rows_bytes()? < file / 2)
+    Ok(file > WORTH_BYTES && store.rows_bytes()? < file / 3 * 2)
 }
 
 /// Writes the file anew; see the module's text. Blocks, for about as long as it takes to read and

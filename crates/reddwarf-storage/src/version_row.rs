@@ -9,7 +9,7 @@ use bytes::Bytes;
 use reddwarf_core::{Revision, StoredObject};
 
 /// One superseded version in so many stays whole.
-const WHOLE_IN: u64 = 64;
+const WHOLE_IN: u64 = 128;
 /// Record version of a whole version.
 const WHOLE_VERSION: u8 = 1;
 
