@@ -65,6 +65,9 @@ struct Newest {
     deleted: bool,
 }
 
+/// What is done with a row: its key and value.
+type VisitRow<'a> = dyn FnMut(&mut Walk, &[u8], &[u8]) -> Result<(), KvError> + 'a;
+
 #[derive(Default)]
 struct Walk {
     usage: Usage,
@@ -119,7 +122,7 @@ impl Walk {
         &mut self,
         reading: &Reading,
         table: Table,
-        visit: &mut dyn FnMut(&mut Walk, &[u8], &[u8]) -> Result<(), KvError>,
+        visit: &mut VisitRow<'_>,
     ) -> Result<bool, KvError> {
         let after = self.after.take();
         let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
