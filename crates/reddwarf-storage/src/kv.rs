@@ -91,6 +91,9 @@ pub trait KvStore: Send + Sync + Debug + 'static {
 
     /// Whether somebody holds the file.
     fn is_held(&self) -> bool;
+
+    /// How often another file was put in place since this store was opened.
+    fn generation(&self) -> u64;
 }
 
 /// See [`KvStore::hold`].

@@ -18,6 +18,7 @@ use std::io::ErrorKind;
 use std::ops::{Bound, ControlFlow};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
@@ -36,6 +37,7 @@ pub struct RedbStore {
     /// `None` only when opening it again failed.
     database: RwLock<Option<Database>>,
     hold: Hold,
+    generation: AtomicU64,
 }
 
 impl std::fmt::Debug for RedbStore {
@@ -65,7 +67,14 @@ impl RedbStore {
     ) -> Result<Self, OpenError> {
         let database = open_database(&opener, &path, &options)?;
         let database = RwLock::new(Some(database));
-        Ok(RedbStore { path, options, opener, database, hold: Hold::default() })
+        Ok(RedbStore {
+            path,
+            options,
+            opener,
+            database,
+            hold: Hold::default(),
+            generation: 0.into(),
+        })
     }
 
     /// Opens a file to read it, whichever cluster's it is; it is not changed. Several may read
@@ -91,6 +100,7 @@ impl RedbStore {
             opener: Box::new(open_frozen),
             database,
             hold: Hold::default(),
+            generation: 0.into(),
         })
     }
 
@@ -144,6 +154,7 @@ impl RedbStore {
             tracing::warn!(file = %self.path.display(), "a damaged data file was not closed");
         }
         let renamed = std::fs::rename(from, &self.path).and_then(|()| sync_folder(&self.path));
+        self.generation.fetch_add(1, Ordering::AcqRel);
         *database = Some(
             open_database(&self.opener, &self.path, &self.options)
                 .map_err(|error| self.file(error))?,
@@ -342,6 +353,10 @@ impl KvStore for RedbStore {
 
     fn is_held(&self) -> bool {
         self.hold.is_shared()
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 }
 

@@ -31,6 +31,8 @@ pub struct SweepPage {
 #[derive(Debug, Default)]
 pub struct Sweep {
     walk: Option<Walk>,
+    /// See [`KvStore::generation`].
+    generation: u64,
 }
 
 /// Going over the commits between two sets of floors.
@@ -53,6 +55,11 @@ impl Sweep {
         let nothing = SweepPage { removed: 0, done: true };
         if store.is_held() {
             return Ok(nothing);
+        }
+        let generation = store.generation();
+        if generation != self.generation {
+            // Another file may not be swept as far.
+            (self.walk, self.generation) = (None, generation);
         }
         let read = store.read()?;
         let mut page = Page::default();
