@@ -192,7 +192,7 @@ mod tests {
         ];
         let (_, wanted) = floors(&specs, &[]);
         let limit = Limit { scope: "/pods/".into(), versions_max: Some(5), bytes_max: None };
-        assert_eq!(wanted, [limit.clone()]);
+        assert_eq!(wanted, std::slice::from_ref(&limit));
         let (floors, _) = floors(&specs, &[(limit, 830)]);
         assert_eq!(told(&floors), "100 /pods/=830");
     }
