@@ -30,9 +30,8 @@ const ROOT_CA_DESCRIPTION: &str = "Contains a CA bundle that can be used to veri
 /// All of them with the collections to which they are posted, in order.
 pub fn all(config: &BootstrapConfig) -> Result<Vec<(String, Value)>, BootstrapError> {
     let range = range(config)?;
-    // Before anything has a past.
-    let mut all = retention::usual();
-    all.extend(namespaces());
+    let mut all = namespaces();
+    all.extend(retention::usual());
     for (name, value, description) in PRIORITY_CLASSES {
         let path = "/apis/scheduling.k8s.io/v1/priorityclasses".to_owned();
         all.push((path, priority_class(name, value, description)));
