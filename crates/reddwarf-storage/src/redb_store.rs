@@ -393,6 +393,9 @@ fn put_rows(transaction: &WriteTransaction, batch: WriteBatch) -> Result<(), red
     Ok(())
 }
 
+/// Cutting a longer file to what is in it would take too long.
+const CUT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
 /// One transaction that takes many batches; dropped before its end, nothing of it remains.
 ///
 /// For a file that nobody reads before it is whole: a sync for each batch would cost more than
@@ -427,7 +430,15 @@ impl LongWrite {
     /// Makes everything durable at once.
     pub(crate) fn commit(self) -> Result<(), KvError> {
         let LongWrite { transaction, store } = self;
-        transaction.commit().map_err(|error| store.fail(error))
+        transaction.commit().map_err(|error| store.fail(error))?;
+        // redb makes a file twice as long when it grows; a short one is cut to what is in it.
+        if store.file_bytes() <= CUT_BYTES_MAX
+            && let Some(database) = store.database.write().as_mut()
+            && let Err(error) = database.compact()
+        {
+            tracing::debug!(%error, "the new data file is longer than it had to be");
+        }
+        Ok(())
     }
 }
 

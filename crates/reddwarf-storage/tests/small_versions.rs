@@ -101,6 +101,7 @@ fn versions_of_an_object_take_little_each() {
     // With the answers to requests that are remembered, of which there are never more than some ten
     // thousands.
     let file = (store.file_bytes() - before) / VERSIONS;
+    println!("{} long", std::fs::metadata(&path).expect("there").len());
     println!("{rows} bytes of rows a version and its commit, {file} bytes of the file");
     assert!(rows <= ROWS_BYTES_MAX, "{rows} bytes of rows a version");
     assert!(file <= FILE_BYTES_MAX, "{file} bytes of the file a version");
