@@ -16,7 +16,7 @@ const SQUASHED_VERSION: u8 = 3;
 /// Larger headers are no bases of deltas, so that they need not be kept for others.
 pub(crate) const BASE_BYTES_MAX: usize = 1_024;
 /// A header's base lies at most so many revisions before it.
-pub(crate) const BASE_SPAN: u64 = 4_096;
+pub(crate) const BASE_SPAN: u64 = if cfg!(test) { 24 } else { 4_096 };
 
 /// A run of main's commits that follow each other, all of whose changes lie below the floors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

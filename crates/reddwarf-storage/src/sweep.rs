@@ -14,7 +14,7 @@ use reddwarf_core::{BranchId, Commit, CommitChange, Excised, Floors, ObjectKey, 
 use std::ops::{Bound, ControlFlow};
 
 /// Commits that one page reads.
-const PAGE_COMMITS: usize = 500;
+const PAGE_COMMITS: usize = if cfg!(test) { 7 } else { 500 };
 /// Rows that one page removes or writes, at about most.
 const PAGE_ROWS: usize = 2_000;
 
@@ -88,7 +88,8 @@ impl Walk {
             let before = from.of_scope(prefix).unwrap_or_default().max(from.all);
             (before < *floor).then_some(before)
         });
-        let all = (from.all < to.all).then_some(from.all);
+        // Runs against which others are stored are left at and below the old floor of all.
+        let all = (from.all < to.all).then_some(Revision::ZERO);
         let after = rose.chain(all).min();
         Ok(after.map(|after| Walk { from, to, after }))
     }
@@ -96,14 +97,10 @@ impl Walk {
     /// Reads some commits; `false` after the last.
     fn page(&mut self, read: &dyn KvRead, page: &mut Page) -> Result<bool, KvError> {
         let end = self.to.highest();
-        // Of what is at or below the old floor of all, only runs are left that others are stored
-        // against.
-        let span = Revision(self.from.all.0.saturating_sub(BASE_SPAN));
-        let after = if self.after == self.from.all { span } else { self.after };
-        let (from, to) = (rows::number_key(after.0), rows::number_key(end.0));
+        let (from, to) = (rows::number_key(self.after.0), rows::number_key(end.0));
         let bounds = (Bound::Excluded(&from[..]), Bound::Included(&to[..]));
         let (commits, mut seen, mut reached) = (CommitRows::default(), 0, None);
-        let mut run = last_run(read, after)?;
+        let mut run = last_run(read, self.after)?;
         read.scan(Table::Commits, bounds, &mut |key, value| {
             let row = commits.read(read, key, value)?;
             let last = row.end().1;
@@ -144,8 +141,9 @@ impl Walk {
                 Squashed::of(&commit, value)
             }
         };
-        // Below the floor of all, a run is of use only as the base of headers above it.
-        if gone && (own.base.is_empty() || last.0 + BASE_SPAN <= self.to.all.0) {
+        // Below the floor of all, a run is of use only as the base of headers that are still there:
+        // this walk reads them after it, perhaps in another transaction.
+        if gone && (own.base.is_empty() || last.0 + BASE_SPAN <= self.from.all.0) {
             page.delete(Table::Commits, rows::number_key(last.0));
             return Ok(None);
         }
