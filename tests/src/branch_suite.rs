@@ -3,8 +3,8 @@
 use crate::history_suite::Member;
 use reddwarf_core::branch::BRANCHES;
 use reddwarf_core::{
-    BaseObject, Branch, BranchId, BranchProblem, Change, Collection, Committed, Links, ObjectIndex,
-    ObjectKey, ProposeError, Rejection, Revision, Write,
+    BaseObject, Branch, BranchId, BranchProblem, Change, Collection, Committed, LinePoint, Links,
+    ObjectIndex, ObjectKey, ProposeError, Rejection, Revision, Write,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,7 +47,8 @@ async fn main(member: &Member, changes: Vec<Change>, links: Links) -> Committed 
 }
 
 async fn begin(member: &Member, name: &str) -> Committed {
-    let links = Links { begins: Some(member.store.view().head), ..Links::default() };
+    let links =
+        Links { begins: Some(LinePoint::of_main(member.store.view().head)), ..Links::default() };
     main(member, vec![put(named(name), "branch")], links).await
 }
 

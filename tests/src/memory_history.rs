@@ -158,8 +158,7 @@ impl MemoryStore {
     }
 
     fn check(&self, branch: BranchId) -> Result<(), HistoryError> {
-        let known = branch == BranchId::MAIN
-            || self.view().branches.values().any(|known| known.at.id == branch);
+        let known = branch == BranchId::MAIN || self.view().line(branch).is_some();
         known.then_some(()).ok_or(HistoryError::NoBranch(branch))
     }
 }

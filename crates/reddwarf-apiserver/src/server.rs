@@ -128,6 +128,11 @@ impl ApiServer {
         self.0.branch.as_ref()
     }
 
+    /// Main's state.
+    pub(crate) fn main(&self) -> &Arc<dyn Store> {
+        self.branch().map_or(self.store(), |branch| &branch.present)
+    }
+
     /// The state.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.config.store

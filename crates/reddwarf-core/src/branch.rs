@@ -1,11 +1,11 @@
 //! Branches: lines of commits beside main.
 //!
-//! A branch begins at a commit of main and shows main's state there, but for what it changed
-//! itself; only that is held. The state at its base never changes, so whoever reads a branch takes
-//! it from the history (see [`crate::History::state_at`]), and whoever writes one says what the
-//! base holds (see [`BaseObject`]): `apply` need not know.
+//! A branch begins at a commit of main, or of another branch, and shows the state there, but for what
+//! it changed itself; only that is held. The state at its base never changes, so whoever reads a
+//! branch takes it from the history (see [`crate::History::state_at`]), and whoever writes one says
+//! what the base holds (see [`BaseObject`]): `apply` need not know.
 
-use crate::{CommitId, ObjectKey, Revision, StoredObject};
+use crate::{CommitId, ObjectKey, Place, Revision, StoredObject};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -36,29 +36,44 @@ pub struct CommitPoint {
     pub time_ms: u64,
 }
 
+/// A commit of a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinePoint {
+    /// The line.
+    pub line: BranchId,
+    /// The commit.
+    pub at: CommitPoint,
+}
+
+impl LinePoint {
+    /// A commit of main.
+    pub fn of_main(at: CommitPoint) -> LinePoint {
+        LinePoint { line: BranchId::MAIN, at }
+    }
+
+    /// The commit by its last revision.
+    pub fn place(&self) -> Place {
+        Place { line: self.line, revision: self.at.revision }
+    }
+}
+
 /// Where a branch stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BranchRef {
     /// Its number.
     pub id: BranchId,
-    /// The commit of main at which it began.
+    /// The line at whose commit it began.
+    pub from: BranchId,
+    /// That commit.
     pub base: CommitPoint,
     /// Its newest commit; the base before its first.
     pub head: CommitPoint,
-    /// What the newest merge took: a commit of the branch that main has merged, or one of main that
-    /// the branch has.
-    pub merged: Option<CommitPoint>,
 }
 
 impl BranchRef {
-    /// The merge base of the branch and main: their newest common commit, of which every other one
-    /// is an ancestor.
-    ///
-    /// That is what the newest merge took, since a merge takes all that its side had, and each knows
-    /// of the one before: main merges the newest commit of the branch, and the branch a commit of
-    /// main that is no older than main's last merge of it.
-    pub fn merge_base(&self) -> CommitPoint {
-        self.merged.unwrap_or(self.base)
+    /// Its newest state.
+    pub fn place(&self) -> Place {
+        Place { line: self.id, revision: self.head.revision }
     }
 }
 
@@ -97,13 +112,11 @@ pub struct Links {
     /// For a write to a branch: the objects of its base among the keys that are changed or named
     /// by preconditions. What is missing here does not exist in the base.
     pub base: Vec<BaseObject>,
-    /// For the creation of an object of [`BRANCHES`]: where the branch begins. For a write to a
-    /// branch that takes in main: their merge base ([`BranchRef::merge_base`]), as the proposer
-    /// has read it.
-    pub begins: Option<CommitPoint>,
-    /// For a write to main that takes in a branch: which, and up to which commit, that has to be
-    /// its newest one. For a write to a branch that takes in main: main, and up to which commit.
-    pub merges: Option<(BranchId, CommitPoint)>,
+    /// For the creation of an object of [`BRANCHES`]: where the branch begins.
+    pub begins: Option<LinePoint>,
+    /// For a write that takes in another line: up to which commit. Of a branch that has to be the
+    /// newest one; main's is no newer than the present one, for main never rests.
+    pub merges: Option<LinePoint>,
 }
 
 impl Links {
@@ -115,5 +128,24 @@ impl Links {
     /// What the base holds at `key`.
     pub fn base_object(&self, key: &ObjectKey) -> Option<&BaseObject> {
         self.base.iter().find(|object| object.key == *key)
+    }
+}
+
+/// [`Links`] as they were while branches began at main and were merged with main only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinksOfMain {
+    base: Vec<BaseObject>,
+    begins: Option<CommitPoint>,
+    merges: Option<(BranchId, CommitPoint)>,
+}
+
+impl From<LinksOfMain> for Links {
+    fn from(links: LinksOfMain) -> Self {
+        let point = |(line, at)| LinePoint { line, at };
+        let merges = links.merges.map(point);
+        // A merge told here which merge base its proposer had read.
+        let begins = links.begins.filter(|_| merges.is_none());
+        let begins = begins.map(|at| LinePoint { line: BranchId::MAIN, at });
+        Links { base: links.base, begins, merges }
     }
 }

@@ -9,6 +9,7 @@
 // See clippy.toml.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::iter_over_hash_type)]
 
+pub mod ancestry;
 pub mod api;
 pub mod branch;
 pub mod codec;
@@ -34,7 +35,10 @@ pub mod store;
 pub mod topology;
 pub mod view;
 
-pub use branch::{BaseObject, Branch, BranchChange, BranchId, BranchRef, CommitPoint, Links};
+pub use ancestry::{Ancestry, Place};
+pub use branch::{
+    BaseObject, Branch, BranchChange, BranchId, BranchRef, CommitPoint, LinePoint, Links,
+};
 pub use commit::{Author, Commit, CommitChange, CommitHeader, CommitId};
 pub use commit_ref::{CommitPrefix, CommitRef, NoCommitRef};
 pub use event::ChangeEvent;

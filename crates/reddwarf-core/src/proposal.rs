@@ -1,5 +1,6 @@
 //! Proposals: what a member asks the group to write, and what it is answered.
 
+use crate::branch::LinksOfMain;
 use crate::{Author, BranchId, CommitId, Floors, Links, ObjectIndex, ObjectKey, Revision};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -131,8 +132,8 @@ pub enum ProposalKind {
         /// Milliseconds since the leader's last tick.
         elapsed_ms: u64,
     },
-    /// A commit that has to do with branches.
-    LinkedWrite(Write, Links),
+    /// [`ProposalKind::LinkedWrite`] as logs have it from before branches began at branches.
+    LinkedToMain(Write, LinksOfMain),
     /// A leader's own: raises the floors as far as they may rise, and notes where the cluster
     /// clock is.
     Retain {
@@ -143,6 +144,8 @@ pub enum ProposalKind {
     },
     /// A commit to main that also takes versions of the past away.
     Excise(Write, Vec<Excised>),
+    /// A commit that has to do with branches.
+    LinkedWrite(Write, Links),
 }
 
 impl From<Write> for ProposalKind {

@@ -1,6 +1,9 @@
 //! Immutable views of the stored objects.
 
-use crate::{Branch, Collection, CommitPoint, Floors, ObjectKey, Revision, StoredObject};
+use crate::{
+    Ancestry, Branch, BranchId, Collection, CommitPoint, Floors, ObjectKey, Place, Revision,
+    StoredObject,
+};
 use imbl::OrdMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -18,6 +21,10 @@ pub struct View {
     pub head: CommitPoint,
     /// The branches by name; a state of the past has none.
     pub branches: OrdMap<Arc<str>, Arc<Branch>>,
+    /// Removed branches that others began at or have merged.
+    pub held: OrdMap<BranchId, Arc<Branch>>,
+    /// What main and the branches have of each other.
+    pub ancestry: Arc<Ancestry>,
     /// From where on the past is kept; a state of the past does not say.
     pub floors: Arc<Floors>,
     /// Which revision the cluster clock had reached when, oldest first: `(clock in milliseconds,
@@ -29,6 +36,26 @@ impl View {
     /// The object at `key`.
     pub fn get(&self, key: &ObjectKey) -> Option<&Arc<StoredObject>> {
         self.objects.get(key)
+    }
+
+    /// The branch of this number, with its name unless it was removed.
+    pub fn line(&self, id: BranchId) -> Option<(Option<&Arc<str>>, &Arc<Branch>)> {
+        let mut named = self.branches.iter().filter(|(_, branch)| branch.at.id == id);
+        match named.next() {
+            Some((name, branch)) => Some((Some(name), branch)),
+            None => self.held.get(&id).map(|branch| (None, branch)),
+        }
+    }
+
+    /// The line whose own commit a place is: a branch that has no commit up to there stands at one of
+    /// the line where it began.
+    pub fn own_place(&self, mut place: Place) -> Place {
+        while let Some((_, branch)) = self.line(place.line)
+            && branch.at.base.revision >= place.revision
+        {
+            place = Place { line: branch.at.from, revision: branch.at.base.revision };
+        }
+        place
     }
 
     /// Objects of `collection`, only those in `namespace` when it is given, in key order,

@@ -10,7 +10,7 @@ use reddwarf_core::{
     View,
 };
 use reddwarf_versioning::{
-    ChangeWindow, Checkpoint, RestoreError, State, StateBuilder, WindowLimits,
+    BranchTable, ChangeWindow, Checkpoint, RestoreError, State, StateBuilder, WindowLimits,
 };
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -79,8 +79,8 @@ type MetaRow<'a> = dyn Fn(&[u8]) -> Result<Option<Bytes>, KvError> + 'a;
 /// The checkpoint that the rows of [`Table::Meta`] make.
 pub(crate) fn checkpoint_from(get: &MetaRow<'_>) -> Result<Checkpoint, KvError> {
     let mut checkpoint = standing_from(get)?;
-    if let Some(branches) = part_from(get, rows::META_BRANCHES)? {
-        checkpoint.branches = Arc::new(branches);
+    if let Some(value) = get(rows::META_BRANCHES)? {
+        checkpoint.branches = Arc::new(rows::read_branches(&value)?);
     }
     checkpoint.marks = Arc::new(part_from(get, rows::META_MARKS)?.unwrap_or_default());
     Ok(checkpoint)
@@ -99,6 +99,12 @@ fn standing_from(get: &MetaRow<'_>) -> Result<Checkpoint, KvError> {
 }
 
 /// A row beside the checkpoint.
+/// The branches, where they have a row of their own.
+pub(crate) fn branches_of(read: &dyn KvRead) -> Result<Option<BranchTable>, KvError> {
+    let value = read.get(Table::Meta, rows::META_BRANCHES)?;
+    value.map(|value| rows::read_branches(&value)).transpose()
+}
+
 pub(crate) fn part<T: DeserializeOwned>(
     read: &dyn KvRead,
     row: &[u8],

@@ -225,6 +225,23 @@ pub fn read_part<T: DeserializeOwned>(row: &[u8], value: &[u8]) -> Result<T, KvE
     codec::decode(PART_VERSION, value).map_err(|error| KvError::row(Table::Meta, row, error))
 }
 
+/// Value of [`META_BRANCHES`].
+///
+/// # Errors
+/// [`KvError::Row`] when it passes the limit of a record.
+pub fn branches_value(branches: &BranchTable) -> Result<Bytes, KvError> {
+    let value = branches.encode();
+    value.map(Bytes::from).map_err(|error| KvError::row(Table::Meta, META_BRANCHES, error))
+}
+
+/// Reads the value of [`META_BRANCHES`].
+///
+/// # Errors
+/// [`KvError::Row`].
+pub fn read_branches(value: &[u8]) -> Result<BranchTable, KvError> {
+    BranchTable::decode(value).map_err(|error| KvError::row(Table::Meta, META_BRANCHES, error))
+}
+
 /// Checks any row of [`Table::Meta`] that is a record.
 ///
 /// # Errors
@@ -232,7 +249,7 @@ pub fn read_part<T: DeserializeOwned>(row: &[u8], value: &[u8]) -> Result<T, KvE
 pub fn check_meta(key: &[u8], value: &[u8]) -> Result<(), KvError> {
     match key {
         META_CHECKPOINT => read_checkpoint_value(value).map(drop),
-        META_BRANCHES => read_part::<BranchTable>(key, value).map(drop),
+        META_BRANCHES => read_branches(value).map(drop),
         META_FLOORS | META_SWEPT => read_part::<Floors>(key, value).map(drop),
         META_MARKS => read_part::<Vec<Mark>>(key, value).map(drop),
         META_FORMAT => {

@@ -8,7 +8,7 @@
 //! Nothing is removed while the file is held by whoever copies it.
 
 use crate::commit_row::{BASE_SPAN, CommitRow, CommitRows, Squashed};
-use crate::load::{part, standing_of};
+use crate::load::{branches_of, part, standing_of};
 use crate::{KvError, KvRead, KvStore, Table, WriteBatch, rows, version_row};
 use reddwarf_core::{BranchId, Commit, CommitChange, Excised, Floors, ObjectKey, Revision};
 use std::ops::{Bound, ControlFlow};
@@ -160,11 +160,14 @@ impl Walk {
     /// Removes what the changes of main's commit superseded; whether any of them is kept.
     fn changes(&self, page: &mut Page, commit: &Commit) -> bool {
         let mut kept = false;
+        // A floor may lie within a commit, which is walked when one has reached its end.
+        let walked = commit.header.last <= self.from.highest();
         for change in &commit.header.changes {
             let below = change.after <= self.to.of_key(&change.key);
             kept |= !below;
             // What the old floors reached is gone already.
-            if below && change.after > self.from.of_key(&change.key) {
+            let reached = walked && change.after <= self.from.of_key(&change.key);
+            if below && !reached {
                 page.superseded(change);
             }
         }
@@ -289,10 +292,10 @@ fn lines_of(
     key: &ObjectKey,
     revision: Revision,
 ) -> Result<Vec<BranchId>, KvError> {
-    let branches: Option<reddwarf_versioning::BranchTable> = part(read, rows::META_BRANCHES)?;
-    let refs = branches.map(|table| table.refs).unwrap_or_default();
+    let branches = branches_of(read)?.unwrap_or_default();
     let mut lines = vec![BranchId::MAIN];
-    lines.extend(refs.iter().map(|(_, at)| at.id));
+    lines.extend(branches.refs.iter().map(|(_, at)| at.id));
+    lines.extend(branches.held.iter().map(|at| at.id));
     let mut found = Vec::new();
     for line in lines {
         if read.get(Table::History, &rows::history_key(line, key, revision))?.is_some() {
@@ -305,8 +308,7 @@ fn lines_of(
 /// A branch of which history is left although there is no such branch, nor one whose changes are
 /// still being forgotten.
 fn removed_branch(read: &dyn KvRead) -> Result<Option<BranchId>, KvError> {
-    let branches: Option<reddwarf_versioning::BranchTable> = part(read, rows::META_BRANCHES)?;
-    let Some(branches) = branches.filter(|table| table.made > 0) else { return Ok(None) };
+    let Some(branches) = branches_of(read)?.filter(|table| table.made > 0) else { return Ok(None) };
     let mut from = BranchId(1);
     loop {
         let mut found = None;

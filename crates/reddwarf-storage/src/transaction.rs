@@ -70,9 +70,15 @@ impl Rows<'_> {
         let value = rows::checkpoint_value(checkpoint)?;
         out.put(Table::Meta, rows::META_CHECKPOINT.to_vec(), value);
         let Written { branches, floors, marks, .. } = &mut *self.written;
-        changed(out, rows::META_BRANCHES, branches, &checkpoint.branches)?;
-        changed(out, rows::META_FLOORS, floors, &checkpoint.floors)?;
-        changed(out, rows::META_MARKS, marks, &checkpoint.marks)
+        changed(out, rows::META_BRANCHES, branches, &checkpoint.branches, |_, branches| {
+            rows::branches_value(branches)
+        })?;
+        changed(out, rows::META_FLOORS, floors, &checkpoint.floors, |row, part| {
+            rows::part_value(row, part)
+        })?;
+        changed(out, rows::META_MARKS, marks, &checkpoint.marks, |row, part| {
+            rows::part_value(row, part)
+        })
     }
 
     /// Removes request rows block by block, as the memory forgets them.
@@ -139,16 +145,17 @@ impl Rows<'_> {
 }
 
 /// Writes a part of the checkpoint when it is another than the one that was written last.
-fn changed<T: serde::Serialize>(
+fn changed<T>(
     out: &mut WriteBatch,
     row: &'static [u8],
     known: &mut Option<Arc<T>>,
     now: &Arc<T>,
+    value: impl Fn(&[u8], &T) -> Result<Bytes, KvError>,
 ) -> Result<(), KvError> {
     if known.as_ref().is_some_and(|known| Arc::ptr_eq(known, now)) {
         return Ok(());
     }
-    out.put(Table::Meta, row.to_vec(), rows::part_value(row, &**now)?);
+    out.put(Table::Meta, row.to_vec(), value(row, now)?);
     *known = Some(now.clone());
     Ok(())
 }

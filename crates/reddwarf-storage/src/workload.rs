@@ -3,8 +3,8 @@
 use crate::PersistBatch;
 use reddwarf_core::branch::BRANCHES;
 use reddwarf_core::{
-    BaseObject, Change, Collection, Links, ObjectIndex, ObjectKey, Outcome, Proposal, ProposalKind,
-    RequestId, View, Write,
+    BaseObject, Change, Collection, LinePoint, Links, ObjectIndex, ObjectKey, Outcome, Proposal,
+    ProposalKind, RequestId, View, Write,
 };
 use reddwarf_versioning::{EntryContext, State, StateRoot};
 
@@ -64,7 +64,7 @@ fn on_branches(view: &View, index: u64, put: &dyn Fn(u64) -> Change) -> Option<W
         6 => {
             let Change::Put { body, version_offset, index, salt, .. } = put(0) else { return None };
             let change = Change::Put { key: object(round), body, version_offset, index, salt };
-            let links = Links { begins: Some(view.head), ..Links::default() };
+            let links = Links { begins: Some(LinePoint::of_main(view.head)), ..Links::default() };
             Write { changes: vec![change], links: Some(Box::new(links)), ..Write::default() }
         }
         7 | 8 => {

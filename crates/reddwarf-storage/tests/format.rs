@@ -6,8 +6,9 @@
 
 use reddwarf_core::branch::BRANCHES;
 use reddwarf_core::{
-    Author, BaseObject, BranchId, Change, Collection, Excised, Expectation, Fence, Floors, Links,
-    ObjectIndex, Precondition, Proposal, ProposalKind, RequestId, Revision, Write,
+    Author, BaseObject, BranchId, Change, Collection, Excised, Expectation, Fence, Floors,
+    LinePoint, Links, ObjectIndex, Precondition, Proposal, ProposalKind, RequestId, Revision,
+    Write,
 };
 use reddwarf_storage::rows::FORMAT_VERSION;
 use reddwarf_storage::{
@@ -160,7 +161,7 @@ fn on_branches(state: &State, index: u64) -> Proposal {
                 unreachable!("it puts")
             };
             let key = Collection::new(group, resource).key("", "canary");
-            let links = Links { begins: Some(view.head), ..Links::default() };
+            let links = Links { begins: Some(LinePoint::of_main(view.head)), ..Links::default() };
             let change = Change::Put { key, body, version_offset, index, salt };
             (BranchId::MAIN, vec![change], links)
         }

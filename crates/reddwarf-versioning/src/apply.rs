@@ -17,7 +17,7 @@ use reddwarf_core::object::splice_revision;
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{
     BaseObject, Branch, BranchChange, BranchId, BranchProblem, Change, ChangeEvent, CommitChange,
-    CommitHeader, CommitPoint, Committed, Excised, Expectation, Links, ObjectKey, Outcome,
+    CommitHeader, CommitPoint, Committed, Excised, Expectation, Links, ObjectKey, Outcome, Place,
     Precondition, Proposal, ProposalKind, Rejection, RequestId, Revision, StoredObject, Write,
     content_hash,
 };
@@ -62,6 +62,9 @@ impl State {
             ProposalKind::Write(write) => {
                 Some(self.write(entry, proposal.request_id, write, &Links::default()))
             }
+            ProposalKind::LinkedToMain(write, links) => {
+                Some(self.write(entry, proposal.request_id, write, &links.into()))
+            }
             ProposalKind::LinkedWrite(write, links) => {
                 Some(self.write(entry, proposal.request_id, write, &links))
             }
@@ -99,7 +102,8 @@ impl State {
         }
         for Excised { key, revision } in versions {
             let current = |object: &StoredObject| object.revision == *revision;
-            let on_branch = self.view.branches.values().any(|branch| {
+            let mut branches = self.view.branches.values().chain(self.view.held.values());
+            let on_branch = branches.any(|branch| {
                 let change = branch.changes.get(key).and_then(|change| change.object.as_ref());
                 change.is_some_and(|object| current(object))
             });
@@ -131,7 +135,7 @@ impl State {
         self.check(entry, &write, links, &line)?;
         let moves = match &line {
             Line::Main => self.moves(&write.changes, links)?,
-            Line::Branch { branch, .. } => self.moves_of(&branch.at, links)?,
+            Line::Branch { branch, .. } => self.moves_of(branch.at.id, links)?,
         };
         let changes = self.plan(std::mem::take(&mut write.changes), &line);
         let branch = match line {
@@ -154,7 +158,7 @@ impl State {
             }
             Some(branch) => self.land_on(branch, moved, changes),
         };
-        self.make(moves);
+        self.make(moves, Place { line: header.branch, revision: header.last });
         let (branch, header) = (header.branch, record.into());
         Ok(LandedCommit { committed, branch, header, events })
     }
@@ -354,7 +358,7 @@ fn header_of(
     changes: &[Planned],
 ) -> CommitHeader {
     let mut parents = if head.revision == Revision::ZERO { vec![] } else { vec![head.commit] };
-    parents.extend(links.merges.map(|(_, merged)| merged.commit));
+    parents.extend(links.merges.map(|merged| merged.at.commit));
     let revision = |change: Option<&Planned>| change.map_or(head.revision, |c| c.revision);
     CommitHeader {
         parents,

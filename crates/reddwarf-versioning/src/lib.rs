@@ -16,6 +16,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::iter_over_hash_type)]
 
 mod apply;
+mod branch_table;
 mod commit;
 mod entry;
 mod fields;
@@ -30,13 +31,14 @@ mod splice;
 mod state;
 mod window;
 
+pub use branch_table::{BranchTable, TableError};
 pub use commit::{LandedCommit, commit_id, decode_header};
 pub use entry::{Applied, EntryContext, Halt, RememberedRequest};
 pub use fields::{
-    Blame, BlamedField, ChangeKind, Conflict, FieldChange, Merged, PatchError, Side, blame, diff,
-    json_patch, merge, patch,
+    Blame, BlamedField, ChangeKind, Conflict, FieldChange, Merged, PatchError, Side, UNDECIDED,
+    blame, common, diff, json_patch, merge, patch,
 };
-pub use lines::{BranchTable, add_object, add_removal};
+pub use lines::{add_object, add_removal};
 pub use lthash::LtHash;
 pub use refs::Anchor;
 pub use request_memory::{REQUEST_BLOCK_ENTRIES, RequestRow, oldest_kept};

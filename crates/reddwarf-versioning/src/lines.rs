@@ -1,54 +1,24 @@
 //! The branches within the replicated state.
 //!
 //! What a branch changed is held whole, in memory as on the disk; its base is not (see
-//! [`reddwarf_core::branch`]). A branch exists as long as its object on main does. What a removed
-//! one held is forgotten a little at each tick, so that no entry takes long.
+//! [`reddwarf_core::branch`]). A branch exists as long as its object on main does. A removed one is
+//! held while a branch reads through it or has merged it, other than by way of main; after that what
+//! it held is forgotten a little at each tick, so that no entry takes long.
 
 use crate::root::{element, removal_element};
-use crate::{LtHash, State};
+use crate::{BranchTable, LtHash, State};
 use imbl::OrdMap;
+use reddwarf_core::ancestry::TAKEN_MAX;
 use reddwarf_core::branch::BRANCHES;
-use reddwarf_core::codec;
 use reddwarf_core::{
-    Branch, BranchChange, BranchId, BranchProblem, BranchRef, Change, CommitPoint, Links,
-    ObjectKey, Rejection, Revision, StoredObject, View,
+    Ancestry, Branch, BranchChange, BranchId, BranchProblem, BranchRef, Change, LinePoint, Links,
+    ObjectKey, Place, Rejection, Revision, StoredObject, View,
 };
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Changes of removed branches that one tick forgets.
 const COLLECTED_PER_TICK: usize = 256;
-/// Format version of the record of a [`BranchTable`], which is hashed.
-const TABLE_VERSION: u8 = 1;
-
-/// Which branches there are and were; what they changed is in rows of its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BranchTable {
-    /// Where each branch stands, by name.
-    pub refs: Vec<(Arc<str>, BranchRef)>,
-    /// Removed branches of which something is still held.
-    pub removed: Vec<BranchId>,
-    /// How many branches were ever made: the number of the newest one.
-    pub made: u32,
-}
-
-impl BranchTable {
-    /// The branch of this number.
-    pub fn find(&self, id: BranchId) -> Option<&BranchRef> {
-        self.refs.iter().map(|(_, at)| at).find(|at| at.id == id)
-    }
-
-    /// Its hash within the state root; `None` before the first branch was made.
-    fn hash(&self) -> Option<[u8; 32]> {
-        if self.made == 0 {
-            return None;
-        }
-        let record = codec::encode(TABLE_VERSION, self);
-        let record = record.expect("invariant: some thousand branches fit a record");
-        Some(blake3::hash(&record).into())
-    }
-}
 
 /// The changes of one branch.
 type Changes = OrdMap<ObjectKey, BranchChange>;
@@ -72,6 +42,10 @@ impl Lines {
             let branch = Branch { at: *at, changes: OrdMap::new() };
             view.branches.insert(name.clone(), Arc::new(branch));
         }
+        for at in &table.held {
+            view.held.insert(at.id, Arc::new(Branch { at: *at, changes: OrdMap::new() }));
+        }
+        view.ancestry = table.ancestry.clone();
         lines.removed = table.removed.iter().map(|id| (*id, OrdMap::new())).collect();
         lines.note(view);
         lines
@@ -89,7 +63,10 @@ impl Lines {
             removed.insert(key, change);
             return Some(());
         }
-        let branch = view.branches.get_mut(self.names.get(&id)?)?;
+        let branch = match self.names.get(&id) {
+            Some(name) => view.branches.get_mut(name)?,
+            None => view.held.get_mut(&id)?,
+        };
         Arc::make_mut(branch).changes.insert(key, change);
         Some(())
     }
@@ -99,7 +76,7 @@ impl Lines {
         self.table.clone()
     }
 
-    /// See [`BranchTable::hash`].
+    /// The hash of the table within the state root; `None` before the first branch was made.
     pub(crate) fn hash(&self) -> Option<[u8; 32]> {
         self.hash
     }
@@ -118,19 +95,57 @@ impl Lines {
 
     fn note(&mut self, view: &View) {
         let refs = view.branches.iter().map(|(name, branch)| (name.clone(), branch.at));
-        let removed = self.removed.keys().copied().collect();
-        let table = BranchTable { refs: refs.collect(), removed, made: self.made };
-        self.hash = table.hash();
+        let table = BranchTable {
+            refs: refs.collect(),
+            held: view.held.values().map(|branch| branch.at).collect(),
+            removed: self.removed.keys().copied().collect(),
+            made: self.made,
+            ancestry: view.ancestry.clone(),
+        };
+        self.hash = (self.made > 0).then(|| {
+            let record = table.encode();
+            let record = record.expect("invariant: a table's parts have limits that fit a record");
+            blake3::hash(&record).into()
+        });
         self.table = Arc::new(table);
     }
+
+    /// Gives up the removed branches that nobody has to read any more.
+    fn release(&mut self, view: &mut View) {
+        let needed = needed(view);
+        let held: Vec<BranchId> = view.held.keys().copied().collect();
+        for id in held.into_iter().filter(|id| !needed.contains(id)) {
+            let Some(branch) = view.held.remove(&id) else { continue };
+            self.removed.insert(id, branch.changes.clone());
+            Arc::make_mut(&mut view.ancestry).forget(id);
+        }
+    }
+}
+
+/// The lines that branches read through, or have merged other than by way of main.
+fn needed(view: &View) -> BTreeSet<BranchId> {
+    let mut needed = BTreeSet::new();
+    let mut open: Vec<BranchId> = Vec::new();
+    for branch in view.branches.values() {
+        open.push(branch.at.from);
+        open.extend(view.ancestry.beyond_main(branch.at.id));
+    }
+    while let Some(id) = open.pop() {
+        if needed.insert(id)
+            && let Some(held) = view.held.get(&id)
+        {
+            open.push(held.at.from);
+        }
+    }
+    needed
 }
 
 /// What a write does to the branches, beyond its changes.
 #[derive(Debug, Default)]
 pub(crate) struct Moves {
-    begins: Option<(Arc<str>, CommitPoint)>,
+    begins: Option<(Arc<str>, LinePoint)>,
     ends: Vec<Arc<str>>,
-    merges: Option<(BranchId, CommitPoint)>,
+    merges: Option<LinePoint>,
 }
 
 impl State {
@@ -149,74 +164,111 @@ impl State {
         if moves.begins.is_none() && links.begins.is_some() {
             return Err(Rejection::Malformed("a branch begins without its object".into()));
         }
-        if let Some((id, head)) = links.merges {
-            let branch = self.lines.find(&self.view, id);
-            let at = branch.ok_or(Rejection::Branch(BranchProblem::Gone))?.at;
-            if at.head != head {
-                return Err(Rejection::Branch(BranchProblem::Moved(at.head.revision)));
-            }
+        if let Some(taken) = links.merges {
+            self.check_merge(BranchId::MAIN, taken)?;
         }
         Ok(moves)
     }
 
     /// What a write to a branch does to it. Changes nothing.
-    pub(crate) fn moves_of(&self, at: &BranchRef, links: &Links) -> Result<Moves, Rejection> {
-        let malformed = |text: &str| Err(Rejection::Malformed(text.to_owned()));
-        let (taken, base) = match (links.merges, links.begins) {
-            (None, None) => return Ok(Moves::default()),
-            (Some((BranchId::MAIN, taken)), Some(base)) => (taken, base),
-            _ => return malformed("branches begin at main, and only main is merged into them"),
+    pub(crate) fn moves_of(&self, id: BranchId, links: &Links) -> Result<Moves, Rejection> {
+        if links.begins.is_some() {
+            return Err(Rejection::Malformed("a branch's own write begins no other".into()));
+        }
+        if let Some(taken) = links.merges {
+            self.check_merge(id, taken)?;
+        }
+        Ok(Moves { merges: links.merges, ..Moves::default() })
+    }
+
+    /// # Errors
+    /// [`BranchProblem::Gone`], [`BranchProblem::Moved`] when something else than `taken` would have
+    /// to be merged by now, [`Rejection::Malformed`].
+    fn check_merge(&self, into: BranchId, taken: LinePoint) -> Result<(), Rejection> {
+        let LinePoint { line, at } = taken;
+        if line == into {
+            return Err(Rejection::Malformed("a line is not merged into itself".into()));
+        }
+        let head = match line {
+            BranchId::MAIN => self.view.head,
+            _ => {
+                let branch = self.lines.find(&self.view, line);
+                branch.ok_or(Rejection::Branch(BranchProblem::Gone))?.at.head
+            }
         };
-        if base != at.merge_base() {
-            // Main has merged the branch since, and the commit that is taken may be older.
-            return Err(Rejection::Branch(BranchProblem::Moved(at.head.revision)));
+        // Main never rests, so that any commit of it may be taken.
+        let moved = if line == BranchId::MAIN {
+            at.revision > head.revision
+        } else {
+            at.revision != head.revision
+        };
+        let here = Place { line: into, revision: self.view.revision };
+        let taken = self.view.own_place(taken.place());
+        if moved || self.view.ancestry.is_within(taken, here) {
+            return Err(Rejection::Branch(BranchProblem::Moved(head.revision)));
         }
-        if taken.revision <= base.revision || taken.revision > self.view.head.revision {
-            return malformed("main has no such commit after the merge base");
+        let count = self.view.ancestry.len();
+        if count >= TAKEN_MAX {
+            return Err(Rejection::Malformed(format!(
+                "the branches tell of {count} merges, at most {TAKEN_MAX}: remove some branches"
+            )));
         }
-        Ok(Moves { merges: Some((at.id, taken)), ..Moves::default() })
+        Ok(())
     }
 
     fn begin(&self, moves: &mut Moves, key: &ObjectKey, links: &Links) -> Result<(), Rejection> {
         let malformed = |text: String| Err(Rejection::Malformed(text));
-        let Some(base) = links.begins else {
+        let Some(begins) = links.begins else {
             return malformed(format!("{key} does not say where the branch begins"));
         };
         if moves.begins.is_some() {
             return malformed("two branches begin in one write".into());
         }
         let floor = self.anchor.map_or(Revision::ZERO, |anchor| anchor.revision);
-        if base.revision > self.view.revision || base.revision < floor {
-            return malformed(format!("a branch cannot begin at revision {}", base.revision));
+        let (oldest, newest) = match begins.line {
+            BranchId::MAIN => (floor, self.view.revision),
+            line => {
+                let from = self.lines.find(&self.view, line);
+                let from = from.ok_or(Rejection::Branch(BranchProblem::Gone))?;
+                (from.at.base.revision, from.at.head.revision)
+            }
+        };
+        let revision = begins.at.revision;
+        if revision > newest || revision < oldest {
+            return malformed(format!("a branch cannot begin at revision {revision}"));
         }
-        moves.begins = Some((key.name().into(), base));
+        moves.begins = Some((key.name().into(), begins));
         Ok(())
     }
 
-    /// Makes the moves.
-    pub(crate) fn make(&mut self, moves: Moves) {
+    /// Makes the moves of the commit at `here`.
+    pub(crate) fn make(&mut self, moves: Moves, here: Place) {
         let Moves { begins, ends, merges } = moves;
         if begins.is_none() && ends.is_empty() && merges.is_none() {
             return;
         }
+        let floor = self.anchor.map_or(Revision::ZERO, |anchor| anchor.revision);
         let (lines, view) = (&mut self.lines, &mut self.view);
-        if let Some((id, head)) = merges
-            && let Some(branch) = lines.names.get(&id).and_then(|name| view.branches.get_mut(name))
-        {
-            Arc::make_mut(branch).at.merged = Some(head);
+        if let Some(taken) = merges {
+            let taken = view.own_place(taken.place());
+            let ancestry: &mut Ancestry = Arc::make_mut(&mut view.ancestry);
+            ancestry.merge(here.line, here.revision, taken, floor);
         }
         for name in ends {
             let Some(branch) = view.branches.remove(&name) else { continue };
             lines.names.remove(&branch.at.id);
-            lines.removed.insert(branch.at.id, branch.changes.clone());
+            view.held.insert(branch.at.id, branch);
         }
-        if let Some((name, base)) = begins {
+        if let Some((name, LinePoint { line, at })) = begins {
             lines.made += 1;
             let id = BranchId(lines.made);
-            let at = BranchRef { id, base, head: base, merged: None };
+            let base = view.own_place(LinePoint { line, at }.place());
+            let at = BranchRef { id, from: base.line, base: at, head: at };
+            Arc::make_mut(&mut view.ancestry).begin(id, base);
             lines.names.insert(id, name.clone());
             view.branches.insert(name, Arc::new(Branch { at, changes: OrdMap::new() }));
         }
+        lines.release(view);
         lines.note(view);
     }
 

@@ -96,7 +96,8 @@ impl State {
             return Err(Rejection::Fenced { written: fence.term, current: entry.term });
         }
         let root = self.root().0;
-        let bases = self.view.branches.values().map(|branch| branch.at.base.revision);
+        let branches = self.view.branches.values().chain(self.view.held.values());
+        let bases = branches.map(|branch| branch.at.base.revision);
         let limit = bases.fold(self.view.revision, Revision::min);
         let mut marks = (*self.retention.marks).clone();
         let highest = asked.all.min(limit);

@@ -1,11 +1,13 @@
 //! The replicated state of one member.
 
+use crate::branch_table::BranchesOfMain;
 use crate::lines::Lines;
 use crate::request_memory::RequestMemory;
 use crate::retention::{Mark, Retention};
 use crate::{Anchor, BranchTable, EntryContext, Halt, LtHash, StateRoot, root};
 use bytes::Bytes;
 use reddwarf_core::{BranchId, CommitId, CommitPoint, Floors, Revision, View};
+use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -77,7 +79,7 @@ struct CheckpointRecordV2 {
     #[serde(with = "serde_bytes")]
     objects_hash: Vec<u8>,
     head: CommitPoint,
-    branches: Arc<BranchTable>,
+    branches: BranchesOfMain,
 }
 
 /// [`CheckpointRecord`] as it was before there were branches.
@@ -113,7 +115,8 @@ pub struct CheckpointV2(pub Checkpoint);
 impl<'de> Deserialize<'de> for CheckpointV2 {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let record = CheckpointRecordV2::deserialize(d)?;
-        let branches = record.branches;
+        let branches = BranchTable::try_from(record.branches).map_err(D::Error::custom)?;
+        let branches = Arc::new(branches);
         let record = CheckpointRecord {
             applied: record.applied,
             revision: record.revision,
@@ -150,7 +153,7 @@ impl<'de> Deserialize<'de> for CheckpointV1 {
 }
 
 impl CheckpointRecord {
-    fn checkpoint<E: serde::de::Error>(self) -> Result<Checkpoint, E> {
+    fn checkpoint<E: Error>(self) -> Result<Checkpoint, E> {
         let objects_hash = LtHash::from_bytes(&self.objects_hash)
             .ok_or_else(|| E::custom("an LtHash of another length"))?;
         Ok(Checkpoint {

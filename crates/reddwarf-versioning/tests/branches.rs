@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use reddwarf_core::branch::BRANCHES;
 use reddwarf_core::{
-    BaseObject, BranchId, BranchProblem, Change, CommitPoint, Expectation, Links, ObjectIndex,
-    ObjectKey, Outcome, Precondition, Proposal, ProposalKind, Rejection, RequestId, Revision, View,
-    Write,
+    BaseObject, BranchId, BranchProblem, Change, CommitPoint, Expectation, LinePoint, Links,
+    ObjectIndex, ObjectKey, Outcome, Place, Precondition, Proposal, ProposalKind, Rejection,
+    RequestId, Revision, View, Write,
 };
 use reddwarf_versioning::{Applied, EntryContext, State, StateBuilder, decode_header};
 use std::collections::BTreeMap;
@@ -35,15 +35,25 @@ fn put(key: ObjectKey, value: u8) -> Change {
 /// Revision and creation of each object.
 type Objects = BTreeMap<ObjectKey, (Revision, Revision)>;
 
+/// A branch as it should be.
+#[derive(Clone)]
+struct Line {
+    id: BranchId,
+    /// Where it began, and what was there.
+    base: Revision,
+    begun: Objects,
+    /// What it has now.
+    objects: Objects,
+}
+
 /// A state machine, the objects of every line as they should be, and what a proposer keeps.
 #[derive(Default)]
 struct Group {
     state: State,
     index: u64,
-    /// Revision and creation of each object of main, after each revision.
-    main: BTreeMap<Revision, Objects>,
-    /// The same of each branch, now, with its base.
-    branches: BTreeMap<u8, (BranchId, Revision, Objects)>,
+    /// What main has.
+    main: Objects,
+    branches: BTreeMap<u8, Line>,
 }
 
 impl Group {
@@ -56,7 +66,7 @@ impl Group {
     }
 
     fn now(&self) -> Objects {
-        self.main.last_key_value().map(|(_, objects)| objects.clone()).unwrap_or_default()
+        self.main.clone()
     }
 
     fn head(&self) -> CommitPoint {
@@ -65,18 +75,14 @@ impl Group {
 
     /// Writes to main or a branch; whether it was taken.
     fn write(&mut self, line: Option<u8>, changes: Vec<Change>, expect: Vec<Precondition>) -> bool {
-        let (branch, base, objects) = match line {
+        // What a proposer knows of the base: it has read the line where the branch began.
+        let (branch, known, objects) = match line {
             None => (BranchId::MAIN, None, self.now()),
             Some(n) => {
-                let (id, base, objects) = self.branches[&n].clone();
-                (id, Some(base), objects)
+                let Line { id, begun, objects, .. } = self.branches[&n].clone();
+                (id, Some(begun), objects)
             }
         };
-        // What a proposer knows of the base: it has read main as it was.
-        let known = base.map(|base| {
-            let at = self.main.range(..=base).next_back();
-            at.map(|(_, objects)| objects.clone()).unwrap_or_default()
-        });
         let keys = changes.iter().map(Change::key).chain(expect.iter().map(|one| &one.key));
         let facts = keys.filter_map(|key| {
             let (revision, created) = *known.as_ref()?.get(key)?;
@@ -107,7 +113,7 @@ impl Group {
             branch,
             changes,
             preconditions: expect,
-            links: base.map(|_| Box::new(links)),
+            links: known.map(|_| Box::new(links)),
             ..Write::default()
         };
         let applied = self.apply(write);
@@ -122,8 +128,8 @@ impl Group {
                     assert_eq!(change.before, found, "{}", change.key);
                 }
                 match line {
-                    None => drop(self.main.insert(revision, objects)),
-                    Some(n) => self.branches.get_mut(&n).expect("it is there").2 = objects,
+                    None => self.main = objects,
+                    Some(n) => self.branches.get_mut(&n).expect("it is there").objects = objects,
                 }
                 true
             }
@@ -134,9 +140,13 @@ impl Group {
         }
     }
 
-    fn begin(&mut self, n: u8) {
-        let (base, objects) = (self.head(), self.now());
-        let links = Links { begins: Some(base), ..Links::default() };
+    fn begin(&mut self, n: u8, from: Option<u8>) {
+        let (line, begun) = match from {
+            None => (BranchId::MAIN, self.now()),
+            Some(from) => (self.branches[&from].id, self.branches[&from].objects.clone()),
+        };
+        let at = self.state.head(line).expect("a line");
+        let links = Links { begins: Some(LinePoint { line, at }), ..Links::default() };
         let changes = vec![put(branch_key(n), 0)];
         let write = Write { changes, links: Some(Box::new(links)), ..Write::default() };
         let applied = self.apply(write);
@@ -145,12 +155,11 @@ impl Group {
             return assert!(matches!(applied.outcome, Outcome::Rejected(_)));
         }
         assert!(matches!(applied.outcome, Outcome::Committed(_)));
-        let mut main = self.now();
         let revision = self.state.revision();
-        main.insert(branch_key(n), (revision, revision));
-        self.main.insert(revision, main);
+        self.main.insert(branch_key(n), (revision, revision));
         let id = self.state.view().branches[format!("b{n}").as_str()].at.id;
-        self.branches.insert(n, (id, base.revision, objects));
+        let objects = begun.clone();
+        self.branches.insert(n, Line { id, base: at.revision, begun, objects });
     }
 
     fn check(&self) {
@@ -161,18 +170,17 @@ impl Group {
         };
         assert_eq!(shown(&view), self.now());
         assert_eq!(view.branches.len(), self.branches.len());
-        for (n, (id, base, objects)) in &self.branches {
+        for (n, line) in &self.branches {
             let branch = &view.branches[format!("b{n}").as_str()];
-            assert_eq!((branch.at.id, branch.at.base.revision), (*id, *base));
-            let at_base = self.main.range(..=*base).next_back();
-            let mut all = at_base.map(|(_, objects)| objects.clone()).unwrap_or_default();
+            assert_eq!((branch.at.id, branch.at.base.revision), (line.id, line.base));
+            let mut all = line.begun.clone();
             for (key, change) in &branch.changes {
                 match &change.object {
                     Some(object) => all.insert(key.clone(), (object.revision, object.created)),
                     None => all.remove(key),
                 };
             }
-            assert_eq!(&all, objects, "b{n}");
+            assert_eq!(all, line.objects, "b{n}");
         }
     }
 
@@ -183,7 +191,7 @@ impl Group {
         for object in view.objects.values() {
             builder.object(BranchId::MAIN, object.as_ref().clone()).expect("content hash");
         }
-        for branch in view.branches.values() {
+        for branch in view.branches.values().chain(view.held.values()) {
             let id = branch.at.id;
             for (key, change) in &branch.changes {
                 match &change.object {
@@ -199,7 +207,8 @@ impl Group {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Begin(u8),
+    /// At main or another branch.
+    Begin(u8, Option<u8>),
     End(u8),
     Write(Option<u8>, Vec<(u8, Option<u8>)>, Vec<(u8, u8)>),
 }
@@ -209,7 +218,7 @@ fn step() -> impl Strategy<Value = Step> {
     let changes = prop::collection::btree_map(0..8u8, change, 1..4);
     let expect = prop::collection::vec((0..8u8, 0..4u8), 0..2);
     prop_oneof![
-        1 => (0..3u8).prop_map(Step::Begin),
+        1 => (0..3u8, prop::option::of(0..3u8)).prop_map(|(n, from)| Step::Begin(n, from)),
         1 => (0..3u8).prop_map(Step::End),
         8 => (prop::option::of(0..3u8), changes, expect).prop_map(|(line, changes, expect)| {
             let changes = changes.into_iter().map(|(n, (_, value))| (n, value)).collect();
@@ -225,7 +234,9 @@ proptest! {
         group.write(None, (0..4).map(|n| put(pod(n), n)).collect(), vec![]);
         for step in steps {
             match step {
-                Step::Begin(n) => group.begin(n),
+                Step::Begin(n, from) => {
+                    group.begin(n, from.filter(|from| group.branches.contains_key(from)));
+                }
                 Step::End(n) => {
                     let there = group.branches.contains_key(&n);
                     let ended = group.write(None, vec![Change::Delete { key: branch_key(n) }], vec![]);
@@ -238,7 +249,7 @@ proptest! {
                         Some(value) => put(pod(n), value),
                         None => Change::Delete { key: pod(n) },
                     });
-                    let objects = line.map_or_else(|| group.now(), |n| group.branches[&n].2.clone());
+                    let objects = line.map_or_else(|| group.now(), |n| group.branches[&n].objects.clone());
                     let expect = expect.into_iter().map(|(n, kind)| Precondition {
                         key: pod(n),
                         expect: match kind {
@@ -260,6 +271,7 @@ proptest! {
         // Requests are rows of their own, which another test restores.
         prop_assert_eq!(rebuilt.checkpoint(), group.state.checkpoint());
         prop_assert_eq!(rebuilt.view().branches, group.state.view().branches);
+        prop_assert_eq!(rebuilt.view().held, group.state.view().held);
     }
 }
 
@@ -267,14 +279,14 @@ proptest! {
 fn forked() -> Group {
     let mut group = Group::default();
     group.write(None, (0..4).map(|n| put(pod(n), n)).collect(), vec![]);
-    group.begin(0);
+    group.begin(0, None);
     assert!(group.write(Some(0), vec![put(pod(0), 9)], vec![]));
     group
 }
 
 fn merge(group: &Group, head: CommitPoint) -> Write {
-    let (id, ..) = group.branches[&0];
-    let links = Links { merges: Some((id, head)), ..Links::default() };
+    let id = group.branches[&0].id;
+    let links = Links { merges: Some(LinePoint { line: id, at: head }), ..Links::default() };
     let changes = vec![put(pod(0), 9)];
     Write { changes, links: Some(Box::new(links)), ..Write::default() }
 }
@@ -282,18 +294,23 @@ fn merge(group: &Group, head: CommitPoint) -> Write {
 #[test]
 fn a_merge_has_two_parents() {
     let mut group = forked();
-    let (id, ..) = group.branches[&0];
+    let id = group.branches[&0].id;
     let (ours, theirs) = (group.head(), group.state.head(id).expect("the branch"));
     let applied = group.apply(merge(&group, theirs));
     let header = decode_header(&applied.commit.expect("merged").header).expect("a header");
     assert_eq!(header.parents, [ours.commit, theirs.commit]);
-    assert_eq!(group.state.view().branches["b0"].at.merged, Some(theirs));
+    let view = group.state.view();
+    let main = Place { line: BranchId::MAIN, revision: view.revision };
+    assert_eq!(view.ancestry.has(main, id), Some(theirs.revision));
+    let again = group.apply(merge(&group, theirs)).outcome;
+    let problem = BranchProblem::Moved(theirs.revision);
+    assert_eq!(again, Outcome::Rejected(Rejection::Branch(problem)));
 }
 
 #[test]
 fn a_branch_that_moved_is_not_merged() {
     let mut group = forked();
-    let (id, ..) = group.branches[&0];
+    let id = group.branches[&0].id;
     let seen = group.state.head(id).expect("the branch");
     assert!(group.write(Some(0), vec![put(pod(1), 9)], vec![]));
     let root = group.state.view().revision;
@@ -310,8 +327,8 @@ fn a_removed_branch_is_forgotten_in_steps() {
     let mut group = Group::default();
     group.write(None, vec![put(pod(0), 0)], vec![]);
     let root = |group: &Group| group.state.checkpoint().objects_hash;
-    group.begin(0);
-    let (id, ..) = group.branches[&0];
+    group.begin(0, None);
+    let id = group.branches[&0].id;
     let many = |n: u32| ObjectKey::new("", "pods", "ns", &format!("many{n}"));
     group.write(Some(0), (0..900).map(|n| put(many(n), 1)).collect(), vec![]);
     group.write(Some(0), vec![Change::Delete { key: many(3) }], vec![]);
@@ -332,15 +349,15 @@ fn a_removed_branch_is_forgotten_in_steps() {
     assert_eq!(root(&group), root(&plain));
     // A new branch of the name is another one.
     group.branches.clear();
-    group.begin(0);
-    assert_ne!(group.branches[&0].0, id);
+    group.begin(0, None);
+    assert_ne!(group.branches[&0].id, id);
 }
 
 #[test]
 fn writes_that_say_nonsense_of_branches_change_nothing() {
     let mut group = forked();
     let root = group.state.checkpoint().objects_hash;
-    let (id, ..) = group.branches[&0];
+    let id = group.branches[&0].id;
     let head = group.head();
     let with = |links: Links, branch, key| Write {
         branch,
@@ -348,14 +365,19 @@ fn writes_that_say_nonsense_of_branches_change_nothing() {
         links: Some(Box::new(links)),
         ..Write::default()
     };
-    let begins =
-        |revision| Links { begins: Some(CommitPoint { revision, ..head }), ..Links::default() };
+    let merges = |line, at| Links { merges: Some(LinePoint { line, at }), ..Links::default() };
+    let begins = |revision| {
+        let at = CommitPoint { revision, ..head };
+        Links { begins: Some(LinePoint::of_main(at)), ..Links::default() }
+    };
     for write in [
         with(Links::default(), BranchId::MAIN, branch_key(1)),
         with(begins(head.revision), BranchId::MAIN, pod(1)),
         with(begins(Revision(1_000)), BranchId::MAIN, branch_key(1)),
         with(begins(head.revision), id, pod(1)),
-        with(Links { merges: Some((id, head)), ..Links::default() }, id, pod(1)),
+        with(merges(id, head), id, pod(1)),
+        with(merges(BranchId(77), head), id, pod(1)),
+        with(merges(BranchId::MAIN, head), BranchId::MAIN, pod(1)),
         with(Links::default(), BranchId(77), pod(1)),
     ] {
         let outcome = group.apply(write.clone()).outcome;

@@ -13,6 +13,7 @@ mod http;
 mod many_definitions;
 mod merging;
 mod mutated_bodies;
+mod nested;
 mod objects;
 mod retention;
 mod scheduler;

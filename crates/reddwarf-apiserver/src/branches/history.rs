@@ -1,4 +1,4 @@
-//! The past of a branch: its own commits, and below its base those of main.
+//! The past of a branch: its own commits, and below its base those of the line where it began.
 //!
 //! Operations on main, which is the line that the API reads, are answered for the branch.
 
@@ -15,6 +15,14 @@ impl BranchStore {
     fn of_main(&self) -> Result<&dyn History, HistoryError> {
         let missing = || HistoryError::Unavailable("this store keeps no history".to_owned());
         self.present.history().ok_or_else(missing)
+    }
+
+    /// The line where the branch began.
+    fn below(&self) -> Result<&dyn History, HistoryError> {
+        match &self.below {
+            Some(below) => Ok(&**below),
+            None => self.of_main(),
+        }
     }
 
     fn base(&self) -> Revision {
@@ -70,7 +78,7 @@ impl History for BranchStore {
     ) -> Result<CommitPage, HistoryError> {
         let main = self.of_main()?;
         if branch != BranchId::MAIN || through <= self.base() {
-            return main.commits(branch, after, through, limit).await;
+            return self.below()?.commits(branch, after, through, limit).await;
         }
         let from = after.max(self.base());
         let mut page = main.commits(self.id(), from, through, limit).await?;
@@ -92,7 +100,7 @@ impl History for BranchStore {
             }
             through = page.next;
         }
-        Ok(main.resolve_time(time_ms).await?.min(self.base()))
+        Ok(self.below()?.resolve_time(time_ms).await?.min(self.base()))
     }
 
     async fn object_log(
@@ -105,11 +113,12 @@ impl History for BranchStore {
         let main = self.of_main()?;
         let base = self.base();
         if branch != BranchId::MAIN || before.is_some_and(|before| before <= base.next()) {
-            return main.object_log(branch, key, before, limit).await;
+            return self.below()?.object_log(branch, key, before, limit).await;
         }
         let mut log = main.object_log(self.id(), key, before, limit).await?;
         if log.len() < limit {
-            let older = main.object_log(branch, key, Some(base.next()), limit - log.len()).await?;
+            let (before, limit) = (Some(base.next()), limit - log.len());
+            let older = self.below()?.object_log(branch, key, before, limit).await?;
             log.extend(older);
         }
         Ok(log)
@@ -127,7 +136,7 @@ impl History for BranchStore {
     ) -> Result<Option<Arc<StoredObject>>, HistoryError> {
         let main = self.of_main()?;
         if branch != BranchId::MAIN || revision <= self.base() {
-            return main.object_at(branch, key, revision).await;
+            return self.below()?.object_at(branch, key, revision).await;
         }
         let log = main.object_log(self.id(), key, Some(revision.next()), 1).await?;
         match log.first() {
@@ -145,7 +154,7 @@ impl History for BranchStore {
         revision: Revision,
     ) -> Result<View, HistoryError> {
         if branch != BranchId::MAIN || revision <= self.base() {
-            return self.of_main()?.collection_at(branch, collection, namespace, revision).await;
+            return self.below()?.collection_at(branch, collection, namespace, revision).await;
         }
         let listed = self.base.list(collection, namespace, None);
         let objects = listed.map(|object| (object.key.clone(), object.clone())).collect();
@@ -159,7 +168,7 @@ impl History for BranchStore {
 
     async fn state_at(&self, revision: Revision) -> Result<View, HistoryError> {
         if revision <= self.base() {
-            return self.of_main()?.state_at(revision).await;
+            return self.below()?.state_at(revision).await;
         }
         let present = self.view();
         if let Some(branch) = self.branch(&self.present.view())
@@ -181,12 +190,12 @@ impl History for BranchStore {
         let base = self.base();
         let (older, newer) = (from.min(to), from.max(to));
         if branch != BranchId::MAIN || newer <= base {
-            return main.changed_between(branch, from, to).await;
+            return self.below()?.changed_between(branch, from, to).await;
         }
         let on_branch = main.changed_between(self.id(), older.max(base), newer).await?;
         let mut changed: BTreeMap<ObjectKey, ChangedObject> = BTreeMap::new();
         if older < base {
-            for object in main.changed_between(BranchId::MAIN, older, base).await? {
+            for object in self.below()?.changed_between(branch, older, base).await? {
                 changed.insert(object.key.clone(), object);
             }
         }

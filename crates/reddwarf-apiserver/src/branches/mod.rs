@@ -10,8 +10,9 @@ mod begin;
 mod follow;
 mod history;
 mod store;
+mod trace;
 
-pub(crate) use begin::{begin, is_branch};
+pub(crate) use begin::{begin, is_branch, point};
 
 use crate::commits::GROUP;
 use crate::custom::own;
@@ -26,10 +27,11 @@ use futures::future::BoxFuture;
 use http::Method;
 use parking_lot::Mutex;
 use reddwarf_core::status::StatusDetails;
-use reddwarf_core::{Branch, Reason, Revision, Status, View};
+use reddwarf_core::{Branch, BranchId, Reason, Revision, Status, Store};
 use std::collections::VecDeque;
 use std::sync::Arc;
 pub(crate) use store::BranchStore;
+pub(crate) use trace::{Trace, Version};
 
 const PLURAL: &str = "branches";
 const DEFINITION: &[u8] = include_bytes!("definition.json");
@@ -110,15 +112,6 @@ pub(crate) fn follow<'a>(
     .boxed()
 }
 
-/// Main as it was where a branch began.
-///
-/// # Errors
-/// See [`open`].
-pub(crate) async fn base(server: &ApiServer, name: &str) -> Result<View, Box<Status>> {
-    let (open, _) = at_hand(server, name).await?;
-    Ok(open.store.base.clone())
-}
-
 async fn at_hand(server: &ApiServer, name: &str) -> Result<(Arc<Open>, Arc<Branch>), Box<Status>> {
     let mut found = find(server, name);
     if found.is_none() {
@@ -127,9 +120,9 @@ async fn at_hand(server: &ApiServer, name: &str) -> Result<(Arc<Open>, Arc<Branc
         found = find(server, name);
     }
     let branch = found.ok_or_else(|| no_branch(name))?;
-    let open = match known(server, &branch) {
+    let open = match known(server, branch.at.id) {
         Some(open) => open,
-        None => first(server, name, &branch).await?,
+        None => first(server, &branch).await?,
     };
     Ok((open, branch))
 }
@@ -151,19 +144,44 @@ pub(crate) fn find(server: &ApiServer, name: &str) -> Option<Arc<Branch>> {
     server.store().view().branches.get(name).cloned()
 }
 
-fn known(server: &ApiServer, branch: &Branch) -> Option<Arc<Open>> {
+fn known(server: &ApiServer, id: BranchId) -> Option<Arc<Open>> {
     let mut all = server.branches().open.lock();
-    let at = all.iter().position(|open| open.store.id() == branch.at.id)?;
+    let at = all.iter().position(|open| open.store.id() == id)?;
     let open = all.remove(at)?;
     all.push_back(open.clone());
     Some(open)
 }
 
-async fn first(server: &ApiServer, name: &str, branch: &Branch) -> Result<Arc<Open>, Box<Status>> {
-    let present = server.store().clone();
-    let history = present.history().ok_or_else(|| unavailable("this store keeps no history"))?;
-    let base = history.state_at(branch.at.base.revision).await.map_err(history_error)?;
-    let store = Arc::new(BranchStore::new(present.clone(), name, branch, base));
+/// The branch of this number, over those below it; each is read where the next one began.
+fn store_of(
+    server: &ApiServer,
+    id: BranchId,
+) -> BoxFuture<'_, Result<Arc<BranchStore>, Box<Status>>> {
+    async move {
+        if let Some(open) = known(server, id) {
+            return Ok(open.store.clone());
+        }
+        let present = server.store().clone();
+        let view = present.view();
+        let (name, branch) = view.line(id).ok_or_else(|| no_branch("of that number"))?;
+        let below = match branch.at.from {
+            BranchId::MAIN => None,
+            from => Some(store_of(server, from).await?),
+        };
+        let history = match &below {
+            Some(below) => below.history(),
+            None => present.history(),
+        };
+        let history = history.ok_or_else(|| unavailable("this store keeps no history"))?;
+        let base = history.state_at(branch.at.base.revision).await.map_err(history_error)?;
+        let name = name.map_or("", |name| name);
+        Ok(Arc::new(BranchStore::new(present.clone(), name, branch, base, below)))
+    }
+    .boxed()
+}
+
+async fn first(server: &ApiServer, branch: &Branch) -> Result<Arc<Open>, Box<Status>> {
+    let store = store_of(server, branch.at.id).await?;
     let registry = Arc::new(LiveRegistry::builtin());
     registry.refresh(&*store);
     let kinds_of = Mutex::new(branch.at.head.revision);

@@ -17,17 +17,25 @@ pub(crate) struct BranchStore {
     pub(crate) present: Arc<dyn Store>,
     name: Arc<str>,
     id: BranchId,
-    /// Main where the branch began.
-    pub(crate) base: View,
+    /// The state where the branch began.
+    pub(super) base: View,
+    /// The branch where it began, unless that is main.
+    pub(super) below: Option<Arc<BranchStore>>,
     /// The newest state that was shown, and the branch in it.
     shown: Mutex<(View, Option<Arc<Branch>>)>,
 }
 
 impl BranchStore {
-    pub(super) fn new(present: Arc<dyn Store>, name: &str, branch: &Branch, base: View) -> Self {
+    pub(super) fn new(
+        present: Arc<dyn Store>,
+        name: &str,
+        branch: &Branch,
+        base: View,
+        below: Option<Arc<BranchStore>>,
+    ) -> Self {
         let (name, id) = (name.into(), branch.at.id);
         let shown = Mutex::new((base.clone(), None));
-        BranchStore { present, name, id, base, shown }
+        BranchStore { present, name, id, base, below, shown }
     }
 
     /// The branch's name.
@@ -35,7 +43,8 @@ impl BranchStore {
         &self.name
     }
 
-    pub(super) fn id(&self) -> BranchId {
+    /// The branch's number.
+    pub(crate) fn id(&self) -> BranchId {
         self.id
     }
 
@@ -123,7 +132,7 @@ impl Store for BranchStore {
         }
         let links = match write.links.take() {
             None => Links::default(),
-            Some(links) if matches!(links.merges, Some((BranchId::MAIN, _))) => *links,
+            Some(links) if links.begins.is_none() => *links,
             Some(_) => return Err(Rejection::Branch(BranchProblem::NotHere).into()),
         };
         if self.branch(&self.present.view()).is_none() {

@@ -1,175 +1,156 @@
-//! What merges of main and its branches wish: what one of them changed since their merge base.
+//! What a merge of two lines wishes: what the one changed since their merge base.
 
 use super::merging::content;
 use super::spec::Merge;
-use super::wish::{Version, Wish, Wishes, history, is_kept};
-use crate::branches::{self, BranchStore, no_branch};
-use crate::errors::{bad_request, history_error, unavailable};
+use super::wish::{Base, Wish, Wishes};
+use crate::branches::{Trace, Version, no_branch};
+use crate::commits::fields::with_topology;
+use crate::errors::{bad_request, read_error, unavailable};
+use crate::registry::Registry;
 use crate::server::ApiServer;
-use reddwarf_core::history::COMMITS_PAGE_MAX;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use reddwarf_core::{
-    Branch, BranchId, ChangedObject, CommitRef, History, Links, ObjectKey, Revision, Status, View,
+    BranchId, History, LinePoint, Links, ObjectKey, Place, Revision, Status, Store, View,
 };
-use std::collections::BTreeMap;
+use reddwarf_versioning::common;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-/// On which side the merge base of a branch and main stands.
-#[derive(Clone, Copy, PartialEq)]
-enum Base {
-    /// The branch's state at this revision: main has merged it.
-    OfBranch(Revision),
-    /// Main's: the branch has merged it, or began there.
-    OfMain(Revision),
-}
-
-impl Base {
-    async fn of(history: &dyn History, branch: &Branch) -> Result<Base, Box<Status>> {
-        let at = branch.at.merge_base().revision;
-        if at <= branch.at.base.revision {
-            return Ok(Base::OfMain(at));
-        }
-        let commit = history.commit(&CommitRef::Revision(at)).await.map_err(history_error)?;
-        Ok(match commit.is_some_and(|commit| commit.header.branch == branch.at.id) {
-            true => Base::OfBranch(at),
-            false => Base::OfMain(at),
-        })
-    }
-}
-
-/// What a branch changed, for main.
+/// What the line that the merge names has changed, for the line that `server` answers for.
 ///
 /// # Errors
-/// 404 for a branch that is not there, 410 where the history does not reach back far enough.
-pub(super) async fn of_branch(server: &ApiServer, merge: &Merge) -> Result<Wishes, Box<Status>> {
-    let name = &merge.branch;
-    if name == "main" {
-        return Err(bad_request("main is merged into branches, not into itself"));
+/// 404 for a line that is not there, 410 where the history does not reach back far enough.
+pub(super) async fn of_line(server: &ApiServer, merge: &Merge) -> Result<Wishes, Box<Status>> {
+    let into = server.branch();
+    let store = server.main();
+    let (view, source) = newest(store, &merge.branch).await?;
+    let target = match into {
+        None => Place { line: BranchId::MAIN, revision: view.head.revision },
+        Some(branch) => branch.branch(&view).ok_or_else(|| no_branch(branch.name()))?.at.place(),
+    };
+    if source.line == target.line {
+        return Err(bad_request(format!("{} cannot be merged into itself", merge.branch)));
     }
-    let begun = branches::base(server, name).await?;
-    let branch = branches::find(server, name).ok_or_else(|| no_branch(name))?;
-    let history = history(server)?;
-    let common = Base::of(history, &branch).await?;
+    let history = store.history().ok_or_else(|| unavailable("this store keeps no history"))?;
+    let (from, into) = (view.own_place(source.place()), view.own_place(target));
+    let bases = view.ancestry.merge_bases(from, into);
+    let message = match merge.branch.as_str() {
+        "main" => "Merge main".to_owned(),
+        name => format!("Merge branch {name}"),
+    };
+    if bases == [from] {
+        return Ok(Wishes { message, ..Wishes::default() });
+    }
+    let trace = Trace::of(&view, from)?;
+    let mut keys = BTreeSet::new();
+    for base in &bases {
+        let had = |line| view.ancestry.has(*base, line).unwrap_or(Revision::ZERO);
+        keys.extend(trace.changed_since(history, had).await?);
+    }
+    let common = Common::new(&view, history, server.registry(), bases)?;
     let mut wishes = Vec::new();
-    for (key, change) in &branch.changes {
-        let base = match common {
-            Base::OfBranch(merged) if change.revision <= merged => continue,
-            Base::OfBranch(merged) => on_branch(history, &branch, key, merged, &begun).await?,
-            Base::OfMain(revision) if revision == begun.revision => begun.get(key).cloned(),
-            Base::OfMain(revision) => on_main(history, key, revision).await?,
-        };
-        wishes.extend(wish(key, base, change.object.clone()));
+    for key in keys {
+        let wished = trace.version(history, &key).await?;
+        let base = common.base(&key).await?;
+        // Unless nothing that counts has changed.
+        if base.content() != content(&wished) {
+            wishes.push(Wish { key, base, wished });
+        }
     }
-    let links = Links { merges: Some((branch.at.id, branch.at.head)), ..Links::default() };
-    let message = format!("Merge branch {name}");
+    let links = Links { merges: Some(source), ..Links::default() };
     Ok(Wishes { wishes, links: Some(links), message })
 }
 
-/// What main changed, for a branch.
-///
-/// # Errors
-/// 400 for the merge of another branch, 404 when this one is gone, 410 where the history does not
-/// reach back far enough.
-pub(super) async fn of_main(store: &BranchStore, merge: &Merge) -> Result<Wishes, Box<Status>> {
-    if merge.branch != "main" {
-        return Err(bad_request("only main is merged into a branch"));
+/// Main's newest state, and the newest commit of a line of that name.
+async fn newest(store: &Arc<dyn Store>, name: &str) -> Result<(View, LinePoint), Box<Status>> {
+    let mut view = store.view();
+    if name == "main" {
+        let main = LinePoint::of_main(view.head);
+        return Ok((view, main));
     }
-    let present = store.present.view();
-    let branch = store.branch(&present).ok_or_else(|| no_branch(store.name()))?;
-    let history = store.present.history();
-    let history = history.ok_or_else(|| unavailable("this store keeps no history"))?;
-    let common = Base::of(history, &branch).await?;
-    let from = match common {
-        Base::OfMain(revision) => revision,
-        Base::OfBranch(merged) => last_taken(history, &branch, merged).await?,
-    };
-    let main = present.head;
-    let changed = history.changed_between(BranchId::MAIN, from, main.revision).await;
-    let mut keys: BTreeMap<ObjectKey, Option<ChangedObject>> = BTreeMap::new();
-    for object in changed.map_err(history_error)? {
-        keys.insert(object.key.clone(), Some(object));
+    if !view.branches.contains_key(name) {
+        // It may have been made on another member just now.
+        store.read_barrier().await.map_err(read_error)?;
+        view = store.view();
     }
-    if let Base::OfBranch(merged) = common {
-        // What main did not take over when it merged the branch.
-        for (key, _) in branch.changes.iter().filter(|(_, change)| change.revision <= merged) {
-            keys.entry(key.clone()).or_default();
+    let branch = view.branches.get(name).ok_or_else(|| no_branch(name))?;
+    let source = LinePoint { line: branch.at.id, at: branch.at.head };
+    Ok((view, source))
+}
+
+/// What two lines have in common.
+struct Common<'m> {
+    view: &'m View,
+    history: &'m dyn History,
+    registry: Arc<Registry>,
+    bases: Vec<Place>,
+    /// Those of the merge bases; what they come from in turn is seldom asked for.
+    traces: BTreeMap<Place, Trace>,
+}
+
+impl<'m> Common<'m> {
+    fn new(
+        view: &'m View,
+        history: &'m dyn History,
+        registry: Arc<Registry>,
+        bases: Vec<Place>,
+    ) -> Result<Self, Box<Status>> {
+        let traces = bases.iter().map(|place| Ok((*place, Trace::of(view, *place)?)));
+        let traces = traces.collect::<Result<_, Box<Status>>>()?;
+        Ok(Common { view, history, registry, bases, traces })
+    }
+
+    /// What both lines' versions of an object come from.
+    async fn base(&self, key: &ObjectKey) -> Result<Base, Box<Status>> {
+        let mut versions = Vec::with_capacity(self.bases.len());
+        for place in &self.bases {
+            versions.push(self.version(*place, key).await?);
+        }
+        let revision = |version: &Version| version.as_ref().map(|object| object.revision);
+        let newest = versions.iter().max_by_key(|version| revision(version)).cloned().flatten();
+        if versions.iter().all(|version| revision(version) == revision(&newest)) {
+            return Ok(Base::Version(newest));
+        }
+        let content = self.content(key, self.bases.clone()).await?;
+        Ok(Base::Several { content, newest })
+    }
+
+    async fn version(&self, place: Place, key: &ObjectKey) -> Result<Version, Box<Status>> {
+        match self.traces.get(&place) {
+            Some(trace) => trace.version(self.history, key).await,
+            None => Trace::of(self.view, place)?.version(self.history, key).await,
         }
     }
-    let mut wishes = Vec::new();
-    for (key, changed) in keys.into_iter().filter(|(key, _)| is_kept(key)) {
-        let wished = match &changed {
-            Some(object) => version(history, object.after).await?,
-            None => on_main(history, &key, main.revision).await?,
-        };
-        let base = match (common, &changed) {
-            (Base::OfBranch(merged), _) => {
-                on_branch(history, &branch, &key, merged, &store.base).await?
+
+    /// What versions at several places, merged with each other, hold; as far as they are at odds
+    /// there, both lines have changed it.
+    fn content<'c>(
+        &'c self,
+        key: &'c ObjectKey,
+        places: Vec<Place>,
+    ) -> BoxFuture<'c, Result<Option<Value>, Box<Status>>> {
+        async move {
+            let (mut merged, mut value) = (Vec::new(), None);
+            for place in places {
+                let other = content(&self.version(place, key).await?);
+                if merged.is_empty() {
+                    value = other;
+                } else if other != value {
+                    let ancestry = &self.view.ancestry;
+                    let below = merged.iter().flat_map(|one| ancestry.merge_bases(*one, place));
+                    let below = ancestry.newest(below.collect());
+                    let base = self.content(key, below).await?;
+                    let of_kind = value.as_ref().or(other.as_ref()).unwrap_or(&Value::Null);
+                    value = with_topology(&self.registry, key, of_kind, |topology| {
+                        common(base.as_ref(), value.as_ref(), other.as_ref(), topology)
+                    });
+                }
+                merged.push(place);
             }
-            (Base::OfMain(_), Some(object)) => version(history, object.before).await?,
-            (Base::OfMain(revision), None) => on_main(history, &key, revision).await?,
-        };
-        wishes.extend(wish(&key, base, wished));
-    }
-    let (merges, begins) = (Some((BranchId::MAIN, main)), Some(branch.at.merge_base()));
-    let links = Links { merges, begins, ..Links::default() };
-    Ok(Wishes { wishes, links: Some(links), message: "Merge main".to_owned() })
-}
-
-/// A wish, unless nothing that counts has changed.
-fn wish(key: &ObjectKey, base: Version, wished: Version) -> Option<Wish> {
-    let same = content(&base) == content(&wished);
-    (!same).then(|| Wish { key: key.clone(), base, wished })
-}
-
-/// The newest commit of main that the branch had taken at a revision of its own.
-async fn last_taken(
-    history: &dyn History,
-    branch: &Branch,
-    at: Revision,
-) -> Result<Revision, Box<Status>> {
-    let begun = branch.at.base.revision;
-    let mut through = Some(at);
-    while let Some(until) = through {
-        let page = history.commits(branch.at.id, begun, until, COMMITS_PAGE_MAX).await;
-        let page = page.map_err(history_error)?;
-        let mut merges = page.commits.iter().filter_map(|commit| commit.header.parents.get(1));
-        if let Some(taken) = merges.next() {
-            let taken = history.commit(&CommitRef::Id(*taken)).await.map_err(history_error)?;
-            return Ok(taken.map_or(begun, |commit| commit.header.last));
+            Ok(value)
         }
-        through = page.next;
-    }
-    Ok(begun)
-}
-
-/// What the branch had at a key; `begun` is main where it began.
-async fn on_branch(
-    history: &dyn History,
-    branch: &Branch,
-    key: &ObjectKey,
-    at: Revision,
-    begun: &View,
-) -> Result<Version, Box<Status>> {
-    let log = history.object_log(branch.at.id, key, Some(at.next()), 1).await;
-    match log.map_err(history_error)?.first() {
-        Some(entry) if entry.deleted => Ok(None),
-        Some(entry) => history.version(entry.revision).await.map_err(history_error),
-        None => Ok(begun.get(key).cloned()),
-    }
-}
-
-async fn on_main(
-    history: &dyn History,
-    key: &ObjectKey,
-    at: Revision,
-) -> Result<Version, Box<Status>> {
-    history.object_at(BranchId::MAIN, key, at).await.map_err(history_error)
-}
-
-async fn version(
-    history: &dyn History,
-    revision: Option<Revision>,
-) -> Result<Version, Box<Status>> {
-    match revision {
-        None => Ok(None),
-        Some(revision) => history.version(revision).await.map_err(history_error),
+        .boxed()
     }
 }

@@ -12,7 +12,7 @@ use reddwarf_core::status::{StatusCause, StatusDetails};
 use reddwarf_core::{
     Change, CommitRef, FieldPath, ObjectKey, Reason, Revision, Status, StoredObject,
 };
-use reddwarf_versioning::{Conflict, Merged, Side, merge};
+use reddwarf_versioning::{Conflict, Merged, Side, UNDECIDED, merge};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -65,7 +65,7 @@ struct Target {
     /// The uid that it has where it comes from.
     uid: String,
     owners: Vec<String>,
-    /// The object as main has it, where that is taken over: it is the same one on the branch.
+    /// The object as the other line has it, where a branch takes it over: it is the same one there.
     known: Option<Value>,
 }
 
@@ -80,13 +80,14 @@ impl Session<'_> {
         wishes: Vec<Wish>,
         preference: &Preference,
     ) -> Result<(), Box<Status>> {
-        let takes_main = self.x.server.branch().is_some() && self.set.source.is_merge();
+        let into_branch = self.x.server.branch().is_some() && self.set.source.is_merge();
         let (mut targets, mut gone, mut conflicts) = (Vec::new(), Vec::new(), Vec::new());
         for wish in wishes {
             let live = self.staging.overlay().base().get(&wish.key).cloned();
             // What was compared must still be so when the others change.
             self.staging.overlay().rely_on(&wish.key);
-            let [base, ours, theirs] = [&wish.base, &live, &wish.wished].map(content);
+            let [ours, theirs] = [&live, &wish.wished].map(content);
+            let base = wish.base.content();
             let merged = self.merged(&wish.key, [&base, &ours, &theirs], preference);
             let key = &wish.key;
             let revision = |version: &Option<Arc<StoredObject>>| Some(version.as_ref()?.revision);
@@ -99,9 +100,9 @@ impl Session<'_> {
             match merged.value {
                 None => gone.push(wish.key),
                 Some(object) => {
-                    let versions = [&wish.base, &live, &wish.wished];
+                    let versions = [wish.base.newest(), &live, &wish.wished];
                     let mut target = target(wish.key.clone(), object, versions);
-                    target.known = target.known.filter(|_| takes_main);
+                    target.known = target.known.filter(|_| into_branch);
                     targets.push(target);
                 }
             }
@@ -366,6 +367,9 @@ fn rank(key: &ObjectKey) -> u8 {
 
 fn shown(value: &Option<Value>) -> String {
     const SHOWN_MAX: usize = 200;
+    if value.as_ref().is_some_and(|value| *value == UNDECIDED) {
+        return UNDECIDED.trim_start_matches('\0').to_owned();
+    }
     let mut text = value.as_ref().map_or("absent".to_owned(), Value::to_string);
     if text.len() > SHOWN_MAX {
         let end = (0..=SHOWN_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();

@@ -81,7 +81,7 @@ pub(crate) fn serve<'a>(x: &'a Exchange<'_>) -> BoxFuture<'a, Result<Answer, Box
     .boxed()
 }
 
-/// Merges the branch that the path names; on a branch, main.
+/// Merges the branch that the path names, or main, into the line that is asked.
 ///
 /// # Errors
 /// The failure to be answered: 409 with every conflict as a cause.

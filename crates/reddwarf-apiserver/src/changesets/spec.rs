@@ -67,7 +67,7 @@ impl Source {
     }
 }
 
-/// What a branch changed; on a branch, what main did.
+/// What another line changed: a branch or, on a branch, main.
 #[derive(Deserialize)]
 pub(super) struct Merge {
     pub(super) branch: String,

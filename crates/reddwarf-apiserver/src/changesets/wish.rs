@@ -2,7 +2,9 @@
 //! commits, restorations of moments.
 
 use super::lines;
+use super::merging::content;
 use super::spec::{Restore, Revert, Source};
+use crate::branches::Version;
 use crate::errors::{bad_request, history_error, unavailable};
 use crate::object::terminating;
 use crate::past::{Moment, resolve};
@@ -24,13 +26,41 @@ pub(super) struct Wish {
     pub(super) key: ObjectKey,
     /// The version from which both the live object and the wished one come; `None` where it did
     /// not exist.
-    pub(super) base: Version,
+    pub(super) base: Base,
     /// The wished version; `None` when the object is to be gone.
     pub(super) wished: Version,
 }
 
-/// A version of an object; `None` where it does not exist.
-pub(super) type Version = Option<Arc<StoredObject>>;
+/// What two versions of an object come from.
+pub(super) enum Base {
+    /// A version.
+    Version(Version),
+    /// What several merge bases have become together.
+    Several {
+        /// See [`reddwarf_versioning::common`].
+        content: Option<Value>,
+        /// The newest of their versions.
+        newest: Version,
+    },
+}
+
+impl Base {
+    /// What is compared of it.
+    pub(super) fn content(&self) -> Option<Value> {
+        match self {
+            Base::Version(version) => content(version),
+            Base::Several { content, .. } => content.clone(),
+        }
+    }
+
+    /// The version, or the newest one of several.
+    pub(super) fn newest(&self) -> &Version {
+        match self {
+            Base::Version(version) => version,
+            Base::Several { newest, .. } => newest,
+        }
+    }
+}
 
 /// All that is wished.
 #[derive(Default)]
@@ -54,10 +84,7 @@ pub(super) async fn find(
 ) -> Result<Wishes, Box<Status>> {
     let wishes = match source {
         Source::Objects => Wishes::default(),
-        Source::Merge(merge) => match server.branch() {
-            None => lines::of_branch(server, merge).await?,
-            Some(branch) => lines::of_main(branch, merge).await?,
-        },
+        Source::Merge(merge) => lines::of_line(server, merge).await?,
         Source::Revert(revert) => of_commit(server, revert).await?,
         Source::Restore(restore) => of_moment(server, restore, present).await?,
     };
@@ -71,7 +98,7 @@ pub(super) async fn find(
     Ok(wishes)
 }
 
-pub(super) fn history(server: &ApiServer) -> Result<&dyn History, Box<Status>> {
+fn history(server: &ApiServer) -> Result<&dyn History, Box<Status>> {
     server.store().history().ok_or_else(|| unavailable("this store keeps no history"))
 }
 
@@ -84,8 +111,9 @@ async fn of_commit(server: &ApiServer, revert: &Revert) -> Result<Wishes, Box<St
         let message = format!("there is no commit {}", revert.commit);
         return Err(Box::new(Status::failure(Reason::NotFound, message)));
     };
-    if commit.header.branch != BranchId::MAIN {
-        return Err(bad_request("the commit is a branch's, and was not made here"));
+    let own = server.branch().map_or(BranchId::MAIN, |branch| branch.id());
+    if ![BranchId::MAIN, own].contains(&commit.header.branch) {
+        return Err(bad_request("the commit is another branch's, and was not made here"));
     }
     let version = async |revision: Option<Revision>| match revision {
         None => Ok(None),
@@ -95,7 +123,7 @@ async fn of_commit(server: &ApiServer, revert: &Revert) -> Result<Wishes, Box<St
     for change in &commit.header.changes {
         let base = version((!change.deleted).then_some(change.after)).await?;
         let wished = version(change.before).await?;
-        wishes.push(Wish { key: change.key.clone(), base, wished });
+        wishes.push(Wish { key: change.key.clone(), base: Base::Version(base), wished });
     }
     let id = commit.id.to_string();
     let said = commit.header.message.map_or(String::new(), |message| format!(": {message}"));
@@ -128,7 +156,7 @@ async fn of_moment(
         };
         let Some(wished) = then.as_ref().filter(wanted).cloned() else { continue };
         // Whatever became of it since gives way.
-        let base = present.get(&key).cloned();
+        let base = Base::Version(present.get(&key).cloned());
         wishes.push(Wish { key, base, wished: Some(wished) });
     }
     let message = format!("Restore the state at revision {revision}");

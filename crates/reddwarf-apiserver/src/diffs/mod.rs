@@ -76,7 +76,8 @@ pub(crate) async fn serve(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     let decoded = x.decode(options.validation)?;
     let spec = Spec::deserialize(&decoded.object["spec"])
         .map_err(|error| bad_request(format!("spec of a Diff: {error}")))?;
-    let mut answer = compare(x, &spec, decoded.object).await?;
+    let sides = [Side::find(x.server, &spec.from).await?, Side::find(x.server, &spec.to).await?];
+    let mut answer = compare(x, &spec, sides, decoded.object).await?;
     answer.warnings = decoded.warnings;
     Ok(answer.code(StatusCode::CREATED))
 }
@@ -87,21 +88,25 @@ pub(crate) async fn serve(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
 /// See [`serve`].
 pub(crate) async fn of_branch(x: &Exchange<'_>) -> Result<Answer, Box<Status>> {
     let name = x.name();
-    let from = match x.query.text("from") {
-        Some(from) => from.to_owned(),
-        None => sides::base_of(x.server, name).await?,
+    let to = format!("branches/{name}");
+    let sides = match x.query.text("from") {
+        Some(from) => [Side::find(x.server, from).await?, Side::find(x.server, &to).await?],
+        None => [sides::base_of(x.server, name).await?, Side::find(x.server, &to).await?],
     };
-    let spec = Spec { from, to: format!("branches/{name}"), ..Spec::default() };
+    let spec = Spec { from: sides[0].text(), to, ..Spec::default() };
     let object = json!({
         "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "Diff",
         "spec": {"from": spec.from, "to": spec.to}
     });
-    compare(x, &spec, object).await
+    compare(x, &spec, sides, object).await
 }
 
-async fn compare(x: &Exchange<'_>, spec: &Spec, mut object: Value) -> Result<Answer, Box<Status>> {
-    let from = Side::find(x.server, &spec.from).await?;
-    let to = Side::find(x.server, &spec.to).await?;
+async fn compare(
+    x: &Exchange<'_>,
+    spec: &Spec,
+    [from, to]: [Side; 2],
+    mut object: Value,
+) -> Result<Answer, Box<Status>> {
     let differing = sides::differing(x.server, &from, &to, &spec.namespace).await?;
     if differing.len() > OBJECTS_MAX {
         return Err(too_many(format!("{} objects differ, at most {OBJECTS_MAX}", differing.len())));

@@ -20,8 +20,8 @@ pub use usage::{KindUsage, RowsUsage, Usage};
 pub use verify::Verified;
 
 use crate::commit_row::{CommitRow, CommitRows};
-use crate::load::{part, standing_of};
-use crate::{KvError, KvRead, KvStore, rows};
+use crate::load::{branches_of, standing_of};
+use crate::{KvError, KvRead, KvStore};
 use reddwarf_core::{BranchId, Collection, CommitPoint, HistoryError, ObjectKey, Revision};
 use reddwarf_versioning::{BranchTable, Checkpoint};
 use std::sync::Arc;
@@ -84,7 +84,7 @@ impl Reading {
     }
 
     fn branches(&self) -> Result<Arc<BranchTable>, KvError> {
-        let stored = part(self.read.as_ref(), rows::META_BRANCHES)?;
+        let stored = branches_of(self.read.as_ref())?;
         Ok(stored.map_or_else(|| self.checkpoint.branches.clone(), Arc::new))
     }
 

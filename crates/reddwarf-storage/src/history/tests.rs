@@ -172,8 +172,8 @@ fn other_branches_are_passed_over() {
     let mut past = Past::new();
     past.commit((0..9).map(|n| vec![put(pod(n))]).collect());
     let other = BranchId(1);
-    let (base, merged) = (CommitPoint::default(), None);
-    let at = BranchRef { id: other, base, head: base, merged };
+    let (from, base) = (BranchId::MAIN, CommitPoint::default());
+    let at = BranchRef { id: other, from, base, head: base };
     past.checkpoint(|checkpoint| {
         Arc::make_mut(&mut checkpoint.branches).refs.push(("b".into(), at))
     });

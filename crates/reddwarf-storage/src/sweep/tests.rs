@@ -185,6 +185,19 @@ proptest! {
     }
 }
 
+/// The floor first rises into a commit, whose end is not reached before the next sweep.
+#[test]
+fn a_floor_within_a_commit_leaves_nothing_behind() {
+    let mut group = Group::new();
+    group.work(21);
+    group.retain(0, 16);
+    group.sweep();
+    group.work(12);
+    group.retain(0, 33);
+    group.sweep();
+    group.compare();
+}
+
 #[test]
 fn what_nobody_needs_is_gone() {
     let mut group = Group::new();

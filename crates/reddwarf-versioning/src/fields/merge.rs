@@ -60,9 +60,30 @@ pub fn merge(
     topology: &dyn Topology,
     prefer: &dyn Fn(&FieldPath) -> Option<Side>,
 ) -> Merged {
-    let mut walk = Walk { topology, prefer, path: FieldPath::root(), conflicts: Vec::new() };
+    let (path, conflicts) = (FieldPath::root(), Vec::new());
+    let mut walk = Walk { topology, prefer, path, conflicts, undecided: false };
     let value = walk.merge(Versions { base, ours, theirs });
     Merged { value, conflicts: walk.conflicts }
+}
+
+/// What stands in the answer of [`common`] for a part in which the versions are at odds. No object
+/// has it.
+pub const UNDECIDED: &str = "\0the merge bases differ";
+
+/// What two versions of an object that both come from `base` have become together, to be the base of
+/// a merge itself, where lines have several merge bases.
+///
+/// A part that both changed in different ways becomes [`UNDECIDED`], which neither side of that merge
+/// has: unless they agree on it, it is a conflict there.
+pub fn common(
+    base: Option<&Value>,
+    one: Option<&Value>,
+    other: Option<&Value>,
+    topology: &dyn Topology,
+) -> Option<Value> {
+    let (path, conflicts) = (FieldPath::root(), Vec::new());
+    let mut walk = Walk { topology, prefer: &|_| None, path, conflicts, undecided: true };
+    walk.merge(Versions { base, ours: one, theirs: other })
 }
 
 /// One part in the three versions.
@@ -87,6 +108,8 @@ struct Walk<'m> {
     prefer: &'m dyn Fn(&FieldPath) -> Option<Side>,
     path: FieldPath,
     conflicts: Vec<Conflict>,
+    /// Whether what is at odds is to say so, rather than be what ours is.
+    undecided: bool,
 }
 
 impl Walk<'_> {
@@ -129,6 +152,9 @@ impl Walk<'_> {
     /// Merges what both changed, and what is not taken apart.
     fn whole(&mut self, versions: Versions<'_>) -> Option<Value> {
         let Versions { base, ours, theirs } = versions;
+        if self.undecided {
+            return Some(UNDECIDED.into());
+        }
         match self.preferred() {
             Some(Side::Theirs) => return theirs.cloned(),
             Some(Side::Ours) => {}

@@ -16,5 +16,5 @@ mod sequence;
 pub use self::json_patch::json_patch;
 pub use blame::{Blame, BlamedField, blame};
 pub use diff::{ChangeKind, FieldChange, diff};
-pub use merge::{Conflict, Merged, Side, merge};
+pub use merge::{Conflict, Merged, Side, UNDECIDED, common, merge};
 pub use patch::{PatchError, patch};

@@ -21,8 +21,9 @@ enum Command {
     Create {
         /// Its name
         name: String,
-        /// Where it begins: a revision, a commit, a time, or how long ago (-10m) [default: now]
-        #[arg(long, value_name = "MOMENT", allow_hyphen_values = true)]
+        /// Where it begins: a revision, a commit, a time, how long ago (-10m), branches/NAME, or
+        /// branches/NAME@MOMENT [default: now]
+        #[arg(long, value_name = "STATE", allow_hyphen_values = true)]
         from: Option<String>,
         #[command(flatten)]
         group: GroupFlags,
@@ -71,10 +72,16 @@ pub(super) fn run(command: &BranchCommand) -> Result<()> {
             let client = group.client()?;
             let list = runtime.block_on(client.get_json(&format!("{COMMITS}/branches")))?;
             let row = |branch: &Value| {
-                ["/metadata/name", "/spec/base/revision", "/metadata/creationTimestamp"]
-                    .map(|pointer| text(branch, pointer).to_owned())
+                let from = match text(branch, "/spec/base/branch") {
+                    "" => "main",
+                    name => name,
+                };
+                let [name, base, created] =
+                    ["/metadata/name", "/spec/base/revision", "/metadata/creationTimestamp"]
+                        .map(|pointer| text(branch, pointer).to_owned());
+                [name, from.to_owned(), base, created]
             };
-            let mut rows = vec![["NAME", "BASE", "CREATED"].map(str::to_owned)];
+            let mut rows = vec![["NAME", "FROM", "BASE", "CREATED"].map(str::to_owned)];
             rows.extend(list["items"].as_array().into_iter().flatten().map(row));
             print!("{}", aligned(&rows));
         }
@@ -89,7 +96,10 @@ pub(super) fn run(command: &BranchCommand) -> Result<()> {
             runtime.block_on(async {
                 let path = format!("{COMMITS}/branches/{}", escaped(name));
                 let branch = client.get_json(&path).await?;
-                let base = text(&branch, "/spec/base/revision");
+                let base = match text(&branch, "/spec/base/revision") {
+                    "0" => "0",
+                    _ => text(&branch, "/spec/base/commit"),
+                };
                 diff::print(&client, base, &format!("branches/{name}"), "", *output).await
             })?;
         }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 pub(super) struct MergeFlags {
     /// The branch, or `main`
     branch: String,
-    /// The branch that takes it over; main is merged into branches only
+    /// The branch that takes it over [default: main]
     #[arg(long, value_name = "BRANCH", required_if_eq("branch", "main"))]
     into: Option<String>,
     #[command(flatten)]
