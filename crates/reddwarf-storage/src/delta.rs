@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 /// Record version of a delta, in the tables that hold some.
 pub(crate) const DELTA_VERSION: u8 = 2;
+/// Record version of a delta of what only its own table makes a whole record of again.
+pub(crate) const BARE_VERSION: u8 = 3;
 /// How far LZ4 sees.
 const WINDOW_BYTES: usize = 64 * 1024;
 
@@ -30,6 +32,16 @@ struct Delta {
 /// The content of a record as a delta against that of the row at `base`; `None` when that would not
 /// save a quarter of it.
 pub(crate) fn encode(base: Revision, dictionary: &[u8], record: &[u8]) -> Option<Bytes> {
+    encode_as(DELTA_VERSION, base, dictionary, record)
+}
+
+/// [`encode`] with another record version.
+pub(crate) fn encode_as(
+    version: u8,
+    base: Revision,
+    dictionary: &[u8],
+    record: &[u8],
+) -> Option<Bytes> {
     let content = record.get(HEADER_BYTES..)?;
     let dictionary = dictionary.get(HEADER_BYTES..)?;
     let pairs = content.iter().rev().zip(dictionary.iter().rev());
@@ -42,16 +54,21 @@ pub(crate) fn encode(base: Revision, dictionary: &[u8], record: &[u8]) -> Option
     }
     let (length, common_end) = (u32::try_from(rest.len()).ok()?, u32::try_from(common).ok()?);
     let delta = Delta { base, length, common_end, compressed };
-    codec::encode(DELTA_VERSION, &delta).ok().map(Bytes::from)
+    codec::encode(version, &delta).ok().map(Bytes::from)
 }
 
 fn window(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.len().saturating_sub(WINDOW_BYTES - 1)..]
 }
 
-/// Whether a record is a delta.
+/// Whether a record of a version or a header is a delta.
 pub(crate) fn is(record: &[u8]) -> bool {
     record.first() == Some(&DELTA_VERSION)
+}
+
+/// Whether a record of a version is a bare delta.
+pub(crate) fn is_bare(record: &[u8]) -> bool {
+    record.first() == Some(&BARE_VERSION)
 }
 
 /// The row against which the delta at `key` was made.
@@ -64,7 +81,7 @@ pub(crate) fn base_of(table: Table, key: &[u8], record: &[u8]) -> Result<Revisio
 
 fn decode(table: Table, key: &[u8], record: &[u8]) -> Result<Delta, KvError> {
     let delta: Delta =
-        codec::decode(DELTA_VERSION, record).map_err(|error| KvError::row(table, key, error))?;
+        codec::decode(BARE_VERSION, record).map_err(|error| KvError::row(table, key, error))?;
     if delta.length as usize + delta.common_end as usize > RECORD_BYTES_MAX {
         return Err(KvError::row(table, key, "longer than a record may be"));
     }

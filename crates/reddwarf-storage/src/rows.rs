@@ -7,6 +7,7 @@ use bytes::Bytes;
 use reddwarf_core::codec;
 use reddwarf_core::{
     BranchId, CommitId, Excised, Floors, ObjectIndex, ObjectKey, Revision, StoredObject,
+    content_hash,
 };
 use reddwarf_versioning::{BranchTable, Checkpoint, CheckpointV1, CheckpointV2, Mark};
 use serde::de::DeserializeOwned;
@@ -307,6 +308,73 @@ struct VersionIn {
     content: [u8; 32],
     #[serde(with = "serde_bytes")]
     bytes: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct BareOut<'a> {
+    key: &'a ObjectKey,
+    revision: Revision,
+    created: Revision,
+    version_at: (u32, u8),
+    index: &'a ObjectIndex,
+    salt: &'a Option<[u8; 16]>,
+    #[serde(with = "serde_bytes")]
+    bytes: &'a [u8],
+}
+
+#[derive(Deserialize)]
+struct BareIn {
+    key: ObjectKey,
+    revision: Revision,
+    created: Revision,
+    version_at: (u32, u8),
+    index: ObjectIndex,
+    salt: Option<[u8; 16]>,
+    #[serde(with = "serde_bytes")]
+    bytes: Vec<u8>,
+}
+
+/// A version without its content hash, of which a delta is made.
+///
+/// # Errors
+/// See [`version_value`].
+pub fn bare_version_value(object: &StoredObject) -> Result<Bytes, KvError> {
+    let out = BareOut {
+        key: &object.key,
+        revision: object.revision,
+        created: object.created,
+        version_at: object.version_at,
+        index: &object.index,
+        salt: &object.salt,
+        bytes: &object.bytes,
+    };
+    codec::encode(OBJECT_VERSION, &out)
+        .map(Bytes::from)
+        .map_err(|error| KvError::row(Table::Versions, &object.revision.0.to_be_bytes(), error))
+}
+
+/// Reads what [`bare_version_value`] wrote, at `revision`.
+///
+/// # Errors
+/// See [`read_version`].
+pub fn read_bare_version(revision: Revision, value: &[u8]) -> Result<StoredObject, KvError> {
+    let row = |reason: String| KvError::row(Table::Versions, &revision.0.to_be_bytes(), reason);
+    let version: BareIn =
+        codec::decode(OBJECT_VERSION, value).map_err(|error| row(error.to_string()))?;
+    if version.revision != revision {
+        return Err(row(format!("holds revision {}", version.revision)));
+    }
+    let content = content_hash(&version.bytes, version.salt.as_ref());
+    Ok(StoredObject {
+        key: version.key,
+        revision,
+        created: version.created,
+        bytes: version.bytes.into(),
+        version_at: version.version_at,
+        index: version.index,
+        salt: version.salt,
+        content,
+    })
 }
 
 /// Value of [`Table::Versions`].

@@ -2,7 +2,7 @@
 
 use crate::commit_row::CommitRows;
 use crate::{KvError, KvRead, KvStore, Table};
-use crate::{delta, rows};
+use crate::{delta, rows, version_row};
 use reddwarf_core::Revision;
 use reddwarf_versioning::RequestRow;
 use std::ops::{Bound, ControlFlow};
@@ -85,7 +85,9 @@ fn check(read: &dyn KvRead, table: Table, key: &[u8], value: &[u8]) -> Result<()
     match table {
         Table::Meta => rows::check_meta(key, value),
         Table::Current => rows::read_current(key, value).map(drop),
-        Table::Versions if delta::is(value) => delta::base_of(table, key, value).map(drop),
+        Table::Versions if version_row::is_delta(value) => {
+            delta::base_of(table, key, value).map(drop)
+        }
         Table::Versions => {
             let revision = Revision(rows::read_number(table, key)?);
             rows::read_version(revision, value).map(drop)

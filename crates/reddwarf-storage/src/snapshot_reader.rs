@@ -191,7 +191,10 @@ fn self_contained(
     value: &[u8],
     end: Revision,
 ) -> Result<Bytes, KvError> {
-    if table == Table::Versions && delta::is(value) && delta::base_of(table, key, value)? > end {
+    if table == Table::Versions
+        && version_row::is_delta(value)
+        && delta::base_of(table, key, value)? > end
+    {
         let revision = Revision(rows::read_number(table, key)?);
         let missing = || KvError::row(table, key, "vanished within a transaction");
         return version_row::record(read, revision)?.ok_or_else(missing);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use reddwarf_core::{Revision, StoredObject};
 
 /// One superseded version in so many stays whole.
-const WHOLE_IN: u64 = 128;
+const WHOLE_IN: u64 = 256;
 /// Record version of a whole version.
 const WHOLE_VERSION: u8 = 1;
 
@@ -32,8 +32,14 @@ pub(crate) fn superseded(
     if stays_whole(before.revision) {
         return Ok(None);
     }
-    let record = rows::version_value(before)?;
-    Ok(delta::encode(next, next_record, &record))
+    // Its hash follows from the rest, and would be most of what a small change leaves.
+    let record = rows::bare_version_value(before)?;
+    Ok(delta::encode_as(delta::BARE_VERSION, next, next_record, &record))
+}
+
+/// Whether the row of a version is a delta.
+pub(crate) fn is_delta(row: &[u8]) -> bool {
+    delta::is(row) || delta::is_bare(row)
 }
 
 /// The whole record of the version that took `revision`; `None` when there is no such row.
@@ -50,7 +56,7 @@ pub(crate) fn record(read: &dyn KvRead, revision: Revision) -> Result<Option<Byt
             (None, None) => return Ok(None),
             (None, Some((needs, _))) => return Err(missing(*needs, at)),
         };
-        if !delta::is(&row) {
+        if !is_delta(&row) {
             break row;
         }
         let base = delta::base_of(Table::Versions, &key, &row)?;
@@ -63,6 +69,9 @@ pub(crate) fn record(read: &dyn KvRead, revision: Revision) -> Result<Option<Byt
     while let Some((at, row)) = deltas.pop() {
         let key = rows::number_key(at.0);
         whole = delta::resolve(Table::Versions, &key, &row, WHOLE_VERSION, &whole)?;
+        if delta::is_bare(&row) {
+            whole = rows::version_value(&rows::read_bare_version(at, &whole)?)?;
+        }
     }
     Ok(Some(whole))
 }

@@ -5,6 +5,7 @@
 //! [`FORMAT_VERSION`] or before the first release.
 
 use reddwarf_core::branch::BRANCHES;
+use reddwarf_core::content_hash;
 use reddwarf_core::{
     Author, BaseObject, BranchId, Change, Collection, Excised, Expectation, Fence, Floors,
     LinePoint, Links, ObjectIndex, Precondition, Proposal, ProposalKind, RequestId, Revision,
@@ -12,8 +13,8 @@ use reddwarf_core::{
 };
 use reddwarf_storage::rows::FORMAT_VERSION;
 use reddwarf_storage::{
-    Durable, InlinePersister, KvRead, KvStore, Loaded, Persist, PersistBatch, RedbStore,
-    StoreOptions, Sweep, Table, WriteBatch, load,
+    Durable, HistoryReader, InlinePersister, KvRead, KvStore, Loaded, Persist, PersistBatch,
+    RedbStore, StoreOptions, Sweep, Table, WriteBatch, load,
 };
 use reddwarf_versioning::{EntryContext, State, WindowLimits};
 use std::fmt::Write as _;
@@ -228,7 +229,13 @@ fn pinned(pinned: &str) -> (String, State) {
 /// Reads a file that is made of rows alone.
 fn read_again(rows: &str) -> Loaded {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = open(&folder.path().join("old.redb"));
+    let store = made_of(&folder.path().join("old.redb"), rows);
+    load(store.as_ref(), WindowLimits::default()).expect("loads")
+}
+
+/// A file that is made of rows alone.
+fn made_of(path: &Path, rows: &str) -> Arc<RedbStore> {
+    let store = open(path);
     let mut batch = WriteBatch::default();
     for line in rows.lines() {
         let mut words = line.split(' ');
@@ -239,7 +246,7 @@ fn read_again(rows: &str) -> Loaded {
         batch.put(table, key, value);
     }
     store.commit(batch).expect("writes");
-    load(store.as_ref(), WindowLimits::default()).expect("loads")
+    store
 }
 
 #[test]
@@ -248,7 +255,7 @@ fn rows_are_as_pinned() {
     let loaded = read_again(&rows);
     assert_eq!(loaded.state.root(), state.root());
     assert_eq!(loaded.state.checkpoint(), state.checkpoint());
-    for (table, version) in [("versions", "02"), ("commits", "02"), ("commits", "03")] {
+    for (table, version) in [("versions", "03"), ("commits", "02"), ("commits", "03")] {
         let of_version = |row: &str| {
             let mut words = row.split(' ');
             words.next() == Some(table) && words.nth(1).is_some_and(|v| v.starts_with(version))
@@ -256,6 +263,21 @@ fn rows_are_as_pinned() {
         assert!(rows.lines().any(of_version), "no row of {table} with record version {version}");
     }
     assert!(rows.lines().any(|row| row.starts_with("excised ")));
+}
+
+/// They have deltas of versions with their content hashes.
+#[test]
+fn rows_of_the_first_deltas_are_read() {
+    let rows = include_str!("data/format-2-hashed-deltas.txt");
+    assert!(rows.lines().any(|row| row.starts_with("versions 0000000000000001 02")));
+    let (_, state) = pinned("format-2.txt");
+    let loaded = read_again(rows);
+    assert_eq!(loaded.state.root(), state.root());
+    let folder = tempfile::tempdir().expect("a folder");
+    let reader = HistoryReader::new(made_of(&folder.path().join("old.redb"), rows));
+    let version = reader.version(Revision(1)).expect("reads").expect("kept");
+    assert_eq!(version.content, content_hash(&version.bytes, version.salt.as_ref()));
+    assert_eq!(reader.verify(None).expect("reads").problems, Vec::<String>::new());
 }
 
 /// They have a checkpoint of the second record version, with the branches in it.

@@ -14,8 +14,8 @@ const VERSIONS: u64 = 10_000;
 const OBJECT_BYTES: usize = 4_096;
 const CHANGED_BYTES: usize = 100;
 /// What a version may take on average, its commit and its place in all indexes included.
-const ROWS_BYTES_MAX: u64 = 420;
-const FILE_BYTES_MAX: u64 = 600;
+const ROWS_BYTES_MAX: u64 = 370;
+const FILE_BYTES_MAX: u64 = 512;
 
 /// Letters of which nothing repeats.
 struct Letters(u64);

@@ -288,7 +288,7 @@ mod tests {
                 store.read().expect("reads").get(Table::Versions, &rows::number_key(revision));
             value.expect("reads")
         };
-        let whole = |n: &u64| read(*n).is_some_and(|row| !crate::delta::is(&row));
+        let whole = |n: &u64| read(*n).is_some_and(|row| !crate::version_row::is_delta(&row));
         let revision = (1..).find(whole).expect("a version");
         let value = read(revision).expect("there");
         let mut object = rows::read_version(Revision(revision), &value).expect("whole");
