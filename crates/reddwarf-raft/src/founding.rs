@@ -100,6 +100,11 @@ async fn obstacle(core: &Core, config: &NodeConfig) -> Option<Obstacle> {
 
 /// Records the data folders of members that the membership does not know yet; for the leader.
 pub async fn record_incarnations(core: &Core) {
+    // While another change is under way, the next look is soon enough.
+    let Ok(_turn) = core.changing_members.try_lock() else { return };
+    if core.membership().membership().get_joint_config().len() > 1 {
+        return;
+    }
     let known = |id: u64, member: &Member| match id == core.node_id {
         true => core.incarnation,
         false => core.clients.get(id, member).map_or(0, |client| client.incarnation_seen()),

@@ -128,7 +128,7 @@ async fn renew(config: &NodeConfig, broken: Broken) -> Result<(), StartError> {
     let incarnation = broken.claim.incarnation;
     let identity =
         Identity::new(&config.cluster_id, config.node_id, &config.name, incarnation, tls);
-    let replaced = identity.replaced.subscribe();
+    let refused = identity.refused.subscribe();
     let clients = PeerClients::new(Some(identity), config.members());
     let members = config.members();
     let mut told = String::new();
@@ -146,7 +146,7 @@ async fn renew(config: &NodeConfig, broken: Broken) -> Result<(), StartError> {
             }
             Ok(_) => tracing::debug!("the other member's state is older than this one's log"),
             // It may be that this folder is not the member's any more.
-            Err(_) if *replaced.borrow() => return Err(broken.error),
+            Err(_) if refused.borrow().is_some() => return Err(broken.error),
             Err(reason) if reason != told => {
                 tracing::warn!(reason, "waiting for a member to fetch the state from");
                 told = reason;

@@ -14,7 +14,7 @@ pub const FRAME_HEADER_BYTES: usize = 13;
 /// Largest body: a full append of entries and one proposal of the largest size.
 pub const FRAME_BODY_BYTES_MAX: usize = 40 * 1024 * 1024;
 /// Version of the frames and of the messages in them.
-pub const WIRE_VERSION: u32 = 3;
+pub const WIRE_VERSION: u32 = 4;
 /// The ALPN of connections between members.
 pub const ALPN: &[u8] = b"reddwarf-peer/1";
 
@@ -52,6 +52,8 @@ pub enum Kind {
     FetchBegin = 14,
     /// Ask for a part of it.
     FetchPart = 15,
+    /// Ask the leader to change who the members are.
+    Members = 16,
     /// The answer to a call.
     Reply = 128,
     /// The call failed; the body is a text.
@@ -76,6 +78,7 @@ impl Kind {
             13 => Kind::Commit,
             14 => Kind::FetchBegin,
             15 => Kind::FetchPart,
+            16 => Kind::Members,
             128 => Kind::Reply,
             129 => Kind::Failure,
             _ => return None,

@@ -130,6 +130,7 @@ impl Group {
             data_dir: self.data_dir(at),
             cluster_id: "test".to_owned(),
             peers: self.peers.clone(),
+            admission: None,
             tls: Some(Arc::new(self.ca.client(&peer.name))),
             version: "test".to_owned(),
             limits: self.limits.clone(),
