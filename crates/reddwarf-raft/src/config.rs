@@ -19,6 +19,13 @@ pub struct Peer {
     pub addr: String,
 }
 
+impl Peer {
+    /// The same as a membership has it before the data folder is known.
+    pub(crate) fn as_member(&self) -> Member {
+        Member { name: self.name.clone(), addr: self.addr.clone(), incarnation: 0 }
+    }
+}
+
 /// What a member that joined a group knows of its admission.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admission {
@@ -74,12 +81,7 @@ impl NodeConfig {
 
     /// The first membership.
     pub(crate) fn members(&self) -> BTreeMap<u64, Member> {
-        let member = |peer: &Peer| Member {
-            name: peer.name.clone(),
-            addr: peer.addr.clone(),
-            incarnation: 0,
-        };
-        self.peers.iter().map(|peer| (peer.id, member(peer))).collect()
+        self.peers.iter().map(|peer| (peer.id, peer.as_member())).collect()
     }
 }
 

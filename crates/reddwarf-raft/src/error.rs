@@ -18,7 +18,8 @@ pub enum Failure {
     Replaced,
     /// The group does not know the node.
     #[error(
-        "this node is no member of the group: it was removed, or another one has taken its place"
+        "this node is no member of the group: it has not joined, was removed, or another one has \
+         taken its place"
     )]
     Removed,
 }

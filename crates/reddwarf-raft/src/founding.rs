@@ -86,8 +86,7 @@ pub async fn known_members(raft: &RaftNode) -> Result<(), StartError> {
 async fn obstacle(core: &Core, config: &NodeConfig) -> Option<Obstacle> {
     for peer in config.peers.iter().filter(|peer| peer.id != config.node_id) {
         let silent = || Some(Obstacle::Silent(peer.name.clone()));
-        let member = Member { name: peer.name.clone(), addr: peer.addr.clone(), incarnation: 0 };
-        let Some(client) = core.clients.get(peer.id, &member) else { return silent() };
+        let Some(client) = core.clients.get(peer.id, &peer.as_member()) else { return silent() };
         let asked = client.call(Lane::Control, Kind::Status, Bytes::new(), ASK_TIMEOUT).await;
         let Ok(body) = asked else { return silent() };
         let Ok(status) = decode::<MemberStatus>(&body) else { return silent() };

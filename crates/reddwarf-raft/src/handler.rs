@@ -60,6 +60,24 @@ fn answer<T: Serialize>(value: &T) -> Result<Bytes, String> {
     encode(value).map_err(|error| error.to_string())
 }
 
+/// Whether Raft itself judges a call. It may come from a node that became a member later than this
+/// one knows; the others are for those that this one knows to be members.
+fn is_raft(kind: Kind) -> bool {
+    use Kind::{Append, Commit, PreVote, SnapshotBegin, SnapshotChunk, SnapshotEnd};
+    matches!(
+        kind,
+        Append
+            | Commit
+            | PreVote
+            | SnapshotBegin
+            | SnapshotChunk
+            | SnapshotEnd
+            | Kind::Vote
+            | Kind::Transfer
+            | Kind::Status
+    )
+}
+
 impl Handler {
     async fn begin_snapshot(&self, body: &[u8]) -> Result<Bytes, String> {
         let begin: SnapshotBegin = read(body)?;
@@ -150,6 +168,9 @@ impl PeerHandler for Handler {
 
     async fn call(&self, from: u64, kind: Kind, body: Bytes) -> Result<Bytes, String> {
         let raft = &self.core.raft;
+        if !is_raft(kind) && !standing::names(&self.core, from) {
+            return Err(format!("node {from} is no member that {} knows", self.identity.name));
+        }
         match kind {
             Kind::Append | Kind::Commit => {
                 let request = decode_append(body).map_err(|error| error.to_string())?;

@@ -7,6 +7,7 @@
 
 mod change;
 mod plan;
+pub mod roster;
 pub mod standing;
 mod steward;
 

@@ -2,10 +2,13 @@
 
 use crate::config::NodeConfig;
 use crate::core::Core;
+use crate::members::roster;
 use crate::peer::{Hello, Identity, Kind, Lane};
-use crate::types::Member;
+use crate::types::{Member, StoredMembership};
 use bytes::Bytes;
 use openraft::async_runtime::watch::WatchReceiver;
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,7 +31,8 @@ pub fn removed_at(core: &Core, hello: &Hello) -> Option<u64> {
     (!named && index >= hello.member_since).then_some(index)
 }
 
-fn names(core: &Core, id: u64) -> bool {
+/// Whether the membership that this member goes by names a node.
+pub fn names(core: &Core, id: u64) -> bool {
     let metrics = core.raft.metrics();
     let metrics = metrics.borrow_watched();
     metrics.membership_config.membership().get_node(&id).is_some()
@@ -50,26 +54,43 @@ pub async fn removed(core: &Core, hello: &Hello) {
     }
 }
 
-/// Keeps `identity` up to date with the memberships that name this node, until Raft ends.
+/// Keeps `identity` up to date with the memberships that name this node, and the file with the
+/// members, until Raft ends.
 pub async fn follow(core: Arc<Core>, identity: Option<Identity>) {
     let mut server = core.raft.server_metrics();
+    let mut written = BTreeMap::new();
     loop {
+        let stored = StoredMembership::clone(&server.borrow_watched().membership_config);
+        let index = stored.log_id().as_ref().map(|id| id.index());
+        let members: BTreeMap<u64, Member> =
+            stored.membership().nodes().map(|(id, member)| (*id, member.clone())).collect();
+        if let (Some(identity), Some(index)) = (&identity, index)
+            && members.contains_key(&core.node_id)
         {
-            let metrics = server.borrow_watched();
-            let membership = metrics.membership_config.membership();
-            let index = metrics.membership_config.log_id().as_ref().map(|id| id.index());
-            if let (Some(identity), Some(index)) = (&identity, index)
-                && membership.get_node(&core.node_id).is_some()
-            {
-                identity.is_member_since(index);
-            }
-            if membership.nodes().nth(1).is_some() {
-                core.quarantine().has_others();
-            }
+            identity.is_member_since(index);
+        }
+        if members.len() > 1 {
+            core.quarantine().has_others();
+        }
+        if !members.is_empty() && members != written {
+            keep(&core, members.clone()).await;
+            written = members;
         }
         if server.changed().await.is_err() {
             return;
         }
+    }
+}
+
+/// Writes the file with the members, which is of use only if the state is ever damaged.
+async fn keep(core: &Core, members: BTreeMap<u64, Member>) {
+    let store = Arc::clone(&core.machine.store);
+    let write = move || {
+        let data_dir = store.path().parent().unwrap_or(Path::new(""));
+        roster::write(data_dir, &members)
+    };
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(write).await {
+        tracing::warn!(%error, "the file with the members is not written");
     }
 }
 

@@ -56,15 +56,17 @@ async fn attend(core: &Core) -> Result<(), String> {
     if view.joint {
         return outcome(apply(core, completed()).await);
     }
-    for candidate in candidates(core, &view, &statuses) {
-        match plan::promote(&view, &candidate)? {
-            Step::HandOver => transfer::hand_over(core).await,
-            Step::Change(change) => outcome(apply(core, change).await)?,
-        }
-        // The next one is judged by what came of this.
+    // The next one is judged by what becomes of this.
+    let Some(candidate) = candidates(core, &view, &statuses).into_iter().next() else {
         return Ok(());
+    };
+    match plan::promote(&view, &candidate)? {
+        Step::Change(change) => outcome(apply(core, change).await),
+        Step::HandOver => {
+            transfer::hand_over(core).await;
+            Ok(())
+        }
     }
-    Ok(())
 }
 
 /// Openraft goes on from the half-done change to the voters that it names last.

@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What a member keeps in its data directory, beside its certificates.
-const OF_A_MEMBER: [&str; 6] =
-    ["identity", "wal", "state.redb", "state.redb.damaged", "quarantine", "joined.toml"];
+const OF_A_MEMBER: [&str; 7] =
+    ["identity", "wal", "state.redb", "state.redb.damaged", "quarantine", "members", "joined.toml"];
 /// Memory for a look at whether the data directory is in use.
 const CACHE_BYTES: usize = 1 << 20;
 
