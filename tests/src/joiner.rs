@@ -70,6 +70,21 @@ impl Joiner {
         Joiner::run(cluster, arguments, name, data_dir, address)
     }
 
+    /// The same in two steps: the machine joins, and then the member is started by its data
+    /// folder alone.
+    ///
+    /// # Panics
+    /// When it does not join.
+    pub fn start_prepared(cluster: &Cluster, join: &[String], name: &str, port: u16) -> Joiner {
+        let mut joined = Joiner::start(cluster, join, name, port, &["--no-start"]);
+        let ended = joined.child.wait().expect("a child");
+        assert!(ended.success(), "{}", joined.logged());
+        let folder = joined.data_dir.to_str().expect("a plain path").to_owned();
+        let arguments = ["server".to_owned(), "--data-dir".to_owned(), folder].to_vec();
+        let (folder, address) = (joined.data_dir.clone(), format!("127.0.0.1:{port}"));
+        Joiner::run(cluster, arguments, name, folder, address)
+    }
+
     /// Starts `reddwarf` with these arguments as a member of that name.
     ///
     /// # Panics

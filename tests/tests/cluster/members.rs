@@ -90,7 +90,7 @@ async fn a_group_grows_to_five_and_shrinks_to_three_while_it_is_written_to() {
     let client = &cluster.client;
     let fourth = Joiner::start(&cluster, &join, "node-4", first, &[]);
     voters(client, &["node-1", "node-2", "node-3", "node-4"]).await;
-    let fifth = Joiner::start(&cluster, &join, "node-5", first + 1, &[]);
+    let fifth = Joiner::start_prepared(&cluster, &join, "node-5", first + 1);
     voters(client, &["node-1", "node-2", "node-3", "node-4", "node-5"]).await;
     let base = cluster.group.plan.base_port;
     endpoints(client, &[base, base + 1, base + 2, first, first + 1]).await;
