@@ -122,8 +122,8 @@ fn a_leader_is_heard_by_a_member_that_does_not_know_it_yet() {
 fn a_change_is_completed_whoever_leads_and_whenever_the_leader_dies() {
     let mut group = Group::start(3, Limits::default());
     let mut random = rand::rng();
-    let mut names = vec!["node-1".to_owned(), "node-2".to_owned(), "node-3".to_owned()];
-    let mut places = vec![0, 1, 2];
+    let mut names = ["node-1".to_owned(), "node-2".to_owned(), "node-3".to_owned()];
+    let mut places = [0, 1, 2];
     for round in 0..4 {
         let leader = group.leader();
         group.create(leader, &format!("round-{round}")).expect("written");

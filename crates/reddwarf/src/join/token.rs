@@ -176,7 +176,8 @@ mod tests {
     fn answered(mut secret: Value) -> Value {
         let data = secret["stringData"].take();
         let fields = data.as_object().expect("data").iter();
-        let encoded = |text: &Value| STANDARD.encode(text.as_str().expect("text")).into();
+        let encoded =
+            |text: &Value| -> Value { STANDARD.encode(text.as_str().expect("text")).into() };
         secret["data"] = fields.map(|(name, text)| (name.clone(), encoded(text))).collect();
         secret
     }
