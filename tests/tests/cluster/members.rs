@@ -1,6 +1,7 @@
 //! Members that come and go while the group runs.
 
 use reddwarf::client::GroupClient;
+use reddwarf::kubeconfig::Kubeconfig;
 use reddwarf_tests::cluster::{Cluster, eventually, free_ports, program};
 use reddwarf_tests::joiner::{Joiner, reddwarf, said, token};
 use reddwarf_tests::writers::{PATH, Writers, check_list};
@@ -89,10 +90,15 @@ async fn a_group_grows_to_five_and_shrinks_to_three_while_it_is_written_to() {
     let join = token(&cluster, &[]);
     let client = &cluster.client;
     let fourth = Joiner::start(&cluster, &join, "node-4", first, &[]);
-    voters(client, &["node-1", "node-2", "node-3", "node-4"]).await;
+    // The fourth is still a learner, or just becoming a voter.
     let fifth = Joiner::start_prepared(&cluster, &join, "node-5", first + 1);
     voters(client, &["node-1", "node-2", "node-3", "node-4", "node-5"]).await;
     let base = cluster.group.plan.base_port;
+    let printed = reddwarf(&cluster, &["member", "kubeconfig"]);
+    let path = cluster.write("five.kubeconfig", &String::from_utf8_lossy(&printed.stdout));
+    let five = Kubeconfig::read(path.as_ref()).expect("a kubeconfig");
+    assert_eq!(five.members.len(), 5);
+    let five = GroupClient::new(&five).expect("certificates");
     endpoints(client, &[base, base + 1, base + 2, first, first + 1]).await;
 
     // The leader, and another of the first three.
@@ -108,7 +114,7 @@ async fn a_group_grows_to_five_and_shrinks_to_three_while_it_is_written_to() {
     }
     endpoints(client, &[base + stays - 1, first, first + 1]).await;
     let stays = format!("node-{stays}");
-    voters(client, &[&stays, "node-4", "node-5"]).await;
+    voters(&five, &[&stays, "node-4", "node-5"]).await;
 
     let written = writers.finish().await;
     let count: usize = written.iter().map(|part| part.created.len()).sum();

@@ -3,10 +3,16 @@
 use super::GroupFlags;
 use super::log::escaped;
 use super::table::aligned;
+use crate::client::GroupClient;
+use crate::kubeconfig::{self, Kubeconfig};
+use crate::pki::Credentials;
 use clap::{Args, Subcommand};
 use http::Method;
 use miette::Result;
 use serde_json::{Value, json};
+
+/// What the user is called in a kubeconfig that is printed; the certificate says who it is.
+const USER: &str = "kubernetes-admin";
 
 #[derive(Args, Debug)]
 pub(super) struct MemberCommand {
@@ -18,6 +24,11 @@ pub(super) struct MemberCommand {
 enum Command {
     /// Show the members
     List {
+        #[command(flatten)]
+        group: GroupFlags,
+    },
+    /// Print a kubeconfig with the members of today, for the user of the one that is used
+    Kubeconfig {
         #[command(flatten)]
         group: GroupFlags,
     },
@@ -37,6 +48,15 @@ pub(super) fn run(command: &MemberCommand) -> Result<()> {
             let status = runtime.block_on(group.client()?.get_json("/reddwarf/status"))?;
             print!("{}", aligned(&rows(&status)));
         }
+        Command::Kubeconfig { group } => {
+            let kubeconfig = Kubeconfig::find(group.kubeconfig.as_deref())?;
+            let client = GroupClient::new(&kubeconfig)?;
+            let status = runtime.block_on(client.get_json("/reddwarf/status"))?;
+            let credentials =
+                Credentials { certificate: kubeconfig.certificate, key: kubeconfig.key };
+            let (authority, members) = (&kubeconfig.authority, urls(&status));
+            print!("{}", kubeconfig::render(authority, &members, USER, &credentials));
+        }
         Command::Remove { name, group } => {
             let client = group.client()?;
             let path = format!("/reddwarf/members/{}", escaped(name));
@@ -45,6 +65,17 @@ pub(super) fn run(command: &MemberCommand) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Name and URL of each voter.
+fn urls(status: &Value) -> Vec<(String, String)> {
+    let members = status["members"].as_array().into_iter().flatten();
+    let voters = members.filter(|member| member["voter"] == true);
+    let url = |member: &Value| {
+        let (name, address) = (member["name"].as_str()?, member["endpoint"].as_str()?);
+        Some((name.to_owned(), format!("https://{address}")))
+    };
+    voters.filter_map(url).collect()
 }
 
 fn rows(status: &Value) -> Vec<[String; 6]> {
@@ -83,6 +114,8 @@ mod tests {
             {"name": "c", "id": 77, "role": "learner", "voter": false, "replaces": "b", "lag": 5,
              "endpoint": "h:3"},
         ]});
+        let url = |name: &str, at: &str| (name.to_owned(), at.to_owned());
+        assert_eq!(urls(&status), [url("a", "https://h:1"), url("b", "https://h:2")]);
         assert_eq!(
             aligned(&rows(&status)),
             "NAME   ID   ROLE            REACHABLE   LAG   ADDRESS\n\
