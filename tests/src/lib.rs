@@ -4,6 +4,7 @@ pub mod cluster;
 pub mod definitions;
 pub mod fuzz;
 pub mod history_suite;
+pub mod joiner;
 pub mod leader;
 pub mod meddled_store;
 pub mod memory_api;

@@ -14,6 +14,8 @@ const PUBLIC: [&str; 6] = [
     "/.well-known/openid-configuration",
     "/openid/v1/jwks",
 ];
+/// Where machines that have a token, and no certificate yet, ask to become members.
+const ARRIVALS: [&str; 2] = ["/reddwarf/ca", "/reddwarf/join"];
 /// Paths that everybody with an identity may read (`system:discovery`).
 const DISCOVERY: [&str; 3] = ["/api", "/apis", "/openapi"];
 /// What everybody with an identity may ask (`system:basic-user`).
@@ -25,7 +27,7 @@ const OF_ONESELF: [(&str, &str); 3] = [
 
 /// Whether a path is answered without a client certificate.
 pub fn is_public(path: &str) -> bool {
-    is_below(path, &PUBLIC)
+    is_below(path, &PUBLIC) || is_below(path, &ARRIVALS)
 }
 
 fn is_below(path: &str, roots: &[&str]) -> bool {
@@ -120,6 +122,7 @@ mod tests {
     #[test]
     fn public_paths() {
         assert!(is_public("/healthz/ping") && is_public("/version"));
+        assert!(is_public("/reddwarf/join") && !is_public("/reddwarf/members"));
         assert!(!is_public("/versions") && !is_public("/api") && !is_public("/metrics"));
     }
 

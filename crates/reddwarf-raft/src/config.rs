@@ -19,10 +19,26 @@ pub struct Peer {
     pub addr: String,
 }
 
+impl Peer {
+    /// The same as a membership has it before the data folder is known.
+    pub(crate) fn as_member(&self) -> Member {
+        Member { name: self.name.clone(), addr: self.addr.clone(), incarnation: 0 }
+    }
+}
+
+/// What a member that joined a group knows of its admission.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admission {
+    /// Log index of the membership that names this node first.
+    pub admitted_at: u64,
+    /// Name of the voter whose place this node takes; one of its own name gives way in any case.
+    pub replaces: Option<String>,
+}
+
 /// How a node takes part in its group.
 #[derive(Clone)]
 pub struct NodeConfig {
-    /// This node's Raft id; `peers` holds it too.
+    /// This node's Raft id; `peers` holds it too when it is one of the first members.
     pub node_id: u64,
     /// This node's name.
     pub name: String,
@@ -30,8 +46,11 @@ pub struct NodeConfig {
     pub data_dir: PathBuf,
     /// Identifies the group; peers of another one are refused by name.
     pub cluster_id: String,
-    /// The group's first members, this node included, the same on every node.
+    /// The group's first members, this node included, the same on every node; of one that joined
+    /// later the members that there were then, without this node.
     pub peers: Vec<Peer>,
+    /// Of a node that joined a group that was there before.
+    pub admission: Option<Admission>,
     /// Mutual TLS for dialing peers (the ALPN is set here). Only a group of one needs none.
     pub tls: Option<Arc<ClientConfig>>,
     /// Version of the program, shown in the status.
@@ -52,6 +71,7 @@ impl NodeConfig {
             data_dir,
             cluster_id: "local".to_owned(),
             peers: vec![peer],
+            admission: None,
             tls: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             limits: Limits::default(),
@@ -61,12 +81,7 @@ impl NodeConfig {
 
     /// The first membership.
     pub(crate) fn members(&self) -> BTreeMap<u64, Member> {
-        let member = |peer: &Peer| Member {
-            name: peer.name.clone(),
-            addr: peer.addr.clone(),
-            incarnation: 0,
-        };
-        self.peers.iter().map(|peer| (peer.id, member(peer))).collect()
+        self.peers.iter().map(|peer| (peer.id, peer.as_member())).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::machine::{Machine, MachineParts};
 use crate::metrics::RaftMetrics;
 use crate::peer::{PeerClient, PeerClients};
 use crate::quarantine::Quarantine;
-use crate::types::{Member, TypeConfig};
+use crate::types::{Member, StoredMembership, TypeConfig};
 use crate::wal::Wal;
 use openraft::Raft;
 use openraft::async_runtime::watch::WatchReceiver;
@@ -54,6 +54,8 @@ pub struct Core {
     pub wrong_members: Mutex<BTreeSet<u64>>,
     /// Cancelled when this member cannot go on: what waits for it ends.
     pub failed: CancellationToken,
+    /// Held while this member, as the leader, decides on the members and changes them.
+    pub changing_members: tokio::sync::Mutex<()>,
     /// Set when the node stops: nothing new is taken on.
     pub stopping: AtomicBool,
     /// Cancelled when the node's own tasks must end.
@@ -67,6 +69,11 @@ impl Core {
         let metrics = metrics.borrow_watched();
         let nodes = metrics.membership_config.membership().nodes();
         nodes.map(|(id, member)| (*id, member.clone())).collect()
+    }
+
+    /// The membership that Raft goes by now, which may not be committed yet.
+    pub fn membership(&self) -> StoredMembership {
+        StoredMembership::clone(&self.raft.metrics().borrow_watched().membership_config)
     }
 
     /// The way to a member.

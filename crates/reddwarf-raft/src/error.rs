@@ -1,7 +1,37 @@
-//! Why a node does not start.
+//! Why a node does not start, or does not go on.
 
+use crate::peer::Refused;
 use crate::wal::WalOpenError;
 use std::path::PathBuf;
+
+/// Why a running node cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Raft or the disk has failed.
+    #[error("{0}")]
+    Broken(String),
+    /// The group knows the node by another data folder.
+    #[error(
+        "the group knows this member by another data directory: the one here is new or was \
+         replaced. A member that has forgotten its votes may not vote again under its id"
+    )]
+    Replaced,
+    /// The group does not know the node.
+    #[error(
+        "this node is no member of the group: it has not joined, was removed, or another one has \
+         taken its place"
+    )]
+    Removed,
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Replaced => Failure::Replaced,
+            Refused::Removed => Failure::Removed,
+        }
+    }
+}
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]

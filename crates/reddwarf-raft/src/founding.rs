@@ -86,8 +86,7 @@ pub async fn known_members(raft: &RaftNode) -> Result<(), StartError> {
 async fn obstacle(core: &Core, config: &NodeConfig) -> Option<Obstacle> {
     for peer in config.peers.iter().filter(|peer| peer.id != config.node_id) {
         let silent = || Some(Obstacle::Silent(peer.name.clone()));
-        let member = Member { name: peer.name.clone(), addr: peer.addr.clone(), incarnation: 0 };
-        let Some(client) = core.clients.get(peer.id, &member) else { return silent() };
+        let Some(client) = core.clients.get(peer.id, &peer.as_member()) else { return silent() };
         let asked = client.call(Lane::Control, Kind::Status, Bytes::new(), ASK_TIMEOUT).await;
         let Ok(body) = asked else { return silent() };
         let Ok(status) = decode::<MemberStatus>(&body) else { return silent() };
@@ -100,6 +99,11 @@ async fn obstacle(core: &Core, config: &NodeConfig) -> Option<Obstacle> {
 
 /// Records the data folders of members that the membership does not know yet; for the leader.
 pub async fn record_incarnations(core: &Core) {
+    // While another change is under way, the next look is soon enough.
+    let Ok(_turn) = core.changing_members.try_lock() else { return };
+    if core.membership().membership().get_joint_config().len() > 1 {
+        return;
+    }
     let known = |id: u64, member: &Member| match id == core.node_id {
         true => core.incarnation,
         false => core.clients.get(id, member).map_or(0, |client| client.incarnation_seen()),

@@ -1,6 +1,7 @@
 //! Answers to the calls of other members.
 
 use crate::core::Core;
+use crate::members::{self, standing};
 use crate::node::own_status;
 use crate::outgoing::Outgoing;
 use crate::peer::{
@@ -39,6 +40,8 @@ pub struct HandlerIdentity {
     pub name: String,
     /// Version of the program.
     pub version: String,
+    /// Name of the voter whose place this node takes.
+    pub replaces: Option<String>,
 }
 
 /// The snapshot being received; a new one replaces it.
@@ -55,6 +58,24 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
 
 fn answer<T: Serialize>(value: &T) -> Result<Bytes, String> {
     encode(value).map_err(|error| error.to_string())
+}
+
+/// Whether Raft itself judges a call. It may come from a node that became a member later than this
+/// one knows; the others are for those that this one knows to be members.
+fn is_raft(kind: Kind) -> bool {
+    use Kind::{Append, Commit, PreVote, SnapshotBegin, SnapshotChunk, SnapshotEnd};
+    matches!(
+        kind,
+        Append
+            | Commit
+            | PreVote
+            | SnapshotBegin
+            | SnapshotChunk
+            | SnapshotEnd
+            | Kind::Vote
+            | Kind::Transfer
+            | Kind::Status
+    )
 }
 
 impl Handler {
@@ -126,22 +147,30 @@ impl PeerHandler for Handler {
             let (to, id) = (hello.to, self.core.node_id);
             return Err(format!("{who} calls node {to}, but {me} is node {id}"));
         }
-        // Before the first entry a member knows nobody; then Raft itself decides.
-        let members = self.core.members();
-        match members.get(&hello.from) {
+        // A caller that is not named may be newer than what this member knows; then, as before
+        // the first entry, Raft itself decides.
+        let known = self.core.members().remove(&hello.from);
+        match known {
             Some(member) if member.name != *who => {
                 Err(format!("node {} is {}, not {who}", hello.from, member.name))
             }
-            None if !members.is_empty() => Err(format!("{who} is no member of this group")),
-            member => Ok(HelloReply {
+            known => Ok(HelloReply {
                 incarnation: self.core.incarnation,
-                expected: member.map_or(0, |member| member.incarnation),
+                expected: known.map_or(0, |member| member.incarnation),
+                removed_at: standing::removed_at(&self.core, hello),
             }),
         }
     }
 
+    async fn dismissed(&self, hello: &Hello) {
+        standing::removed(&self.core, hello).await;
+    }
+
     async fn call(&self, from: u64, kind: Kind, body: Bytes) -> Result<Bytes, String> {
         let raft = &self.core.raft;
+        if !is_raft(kind) && !standing::names(&self.core, from) {
+            return Err(format!("node {from} is no member that {} knows", self.identity.name));
+        }
         match kind {
             Kind::Append | Kind::Commit => {
                 let request = decode_append(body).map_err(|error| error.to_string())?;
@@ -180,6 +209,7 @@ impl PeerHandler for Handler {
             Kind::SnapshotBegin => self.begin_snapshot(&body).await,
             Kind::SnapshotChunk => self.take_chunk(&body).await,
             Kind::SnapshotEnd => self.end_snapshot(&body).await,
+            Kind::Members => answer(&members::carry_out(&self.core, &read(&body)?).await),
             Kind::FetchBegin => answer(&self.outgoing.begin(&self.core, from).await?),
             Kind::FetchPart => self.outgoing.part(from, read(&body)?).await,
             Kind::Hello | Kind::Reply | Kind::Failure => Err("not a call".to_owned()),

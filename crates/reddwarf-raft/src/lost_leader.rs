@@ -68,6 +68,9 @@ async fn succeed(core: &Core, leader: u64) -> Result<(), Fatal<TypeConfig>> {
     if core.quarantine().diverged_at().is_some() {
         return Ok(());
     }
+    if !core.raft.voter_ids().any(|id| id == core.node_id) {
+        return Ok(());
+    }
     let others: Vec<u64> = core.raft.voter_ids().filter(|id| *id != leader).collect();
     let before = others.iter().filter(|id| **id < core.node_id).count() as u32;
     let vote = core.raft.metrics().borrow_watched().vote;

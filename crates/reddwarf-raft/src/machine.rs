@@ -115,6 +115,14 @@ impl MachineParts {
         self.state.lock().checkpoint()
     }
 
+    /// The newest membership that is certainly committed.
+    ///
+    /// # Errors
+    /// When the recorded one does not decode.
+    pub fn membership(&self) -> Result<StoredMembership, String> {
+        membership::decode(self.state.lock().membership())
+    }
+
     /// The index of the last applied entry, and the revision and the state root at it.
     pub fn standing(&self) -> (u64, Revision, StateRoot) {
         let state = self.state.lock();

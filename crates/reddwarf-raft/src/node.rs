@@ -3,17 +3,20 @@
 use crate::background;
 use crate::config::NodeConfig;
 use crate::core::{Core, LeaderView, RaftNode};
-use crate::error::StartError;
+use crate::error::{Failure, StartError};
 use crate::founding;
 use crate::handler::{Handler, HandlerIdentity};
 use crate::history;
 use crate::leadership;
 use crate::log_store::LogStore;
 use crate::lost_leader;
+use crate::members::{self, ChangeError, standing};
 use crate::metrics::RaftMetrics;
 use crate::open::{Opened, open};
 use crate::outgoing::Outgoing;
-use crate::peer::{self, Identity, Kind, Lane, Network, PeerClients, PeerHandler};
+use crate::peer::{
+    self, Identity, Kind, Lane, MembersAsk, Network, PeerClients, PeerHandler, Refused,
+};
 use crate::proposer::Proposer;
 use crate::read_index::ReadIndex;
 use crate::repair;
@@ -32,6 +35,7 @@ use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{CommitId, History, HistoryError, ReadError, Store};
 use reddwarf_storage::{Usage, Verified};
 use reddwarf_versioning::StateRoot;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -40,12 +44,6 @@ use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
-
-/// Why a member whose data was wiped cannot go on.
-const REPLACED: &str = "the group knows this member by another data directory: the one here is \
-    new or was replaced. A member that has forgotten its votes may not vote again under its id. \
-    Put its data directory back as it was; without it this member cannot return to the group, \
-    which goes on without it while a majority runs";
 
 /// How long another member may take to tell its status.
 const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
@@ -59,8 +57,8 @@ pub struct Node {
     reads: Arc<ReadIndex>,
     handler: Arc<Handler>,
     cluster_id: String,
-    /// Becomes true when a member knows this one by another data folder.
-    replaced: Option<watch::Receiver<bool>>,
+    /// Becomes `Some` when a member refuses this one for good.
+    refused: Option<watch::Receiver<Option<Refused>>>,
 }
 
 fn raft_config(config: &NodeConfig) -> Result<Arc<openraft::Config>, StartError> {
@@ -127,8 +125,11 @@ impl Node {
             let (id, name) = (config.node_id, config.name.as_str());
             Identity::new(&config.cluster_id, id, name, incarnation, tls)
         });
-        let replaced = identity.as_ref().map(|identity| identity.replaced.subscribe());
-        let clients = Arc::new(PeerClients::new(identity, config.members()));
+        if let (Some(identity), Some(admission)) = (&identity, &config.admission) {
+            identity.is_member_since(admission.admitted_at);
+        }
+        let refused = identity.as_ref().map(|identity| identity.refused.subscribe());
+        let clients = Arc::new(PeerClients::new(identity.clone(), config.members()));
         let network = Network {
             node_id: config.node_id,
             clients: Arc::clone(&clients),
@@ -162,6 +163,7 @@ impl Node {
             leader,
             leadership,
             wrong_members: Mutex::default(),
+            changing_members: tokio::sync::Mutex::default(),
             failed: CancellationToken::new(),
             stopping: false.into(),
             stop: CancellationToken::new(),
@@ -171,9 +173,12 @@ impl Node {
             core.withdraw();
         }
         let first = config.peers.iter().any(|peer| peer.id == config.node_id);
-        let node = Node::assemble(core, &config, replaced);
+        tokio::spawn(standing::follow(Arc::clone(&core), identity));
+        let node = Node::assemble(core, &config, refused);
         if first {
             tokio::spawn(founding::found(Arc::clone(&node.core), config));
+        } else {
+            tokio::spawn(standing::await_leader(Arc::clone(&node.core), config));
         }
         Ok(node)
     }
@@ -181,7 +186,7 @@ impl Node {
     fn assemble(
         core: Arc<Core>,
         config: &NodeConfig,
-        replaced: Option<watch::Receiver<bool>>,
+        refused: Option<watch::Receiver<Option<Refused>>>,
     ) -> Arc<Node> {
         tokio::spawn(background::tick_clock(Arc::clone(&core)));
         tokio::spawn(background::look(Arc::clone(&core)));
@@ -190,6 +195,7 @@ impl Node {
         tokio::spawn(lost_leader::watch(Arc::clone(&core)));
         tokio::spawn(roots::compare(Arc::clone(&core)));
         tokio::spawn(repair::run(Arc::clone(&core)));
+        tokio::spawn(members::steward(Arc::clone(&core)));
         let reads = ReadIndex::start(Arc::clone(&core));
         let store = Arc::new(ReplicatedStore {
             core: Arc::clone(&core),
@@ -201,6 +207,7 @@ impl Node {
             cluster_id: config.cluster_id.clone(),
             name: config.name.clone(),
             version: config.version.clone(),
+            replaces: config.admission.as_ref().and_then(|admission| admission.replaces.clone()),
         };
         let handler = Arc::new(Handler {
             core: Arc::clone(&core),
@@ -210,7 +217,7 @@ impl Node {
             outgoing: Outgoing::default(),
         });
         let cluster_id = config.cluster_id.clone();
-        Arc::new(Node { core, store, reads, handler, cluster_id, replaced })
+        Arc::new(Node { core, store, reads, handler, cluster_id, refused })
     }
 
     /// The replicated store as this member sees it.
@@ -308,21 +315,23 @@ impl Node {
         self.reads.barrier().await
     }
 
-    /// Returns the reason when this member cannot go on; the process must end then. Proposals and
-    /// reads that wait for this member's state are answered at once.
-    pub async fn failed(&self) -> String {
-        let reason = tokio::select! {
-            reason = self.raft_failed() => reason,
-            () = self.was_replaced() => REPLACED.to_owned(),
+    /// Returns when this member cannot go on; the process must end then. Proposals and reads that
+    /// wait for this member's state are answered at once.
+    pub async fn failed(&self) -> Failure {
+        let failure = tokio::select! {
+            reason = self.raft_failed() => Failure::Broken(reason),
+            refused = self.was_refused() => refused.into(),
         };
         self.core.failed.cancel();
-        reason
+        failure
     }
 
-    async fn was_replaced(&self) {
-        let Some(mut replaced) = self.replaced.clone() else { return std::future::pending().await };
-        if replaced.wait_for(|replaced| *replaced).await.is_err() {
-            std::future::pending::<()>().await;
+    async fn was_refused(&self) -> Refused {
+        let Some(mut refused) = self.refused.clone() else { return std::future::pending().await };
+        let found = refused.wait_for(Option::is_some).await.ok().and_then(|refused| *refused);
+        match found {
+            Some(refused) => refused,
+            None => std::future::pending().await,
         }
     }
 
@@ -353,9 +362,11 @@ impl Node {
             async move { if id == own.id { own.clone() } else { self.ask_status(id, member).await } }
         });
         let mut members = futures::future::join_all(asked).await;
+        let voters: BTreeSet<u64> = self.core.raft.voter_ids().collect();
         let newest = members.iter().map(|member| member.last_log_index).max().unwrap_or_default();
         for member in &mut members {
             member.lag = newest.saturating_sub(member.applied_index);
+            member.voter = voters.contains(&member.id);
         }
         GroupStatus { cluster_id: self.cluster_id.clone(), members }
     }
@@ -370,10 +381,48 @@ impl Node {
         };
         let Some(client) = self.core.client(id) else { return unreachable };
         let ask = client.call(Lane::Control, Kind::Status, Bytes::new(), STATUS_TIMEOUT);
-        match ask.await.map(|body| peer::decode(&body)) {
-            Ok(Ok(status)) => status,
+        match ask.await.map(|body| peer::decode::<MemberStatus>(&body)) {
+            // One that has no entry yet does not know its own.
+            Ok(Ok(status)) => MemberStatus { endpoint: unreachable.endpoint, ..status },
             _ => unreachable,
         }
+    }
+
+    /// Takes a node in as a learner; the leader makes it a voter once it has caught up. The log
+    /// index of the membership that names it.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub async fn admit(
+        &self,
+        id: u64,
+        member: Member,
+        replaces: Option<String>,
+    ) -> Result<u64, ChangeError> {
+        let ask = MembersAsk::Admit { id, member, replaces, check: false };
+        members::ask(&self.core, ask).await
+    }
+
+    /// Whether [`Node::admit`] would be refused.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub async fn may_admit(
+        &self,
+        id: u64,
+        member: Member,
+        replaces: Option<String>,
+    ) -> Result<(), ChangeError> {
+        let ask = MembersAsk::Admit { id, member, replaces, check: true };
+        members::ask(&self.core, ask).await.map(drop)
+    }
+
+    /// Lets a member go, once it does not lead. The log index of the membership without it.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub async fn remove(&self, name: &str) -> Result<u64, ChangeError> {
+        members::ask(&self.core, MembersAsk::Remove { name: name.to_owned() }).await
     }
 
     /// State root and the index at which it holds.
@@ -457,6 +506,8 @@ pub(crate) fn own_status(core: &Core, identity: &HandlerIdentity) -> MemberStatu
         id: core.node_id,
         name: identity.name.clone(),
         role: role.to_owned(),
+        voter: raft.membership_config.membership().voter_ids().any(|id| id == core.node_id),
+        replaces: identity.replaces.clone(),
         endpoint: member.map(|member| member.addr.clone()).unwrap_or_default(),
         founded: raft.membership_config.membership().nodes().next().is_some(),
         term: raft.current_term,

@@ -9,6 +9,7 @@ use crate::error::StartError;
 use crate::fanout::Fanout;
 use crate::identity::{self, Claim};
 use crate::machine::Machine;
+use crate::members::roster;
 use crate::metrics::RaftMetrics;
 use crate::peer::{Identity, PeerClients};
 use crate::repair::{fetch_from_any, newest_first};
@@ -20,6 +21,7 @@ use reddwarf_storage::{
     load, set_aside,
 };
 use reddwarf_versioning::WindowLimits;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -120,20 +122,19 @@ async fn renew(config: &NodeConfig, broken: Broken) -> Result<(), StartError> {
         tracing::error!(reason, "the durable state cannot be used: it is made anew from the log");
         return set_aside(&path).map_err(io);
     }
-    let others = config.peers.iter().filter(|peer| peer.id != config.node_id);
-    let Some(tls) = config.tls.as_ref().filter(|_| others.clone().next().is_some()) else {
+    let others = roster::others(config);
+    let Some(tls) = config.tls.as_ref().filter(|_| !others.is_empty()) else {
         return Err(broken.error);
     };
     tracing::error!(reason, "the durable state cannot be used: it is fetched from another member");
     let incarnation = broken.claim.incarnation;
     let identity =
         Identity::new(&config.cluster_id, config.node_id, &config.name, incarnation, tls);
-    let replaced = identity.replaced.subscribe();
-    let clients = PeerClients::new(Some(identity), config.members());
-    let members = config.members();
+    let refused = identity.refused.subscribe();
+    let clients = PeerClients::new(Some(identity), BTreeMap::new());
     let mut told = String::new();
     loop {
-        let ways = others.clone().filter_map(|peer| clients.get(peer.id, &members[&peer.id]));
+        let ways = others.iter().filter_map(|peer| clients.get(peer.id, &peer.as_member()));
         let sources = newest_first(ways.collect()).await;
         match fetch_from_any(sources, &config.data_dir, &store_options(config)).await {
             Ok(fetched)
@@ -146,7 +147,7 @@ async fn renew(config: &NodeConfig, broken: Broken) -> Result<(), StartError> {
             }
             Ok(_) => tracing::debug!("the other member's state is older than this one's log"),
             // It may be that this folder is not the member's any more.
-            Err(_) if *replaced.borrow() => return Err(broken.error),
+            Err(_) if refused.borrow().is_some() => return Err(broken.error),
             Err(reason) if reason != told => {
                 tracing::warn!(reason, "waiting for a member to fetch the state from");
                 told = reason;

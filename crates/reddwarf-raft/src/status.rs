@@ -21,6 +21,10 @@ pub struct MemberStatus {
     pub name: String,
     /// `leader`, `follower`, `candidate`, `learner`, or `unreachable`.
     pub role: String,
+    /// Whether it votes, as the member that was asked for the status knows it.
+    pub voter: bool,
+    /// Name of the voter whose place it takes once it has caught up.
+    pub replaces: Option<String>,
     /// `host:port` of the node's one port.
     pub endpoint: String,
     /// Whether it belongs to a group already.

@@ -9,13 +9,16 @@ mod du;
 mod examine;
 mod excise;
 mod hollow;
+mod join;
 mod log;
+mod member;
 mod merge;
 mod restore;
 mod server;
 mod show;
 mod status;
 mod table;
+mod token;
 mod up;
 mod verify;
 
@@ -45,6 +48,12 @@ enum Command {
     Hollow(hollow::HollowFlags),
     /// Measure an API server
     Bench(bench::BenchFlags),
+    /// Join a group: become one of its members, and run
+    Join(join::JoinCommand),
+    /// Make, show and remove tokens by which machines join
+    Token(token::TokenCommand),
+    /// Show and remove members
+    Member(member::MemberCommand),
     /// Show the members of a group
     Status(status::StatusFlags),
     /// Apply many objects as one commit, or none of them
@@ -99,6 +108,9 @@ pub fn run(cli: Cli) -> miette::Result<()> {
         Command::Server(command) => server::run(&command),
         Command::Hollow(flags) => hollow::run(&flags),
         Command::Bench(flags) => bench::run(&flags),
+        Command::Join(command) => join::run(&command),
+        Command::Token(command) => token::run(&command),
+        Command::Member(command) => member::run(&command),
         Command::Status(flags) => status::run(&flags),
         Command::Apply(flags) => apply::run(&flags),
         Command::Log(flags) => log::run(&flags),

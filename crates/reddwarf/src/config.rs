@@ -6,15 +6,18 @@
 
 mod file;
 mod flags;
+mod joined;
 mod resolve;
 
 pub use file::ConfigFile;
 pub use flags::ServerFlags;
-pub use resolve::{ConfigError, load};
+pub use joined::{Joined, JoinedPeer};
+pub(crate) use resolve::check_name;
+pub use resolve::{ConfigError, load, load_to_join};
 
 use serde::Serialize;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Port that is used when none is configured.
 pub const DEFAULT_PORT: u16 = 6443;
@@ -46,6 +49,9 @@ pub struct Config {
     /// All members of the group, this one included, by name.
     #[serde(rename = "peers")]
     pub members: Vec<Member>,
+    /// What the data directory says of a member that joined the group later.
+    #[serde(skip)]
+    pub joined: Option<Joined>,
 }
 
 /// PEM files of a member.
@@ -57,6 +63,14 @@ pub struct TlsFiles {
     pub cert_file: PathBuf,
     /// Its key.
     pub key_file: PathBuf,
+}
+
+impl TlsFiles {
+    /// Where they are when they are not configured.
+    pub fn generated(data_dir: &Path) -> Self {
+        let file = |name: &str| data_dir.join("pki").join(name);
+        TlsFiles { ca_file: file("ca.crt"), cert_file: file("tls.crt"), key_file: file("tls.key") }
+    }
 }
 
 /// What is logged, to standard error.

@@ -7,6 +7,7 @@ pub mod client;
 pub mod config;
 pub mod group;
 pub mod hollow;
+pub mod join;
 pub mod kubeconfig;
 pub mod logging;
 pub mod pki;

@@ -2,11 +2,15 @@
 //! comes. Who holds its key is an administrator of the cluster.
 
 mod authority;
+mod fingerprint;
 mod private_file;
+mod request;
 mod subject;
 
 pub use authority::{Authority, Credentials, PkiError};
+pub use fingerprint::{fingerprint, with_fingerprint};
 pub use private_file::write_private;
+pub use request::CertificateRequest;
 pub use subject::{
     ADMIN_GROUP, MEMBERS_GROUP, SERVICE_NAMES, Subject, admin_client, hollow_client, member,
 };

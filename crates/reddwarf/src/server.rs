@@ -7,8 +7,10 @@ mod error;
 mod leader;
 mod live;
 mod member;
+mod members;
+mod reception;
 mod signals;
-mod tls;
+pub(crate) mod tls;
 
 pub use error::ServerError;
 pub use signals::stop_signals;

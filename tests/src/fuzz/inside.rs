@@ -83,6 +83,7 @@ fn peer_messages() -> Vec<Vec<u8>> {
         from_name: "a".into(),
         to: 2,
         incarnation: 3,
+        member_since: 0,
     };
     let hello = peer::encode(&hello).expect("encodes");
     let forward = peer::encode_forward(&[encoded_proposal().into(), Bytes::from_static(b"x")]);

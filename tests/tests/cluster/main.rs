@@ -12,6 +12,7 @@ mod faults;
 mod full_disk;
 mod helm;
 mod kubectl;
+mod members;
 mod merge_under_fire;
 mod readme;
 mod repair;

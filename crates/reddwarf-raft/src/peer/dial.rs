@@ -34,6 +34,15 @@ pub fn prepare(tcp: &TcpStream) -> std::io::Result<()> {
     tcp.set_nodelay(true)
 }
 
+/// Why a member is refused by another one, for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The group knows it by another data folder.
+    Replaced,
+    /// The group has no such member.
+    Removed,
+}
+
 /// Who dials.
 #[derive(Clone)]
 pub struct Identity {
@@ -45,8 +54,10 @@ pub struct Identity {
     pub name: String,
     /// Its data folder.
     pub incarnation: u64,
-    /// Set once a member has refused that folder.
-    pub replaced: Arc<watch::Sender<bool>>,
+    /// Log index of the newest membership that names this node, as far as it knows.
+    pub member_since: Arc<AtomicU64>,
+    /// Set once a member has refused this node.
+    pub refused: Arc<watch::Sender<Option<Refused>>>,
     tls: Arc<ClientConfig>,
 }
 
@@ -62,8 +73,14 @@ impl Identity {
         let mut tls = tls.clone();
         tls.alpn_protocols = vec![ALPN.to_vec()];
         let (cluster_id, name) = (cluster_id.to_owned(), name.to_owned());
-        let replaced = Arc::new(watch::channel(false).0);
-        Identity { cluster_id, node_id, name, incarnation, replaced, tls: Arc::new(tls) }
+        let (member_since, refused) = (Arc::default(), Arc::new(watch::channel(None).0));
+        let tls = Arc::new(tls);
+        Identity { cluster_id, node_id, name, incarnation, member_since, refused, tls }
+    }
+
+    /// Takes note of a membership that names this node.
+    pub fn is_member_since(&self, index: u64) {
+        self.member_since.fetch_max(index, Ordering::AcqRel);
     }
 }
 
@@ -251,6 +268,7 @@ impl PeerClient {
             from_name: self.identity.name.clone(),
             to: self.id,
             incarnation: self.identity.incarnation,
+            member_since: self.identity.member_since.load(Ordering::Acquire),
         };
         let hello = encode(&hello).map_err(|error| error.to_string())?;
         let reply = match connection.call(Kind::Hello, hello).await {
@@ -268,8 +286,15 @@ impl PeerClient {
 
     /// Whether both sides run in the data folders that they are known by (invariant 16).
     fn recognize(&self, reply: HelloReply) -> Result<(), String> {
+        if let Some(index) = reply.removed_at {
+            // A newer membership may have come to be known here since the question.
+            if index >= self.identity.member_since.load(Ordering::Acquire) {
+                self.identity.refused.send_replace(Some(Refused::Removed));
+            }
+            return Err(format!("{} is no member of this group", self.identity.name));
+        }
         if !reply.admits(self.identity.incarnation) {
-            self.identity.replaced.send_replace(true);
+            self.identity.refused.send_replace(Some(Refused::Replaced));
             return Err("it knows this node by another data folder".to_owned());
         }
         let shown = reply.incarnation;

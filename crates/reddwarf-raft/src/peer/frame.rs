@@ -52,6 +52,8 @@ pub enum Kind {
     FetchBegin = 14,
     /// Ask for a part of it.
     FetchPart = 15,
+    /// Ask the leader to change who the members are.
+    Members = 16,
     /// The answer to a call.
     Reply = 128,
     /// The call failed; the body is a text.
@@ -76,6 +78,7 @@ impl Kind {
             13 => Kind::Commit,
             14 => Kind::FetchBegin,
             15 => Kind::FetchPart,
+            16 => Kind::Members,
             128 => Kind::Reply,
             129 => Kind::Failure,
             _ => return None,

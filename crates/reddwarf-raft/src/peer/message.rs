@@ -1,7 +1,7 @@
 //! What the frames' bodies say.
 
 use super::frame::WIRE_VERSION;
-use crate::types::{Entry, LogId, TypeConfig, Vote};
+use crate::types::{Entry, LogId, Member, TypeConfig, Vote};
 use crate::wal::record::{RecordError, get_entry, put_entry};
 use bytes::{Buf, Bytes};
 use openraft::raft::AppendEntriesRequest;
@@ -39,23 +39,62 @@ pub struct Hello {
     pub to: u64,
     /// The caller's data folder.
     pub incarnation: u64,
+    /// Log index of the newest membership that names the caller, as far as it knows.
+    pub member_since: u64,
 }
 
 /// The answer to a [`Hello`] that is not refused outright.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HelloReply {
     /// The data folder of who was called.
     pub incarnation: u64,
     /// The data folder that the group knows the caller by, zero when it knows none. A caller
     /// with another one has forgotten its votes, and the connection ends (invariant 16).
     pub expected: u64,
+    /// Log index of a committed membership that does not name the caller, no older than the one
+    /// that it knows: it was removed, since ids never come back, and the connection ends.
+    pub removed_at: Option<u64>,
 }
 
 impl HelloReply {
-    /// Whether a caller with this data folder is known, or not known yet.
+    /// Whether a caller with this data folder is a member, or not known yet.
     pub fn admits(&self, incarnation: u64) -> bool {
-        self.expected == 0 || self.expected == incarnation
+        self.removed_at.is_none() && (self.expected == 0 || self.expected == incarnation)
     }
+}
+
+/// Asks the leader to change who the members are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MembersAsk {
+    /// Takes a node in, as a learner that becomes a voter when it has caught up.
+    Admit {
+        /// Its Raft id, never used before.
+        id: u64,
+        /// Its name and address.
+        member: Member,
+        /// Name of the voter whose place it is to take.
+        replaces: Option<String>,
+        /// Whether to tell only what would be answered.
+        check: bool,
+    },
+    /// Lets a member go.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// The answer to a [`MembersAsk`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MembersReply {
+    /// Done; the log index of the membership that says so.
+    Done(u64),
+    /// Nothing was changed here, because this member does not lead, or leads no longer.
+    NotLeader,
+    /// Nothing was changed, and why.
+    Refused(String),
+    /// It may or may not have been changed.
+    Unknown(String),
 }
 
 /// What became of one forwarded proposal.

@@ -10,7 +10,7 @@ mod network;
 mod serve;
 
 pub use connection::CallError;
-pub use dial::{Identity, Lane, PeerClient, prepare};
+pub use dial::{Identity, Lane, PeerClient, Refused, prepare};
 pub use fetch::{FetchError, Fetched, fetch};
 pub use frame::{ALPN, FrameReader, Kind, WIRE_VERSION};
 pub use message::*;

@@ -20,6 +20,9 @@ pub trait PeerHandler: Send + Sync + 'static {
     /// Whether the caller may speak; the text says why not, naming both sides.
     fn admit(&self, hello: &Hello) -> Result<HelloReply, String>;
 
+    /// Returns when a caller that was admitted is no member any more.
+    async fn dismissed(&self, hello: &Hello);
+
     /// One call.
     async fn call(&self, from: u64, kind: Kind, body: Bytes) -> Result<Bytes, String>;
 }
@@ -56,23 +59,27 @@ async fn read_calls<R: AsyncRead + Unpin>(
     answers: mpsc::Sender<Frame>,
 ) -> std::io::Result<()> {
     let places = Arc::new(Semaphore::new(CALLS_MAX));
-    let mut from = None;
-    while let Some(frame) = frames.next().await? {
-        let Some(from) = from else {
+    let mut caller: Option<Hello> = None;
+    loop {
+        let frame = match &caller {
+            None => frames.next().await?,
+            // It is told so when it dials again.
+            Some(hello) => tokio::select! {
+                frame = frames.next() => frame?,
+                () = handler.dismissed(hello) => None,
+            },
+        };
+        let Some(frame) = frame else { return Ok(()) };
+        let Some(from) = caller.as_ref().map(|hello| hello.from) else {
             match admit(&frame, certificate_name.as_deref(), handler.as_ref()) {
                 Ok((hello, reply)) => {
                     let body = encode(&reply).map_err(std::io::Error::other)?;
                     send(&answers, Kind::Reply, frame.call, body).await;
                     if !reply.admits(hello.incarnation) {
-                        let (name, incarnation) = (&hello.from_name, hello.incarnation);
-                        tracing::warn!(
-                            "refused {name}: its data folder is {incarnation:016x}, the group knows \
-                             it by {:016x}; it was wiped or replaced, and may not vote",
-                            reply.expected
-                        );
+                        warn_of(&hello, &reply);
                         return Ok(());
                     }
-                    from = Some(hello.from);
+                    caller = Some(hello);
                 }
                 Err(text) => {
                     tracing::warn!(%text, "a peer was refused");
@@ -97,7 +104,19 @@ async fn read_calls<R: AsyncRead + Unpin>(
             drop(place);
         });
     }
-    Ok(())
+}
+
+fn warn_of(hello: &Hello, reply: &HelloReply) {
+    let (name, id) = (&hello.from_name, hello.from);
+    match reply.removed_at {
+        Some(_) => tracing::warn!("refused {name}: node {id} is no member of the group any more"),
+        None => tracing::warn!(
+            "refused {name}: its data folder is {:016x}, the group knows it by {:016x}; it was \
+             wiped or replaced, and may not vote",
+            hello.incarnation,
+            reply.expected
+        ),
+    }
 }
 
 async fn send(answers: &mpsc::Sender<Frame>, kind: Kind, call: u64, body: Bytes) {
@@ -137,7 +156,11 @@ mod tests {
     #[async_trait]
     impl PeerHandler for Anybody {
         fn admit(&self, _: &Hello) -> Result<HelloReply, String> {
-            Ok(HelloReply { incarnation: 1, expected: 0 })
+            Ok(HelloReply { incarnation: 1, ..HelloReply::default() })
+        }
+
+        async fn dismissed(&self, _: &Hello) {
+            std::future::pending().await
         }
 
         async fn call(&self, _: u64, _: Kind, _: Bytes) -> Result<Bytes, String> {
@@ -158,6 +181,7 @@ mod tests {
             from_name: "node-2".to_owned(),
             to: 1,
             incarnation: 7,
+            member_since: 0,
         }
     }
 

@@ -112,7 +112,7 @@ fn a_leader_whose_log_fails_ends_at_once() {
     };
     let started = Instant::now();
     disk.fail();
-    let reason = running.runtime.block_on(async { running.node.failed().await });
+    let reason = running.runtime.block_on(async { running.node.failed().await.to_string() });
     assert!(reason.contains("the disk is broken"), "{reason}");
     let mut acknowledged = Vec::new();
     for write in own {

@@ -8,8 +8,9 @@ use reddwarf_core::{
     Author, BranchId, Change, Committed, Expectation, ObjectIndex, ObjectKey, Precondition,
     ProposeError, Store, Write,
 };
+use reddwarf_raft::types::Member;
 use reddwarf_raft::wal::{Disk, FileDisk};
-use reddwarf_raft::{ALPN, Limits, Node, NodeConfig, Peer};
+use reddwarf_raft::{ALPN, Admission, Limits, Node, NodeConfig, Peer};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -93,6 +94,8 @@ pub struct Group {
     pub limits: Limits,
     /// Of members that do not write their logs to plain files.
     pub disks: HashMap<usize, Arc<dyn Disk>>,
+    /// Of members that joined later, by number.
+    pub admissions: HashMap<usize, Admission>,
     dirs: Vec<TempDir>,
     pub members: Vec<Option<Running>>,
 }
@@ -113,9 +116,39 @@ impl Group {
             .collect();
         let dirs = (0..size).map(|_| tempfile::tempdir().expect("tempdir")).collect();
         let members = (0..size).map(|_| None).collect();
-        let mut group = Group { ca: Ca::new(), peers, limits, disks, dirs, members };
+        let admissions = HashMap::new();
+        let mut group = Group { ca: Ca::new(), peers, limits, disks, admissions, dirs, members };
         (0..size as usize).for_each(|at| group.start_member(at));
         group
+    }
+
+    /// Those who were there before a member that joined; all first members of the others.
+    fn peers_of(&self, at: usize) -> Vec<Peer> {
+        let joined = |other: &usize| self.admissions.contains_key(other);
+        let peers = self.peers.iter().enumerate();
+        match joined(&at) {
+            true => peers.take(at).map(|(_, peer)| peer.clone()).collect(),
+            false => peers.filter(|(i, _)| !joined(i)).map(|(_, peer)| peer.clone()).collect(),
+        }
+    }
+
+    /// Lets a new member join, as member `by` is asked; its number.
+    pub fn join(&mut self, by: usize, name: &str, replaces: Option<&str>) -> usize {
+        let peer = Peer { id: rand::random(), name: name.to_owned(), addr: free_addr() };
+        let (member, replaces) = (
+            Member { name: peer.name.clone(), addr: peer.addr.clone(), incarnation: 0 },
+            replaces.map(str::to_owned),
+        );
+        let running = self.member(by);
+        let admitted = running.node.admit(peer.id, member, replaces.clone());
+        let admitted_at = running.runtime.block_on(admitted).expect("it is let in");
+        let at = self.peers.len();
+        self.peers.push(peer);
+        self.dirs.push(tempfile::tempdir().expect("tempdir"));
+        self.members.push(None);
+        self.admissions.insert(at, Admission { admitted_at, replaces });
+        self.start_member(at);
+        at
     }
 
     pub fn data_dir(&self, at: usize) -> PathBuf {
@@ -129,7 +162,8 @@ impl Group {
             name: peer.name.clone(),
             data_dir: self.data_dir(at),
             cluster_id: "test".to_owned(),
-            peers: self.peers.clone(),
+            peers: self.peers_of(at),
+            admission: self.admissions.get(&at).cloned(),
             tls: Some(Arc::new(self.ca.client(&peer.name))),
             version: "test".to_owned(),
             limits: self.limits.clone(),

@@ -2,6 +2,7 @@
 
 mod failed_log;
 mod group;
+mod joining;
 mod lost_leader;
 mod refusals;
 mod repair;

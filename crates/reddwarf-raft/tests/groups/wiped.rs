@@ -40,7 +40,7 @@ fn failure(group: &Group, at: usize) -> String {
     let running = group.member(at);
     let failed =
         async { tokio::time::timeout(Duration::from_secs(5), running.node.failed()).await };
-    running.runtime.block_on(failed).expect("it is told in time")
+    running.runtime.block_on(failed).expect("it is told in time").to_string()
 }
 
 #[test]

@@ -50,6 +50,11 @@ impl GroupClient {
         &self.members
     }
 
+    /// The member that requests go to now: the one that answered last, if any did.
+    pub async fn current(&self) -> &Endpoint {
+        &self.members[self.current.lock().await.0]
+    }
+
     /// A new connection to one member.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! Puts flags, environment, file and defaults together.
 
 use super::{
-    Config, ConfigFile, DEFAULT_LOG_LEVEL, DEFAULT_PORT, LogConfig, Member, ServerFlags, TlsFiles,
+    Config, ConfigFile, DEFAULT_LOG_LEVEL, DEFAULT_PORT, Joined, LogConfig, Member, ServerFlags,
+    TlsFiles,
 };
 use crate::data_folder;
 use miette::{Diagnostic, NamedSource, SourceSpan};
@@ -63,11 +64,70 @@ pub enum ConfigError {
 /// # Errors
 /// [`ConfigError`]
 pub fn load(flags: &ServerFlags) -> Result<Config, ConfigError> {
-    let file = match &flags.config {
-        Some(path) => read(path)?,
-        None => ConfigFile::default(),
+    let file = file_of(flags)?;
+    let config = resolve(flags, file.clone())?;
+    match Joined::read(&config.data_dir) {
+        Ok(None) => Ok(config),
+        Ok(Some(joined)) => as_joined(flags, file, config, joined),
+        Err(error) => Err(ConfigError::Malformed {
+            message: error.to_string(),
+            place: None,
+            text: NamedSource::new(
+                Joined::path(&config.data_dir).display().to_string(),
+                String::new(),
+            ),
+        }),
+    }
+}
+
+/// The same for a member that is to join a group, whatever its data directory says.
+///
+/// # Errors
+/// [`ConfigError`]
+pub fn load_to_join(flags: &ServerFlags) -> Result<Config, ConfigError> {
+    resolve(flags, file_of(flags)?)
+}
+
+fn file_of(flags: &ServerFlags) -> Result<ConfigFile, ConfigError> {
+    match &flags.config {
+        Some(path) => read(path),
+        None => Ok(ConfigFile::default()),
+    }
+}
+
+/// What a member was told when it joined stands above the configuration as far as the group is
+/// concerned, and stands in for it otherwise.
+fn as_joined(
+    flags: &ServerFlags,
+    file: ConfigFile,
+    config: Config,
+    joined: Joined,
+) -> Result<Config, ConfigError> {
+    if let Some(name) = flags.name.as_ref().or(file.name.as_ref()).filter(|n| **n != joined.name) {
+        return Err(ConfigError::Value {
+            setting: "name",
+            value: name.clone(),
+            problem: "this data directory belongs to a member of another name",
+            help: "give the name that its joined.toml has, or another --data-dir",
+        });
+    }
+    let listen = match flags.listen.as_ref().or(file.listen.as_ref()) {
+        Some(_) => config.listen,
+        None => joined.listen,
     };
-    resolve(flags, file)
+    let given = flags.advertise.clone().or(file.advertise);
+    let advertise = given.unwrap_or_else(|| joined.advertise.clone());
+    let peers = joined.peers.iter().filter(|peer| peer.name != joined.name);
+    let listed = peers.map(|p| Member { name: p.name.clone(), address: p.address.clone() });
+    Ok(Config {
+        members: members(&joined.name, &advertise, listed.collect())?,
+        name: joined.name.clone(),
+        cluster: joined.cluster.clone(),
+        listen,
+        advertise,
+        joined: Some(joined),
+        ..config
+    })
 }
 
 fn read(path: &Path) -> Result<ConfigFile, ConfigError> {
@@ -120,11 +180,12 @@ fn resolve(flags: &ServerFlags, file: ConfigFile) -> Result<Config, ConfigError>
         data_dir,
         listen,
         advertise,
+        joined: None,
     })
 }
 
 /// Names stand in certificates, paths and label values.
-fn check_name(name: &str) -> Result<(), ConfigError> {
+pub(crate) fn check_name(name: &str) -> Result<(), ConfigError> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     let fits = name.len() <= 63 && name.chars().all(plain);

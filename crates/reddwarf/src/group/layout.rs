@@ -208,6 +208,7 @@ impl LocalGroup {
             }),
             log: LogConfig { level: DEFAULT_LOG_LEVEL.into(), format: LogFormat::Human },
             members: (1..=self.plan.nodes).map(member).collect(),
+            joined: None,
         }
     }
 

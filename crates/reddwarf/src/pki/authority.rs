@@ -2,8 +2,8 @@
 
 use super::{Subject, write_private};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -97,7 +97,11 @@ impl Authority {
         Ok(authority)
     }
 
-    fn read(certificate: &Path, key: &Path) -> Result<Self, PkiError> {
+    /// Reads an authority's certificate and key.
+    ///
+    /// # Errors
+    /// [`PkiError`]
+    pub fn read(certificate: &Path, key: &Path) -> Result<Self, PkiError> {
         let text = |path: &Path| {
             fs::read_to_string(path).map_err(|source| PkiError::File {
                 doing: "read",
@@ -148,24 +152,40 @@ impl Authority {
     /// [`PkiError::Issue`]
     pub fn issue(&self, subject: &Subject) -> Result<Credentials, PkiError> {
         let failed = |source| PkiError::Issue { name: subject.name.clone(), source };
-        let mut params = CertificateParams::new(subject.hosts.clone()).map_err(failed)?;
-        params.distinguished_name.remove(DnType::CommonName);
-        params.distinguished_name.push(DnType::CommonName, subject.name.as_str());
-        for group in &subject.groups {
-            params.distinguished_name.push(DnType::OrganizationName, group.as_str());
-        }
-        params.key_usages =
-            vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        if !subject.hosts.is_empty() {
-            params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
-        }
-        params.use_authority_key_identifier_extension = true;
-        set_validity(&mut params);
+        let params = params(subject).map_err(failed)?;
         let pair = KeyPair::generate().map_err(failed)?;
         let certificate = params.signed_by(&pair, &self.issuer).map_err(failed)?.pem();
         Ok(Credentials { certificate, key: pair.serialize_pem() })
     }
+
+    /// Makes a certificate for the key of a signing request (PEM), of which nothing else counts:
+    /// what the certificate says is for the authority to decide.
+    ///
+    /// # Errors
+    /// [`PkiError::Issue`]
+    pub fn certify(&self, subject: &Subject, request: &str) -> Result<String, PkiError> {
+        let failed = |source| PkiError::Issue { name: subject.name.clone(), source };
+        let request = CertificateSigningRequestParams::from_pem(request).map_err(failed)?;
+        let params = params(subject).map_err(failed)?;
+        Ok(params.signed_by(&request.public_key, &self.issuer).map_err(failed)?.pem())
+    }
+}
+
+fn params(subject: &Subject) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = CertificateParams::new(subject.hosts.clone())?;
+    params.distinguished_name.remove(DnType::CommonName);
+    params.distinguished_name.push(DnType::CommonName, subject.name.as_str());
+    for group in &subject.groups {
+        params.distinguished_name.push(DnType::OrganizationName, group.as_str());
+    }
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    if !subject.hosts.is_empty() {
+        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+    }
+    params.use_authority_key_identifier_extension = true;
+    set_validity(&mut params);
+    Ok(params)
 }
 
 /// From yesterday, so that a clock slightly behind accepts the certificate.
@@ -183,7 +203,7 @@ fn set_validity(params: &mut CertificateParams) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{admin_client, member};
+    use super::super::{CertificateRequest, admin_client, member};
     use super::*;
     use x509_parser::pem::parse_x509_pem;
 
@@ -206,6 +226,21 @@ mod tests {
             assert_eq!(usage.server_auth, !subject.hosts.is_empty());
             assert!(usage.client_auth && leaf.validity().is_valid());
         }
+    }
+
+    #[test]
+    fn a_signing_request_gives_its_key_and_nothing_else() {
+        let (authority, _) = Authority::create().expect("made");
+        let request = CertificateRequest::create("somebody").expect("made");
+        let subject = member("node-4", &["10.1.2.3".into()]);
+        let certificate = authority.certify(&subject, &request.request).expect("certified");
+        let (_, pem) = parse_x509_pem(certificate.as_bytes()).expect("PEM");
+        let leaf = pem.parse_x509().expect("X.509");
+        let name = leaf.subject().iter_common_name().next().expect("common name");
+        assert_eq!(name.as_str().ok(), Some("node-4"));
+        let key = KeyPair::from_pem(&request.key).expect("its key");
+        assert_eq!(leaf.public_key().subject_public_key.data.as_ref(), key.public_key_raw());
+        authority.certify(&subject, "no request").expect_err("refused");
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The API server of a member, with the paths and checks that the program adds.
 
+use super::members;
+use super::reception::{self, Reception};
 use crate::config::Config;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::header::CONTENT_TYPE;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use parking_lot::Mutex;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry as MetricRegistry;
@@ -27,6 +29,7 @@ const KUBERNETES: &str = "1.36.2";
 pub(super) fn server(
     config: &Config,
     node: &Arc<Node>,
+    reception: &Arc<Reception>,
     stopping: CancellationToken,
 ) -> (ApiServer, scheduler::Metrics) {
     let mut metrics = MetricRegistry::default();
@@ -46,6 +49,9 @@ pub(super) fn server(
             roots_route(node),
             verify_route(node),
             du_route(node),
+            members::route(node),
+            reception::authority_route(reception),
+            reception::join_route(reception),
         ],
     });
     server.metrics().register(&mut metrics.lock());
@@ -229,7 +235,18 @@ fn failed(why: &str) -> Response<Bytes> {
     answer("application/json", json!({"error": why}).to_string().into())
 }
 
-fn answer(kind: &'static str, body: Bytes) -> Response<Bytes> {
+/// A refusal as clients of Kubernetes read it.
+pub(super) fn refused(code: StatusCode, why: &str) -> Response<Bytes> {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": why, "code": code.as_u16(),
+    });
+    let mut response = answer("application/json", status.to_string().into());
+    *response.status_mut() = code;
+    response
+}
+
+pub(super) fn answer(kind: &'static str, body: Bytes) -> Response<Bytes> {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
     response

@@ -2,7 +2,7 @@
 
 use super::tls::TlsError;
 use miette::Diagnostic;
-use reddwarf_raft::StartError;
+use reddwarf_raft::{Failure, StartError};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -59,6 +59,20 @@ pub enum ServerError {
         )
     )]
     Start(#[from] StartError),
+    /// The group refuses it.
+    #[error("the member cannot go on: {reason}")]
+    #[diagnostic(
+        code(reddwarf::server::no_member),
+        help(
+            "the group goes on without it while a majority runs. If its data directory was moved, \
+             put it back; otherwise `reddwarf token create` on a member prints the command by which \
+             this machine joins again, under the same name or another"
+        )
+    )]
+    NoMember {
+        /// Why.
+        reason: Failure,
+    },
     /// It cannot go on.
     #[error("the member cannot go on: {reason}")]
     #[diagnostic(

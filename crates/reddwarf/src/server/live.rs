@@ -22,7 +22,8 @@ pub(super) fn members(
 }
 
 fn serves(member: &MemberStatus) -> bool {
-    member.role != "unreachable" && !member.quarantined
+    // A learner may not have caught up yet.
+    member.voter && member.role != "unreachable" && !member.quarantined
 }
 
 async fn follow(node: Weak<Node>, sender: watch::Sender<Vec<SocketAddr>>) {

@@ -3,8 +3,9 @@
 use super::accept::{Accepted, Port, accept_loop};
 use super::error::ServerError;
 use super::leader::Leader;
+use super::reception::Reception;
 use super::{api, connection, live, tls};
-use crate::config::Config;
+use crate::config::{Config, JoinedPeer};
 use crate::group::PidFile;
 use http::Request;
 use hyper::body::Incoming;
@@ -12,7 +13,7 @@ use reddwarf_apiserver::authn::{PeerIdentity, user_from_certificate};
 use reddwarf_apiserver::bootstrap::BootstrapConfig;
 use reddwarf_apiserver::{ApiServer, LocalClient, custom};
 use reddwarf_raft::wal::FileDisk;
-use reddwarf_raft::{ALPN, Limits, Node, NodeConfig, Peer};
+use reddwarf_raft::{ALPN, Admission, Failure, Limits, Node, NodeConfig, Peer};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -42,7 +43,9 @@ pub(super) async fn run(
     let Some(node) = stop.run_until_cancelled(node).await else { return Ok(()) };
     let node = node.map_err(|error| ServerError::Process(error.into()))??;
     let stopping = CancellationToken::new();
-    let (server, scheduler_metrics) = api::server(&config, &node, stopping.clone());
+    let reception = Arc::new(Reception::new(&config, &node, &tls));
+    let (server, scheduler_metrics) = api::server(&config, &node, &reception, stopping.clone());
+    reception.open(LocalClient::privileged(server.clone(), "system:apiserver", "reddwarf-join"));
     let member = Member::start(&node, server, listener, &tls, group);
     let kinds = member.server.config().registry.clone();
     let follow = custom::follow(kinds.clone(), node.store());
@@ -89,7 +92,8 @@ pub(super) async fn run(
     member.stop(&node).await;
     match failure {
         None => Ok(()),
-        Some(reason) => Err(ServerError::Failed { reason }),
+        Some(Failure::Broken(reason)) => Err(ServerError::Failed { reason }),
+        Some(reason) => Err(ServerError::NoMember { reason }),
     }
 }
 
@@ -99,24 +103,38 @@ fn hold_pid_file(config: &Config) -> Result<Option<PidFile>, ServerError> {
     held.map(Some).map_err(|source| ServerError::PidFile { path: path.clone(), source })
 }
 
-/// Members are numbered in the order of their names, which is the same on every member.
+/// The first members are numbered in the order of their names, which is the same on every member;
+/// one that joined was given its number.
 fn node_config(config: &Config, tls: &tls::MemberTls) -> NodeConfig {
-    let peers: Vec<Peer> = (1..)
-        .zip(&config.members)
-        .map(|(id, member)| Peer { id, name: member.name.clone(), addr: member.address.clone() })
-        .collect();
-    let own = peers.iter().find(|peer| peer.name == config.name).map(|peer| peer.id);
+    let (node_id, peers) = match &config.joined {
+        Some(joined) => (joined.node_id, joined.peers.iter().map(JoinedPeer::as_peer).collect()),
+        None => first_members(config),
+    };
+    let admission = config.joined.as_ref().map(|joined| Admission {
+        admitted_at: joined.admitted_at,
+        replaces: joined.replaces.clone(),
+    });
     NodeConfig {
-        node_id: own.expect("invariant: the members include this one"),
+        node_id,
         name: config.name.clone(),
         data_dir: config.data_dir.clone(),
         cluster_id: config.cluster.clone(),
         peers,
+        admission,
         tls: Some(tls.client.clone()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         limits: Limits::default(),
         disk: Arc::new(FileDisk),
     }
+}
+
+fn first_members(config: &Config) -> (u64, Vec<Peer>) {
+    let peers: Vec<Peer> = (1..)
+        .zip(&config.members)
+        .map(|(id, member)| Peer { id, name: member.name.clone(), addr: member.address.clone() })
+        .collect();
+    let own = peers.iter().find(|peer| peer.name == config.name).map(|peer| peer.id);
+    (own.expect("invariant: the members include this one"), peers)
 }
 
 struct Member {

@@ -43,6 +43,8 @@ pub struct MemberTls {
     pub client: Arc<ClientConfig>,
     /// PEM of the authority, for `kube-root-ca.crt`.
     pub authority: String,
+    /// Where that stands. Its key, if this member has it, stands beside it.
+    pub authority_file: PathBuf,
 }
 
 /// Loads the files that the configuration names, generating them in the data directory when it
@@ -82,19 +84,20 @@ pub fn load(config: &Config, alpn_server: &[&[u8]]) -> Result<MemberTls, TlsErro
         .with_root_certificates(roots)
         .with_client_auth_cert(chain, key)
         .map_err(TlsError::Pair)?;
-    Ok(MemberTls { server: Arc::new(server), client: Arc::new(client), authority })
+    let (server, client) = (Arc::new(server), Arc::new(client));
+    Ok(MemberTls { server, client, authority, authority_file: files.ca_file })
 }
 
 /// Makes an authority, this member's certificate and an administrator's kubeconfig in the data
 /// directory, whichever is not there yet.
 fn generate(config: &Config) -> Result<TlsFiles, TlsError> {
     let folder = config.data_dir.join("pki");
+    let files = TlsFiles::generated(&config.data_dir);
+    if config.joined.is_some() {
+        // Another member has certified it, and keeps the authority's key.
+        return Ok(files);
+    }
     let authority = Authority::open_or_create(&folder)?;
-    let files = TlsFiles {
-        ca_file: folder.join("ca.crt"),
-        cert_file: folder.join("tls.crt"),
-        key_file: folder.join("tls.key"),
-    };
     if !files.cert_file.exists() || !files.key_file.exists() {
         let mut hosts = vec![host_of(&config.advertise).to_owned()];
         if !config.listen.ip().is_unspecified() {
@@ -121,8 +124,8 @@ fn generate(config: &Config) -> Result<TlsFiles, TlsError> {
     Ok(files)
 }
 
-/// The host of `host:port`, without an IPv6 address's brackets.
-fn host_of(address: &str) -> &str {
+/// The host of a `host:port`, without an IPv6 address's brackets.
+pub(crate) fn host_of(address: &str) -> &str {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     host.trim_matches(['[', ']'])
 }

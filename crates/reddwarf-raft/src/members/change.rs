@@ -1,0 +1,164 @@
+//! Changes of the members, from whichever member is asked to the leader, which carries them out
+//! one at a time.
+
+use super::plan::{self, Change, Step, View};
+use crate::core::Core;
+use crate::peer::{CallError, Kind, Lane, MembersAsk, MembersReply, decode, encode};
+use crate::status::MemberStatus;
+use crate::transfer;
+use bytes::Bytes;
+use openraft::errors::{ChangeMembershipError, ClientWriteError, RaftError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// How long a change may take, with the change of the leader that it may need.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the leader may take for its part.
+const LEADER_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long one change may wait for another.
+const TURN_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long Raft may take to commit a change; both steps of a change of voters.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause before another leader is looked for.
+const RETRY: Duration = Duration::from_millis(20);
+/// How long a member may take to show that it runs.
+const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Why the members were not changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// It may not be done now, or never.
+    #[error("{0}")]
+    Refused(String),
+    /// It may or may not have been done.
+    #[error("it is not known whether the members were changed: {0}")]
+    Unknown(String),
+    /// There is no leader that could do it.
+    #[error("no leader could change the members in time")]
+    NoLeader,
+}
+
+/// Asks the leader, whoever that is.
+///
+/// # Errors
+/// See [`ChangeError`].
+pub async fn ask(core: &Core, ask: MembersAsk) -> Result<u64, ChangeError> {
+    let deadline = Instant::now() + TIMEOUT;
+    let mut leader = core.leader.clone();
+    while Instant::now() < deadline {
+        let known = leader.borrow_and_update().leader;
+        let reply = match known {
+            Some(id) if id == core.node_id => carry_out(core, &ask).await,
+            Some(id) => forward(core, id, &ask).await,
+            None => MembersReply::NotLeader,
+        };
+        match reply {
+            MembersReply::Done(index) => return Ok(index),
+            MembersReply::Refused(why) => return Err(ChangeError::Refused(why)),
+            MembersReply::Unknown(why) => return Err(ChangeError::Unknown(why)),
+            // Woken by the next leader.
+            MembersReply::NotLeader => {
+                let _ = tokio::time::timeout(RETRY, leader.changed()).await;
+            }
+        }
+    }
+    Err(ChangeError::NoLeader)
+}
+
+async fn forward(core: &Core, leader: u64, ask: &MembersAsk) -> MembersReply {
+    let Some(client) = core.client(leader) else { return MembersReply::NotLeader };
+    let body = match encode(ask) {
+        Ok(body) => body,
+        Err(error) => return MembersReply::Refused(error.to_string()),
+    };
+    match client.call(Lane::Control, Kind::Members, body, LEADER_TIMEOUT).await {
+        Ok(answer) => {
+            decode(&answer).unwrap_or_else(|error| MembersReply::Unknown(error.to_string()))
+        }
+        Err(CallError::Unreachable(_)) => MembersReply::NotLeader,
+        Err(error) => MembersReply::Unknown(error.to_string()),
+    }
+}
+
+/// Does what is asked, if this member leads.
+pub async fn carry_out(core: &Core, ask: &MembersAsk) -> MembersReply {
+    let turn = tokio::time::timeout(TURN_TIMEOUT, core.changing_members.lock()).await;
+    let Ok(_turn) = turn else {
+        return MembersReply::Refused("another change of the members is under way".to_owned());
+    };
+    if core.leadership.borrow().is_none() {
+        return MembersReply::NotLeader;
+    }
+    let (view, _) = look(core).await;
+    let planned = match ask {
+        // Asked again, after an answer that was lost.
+        MembersAsk::Admit { id, .. } if view.members.contains_key(id) => {
+            let index = core.membership().log_id().as_ref().map_or(0, |log_id| log_id.index());
+            return MembersReply::Done(index);
+        }
+        MembersAsk::Admit { id, member, replaces, check } => {
+            match plan::admit(&view, *id, member, replaces.as_deref()) {
+                Ok(_) if *check => return MembersReply::Done(0),
+                planned => planned.map(Step::Change),
+            }
+        }
+        MembersAsk::Remove { name } => plan::remove(&view, name),
+    };
+    match planned {
+        Err(why) => MembersReply::Refused(why),
+        Ok(Step::Change(change)) => apply(core, change).await,
+        Ok(Step::HandOver) => {
+            transfer::hand_over(core).await;
+            MembersReply::NotLeader
+        }
+    }
+}
+
+/// Proposes a change, and waits until it is committed. Whoever is no voter afterwards is no member.
+pub async fn apply(core: &Core, change: Change) -> MembersReply {
+    let text = format!("{change}");
+    let changed = core.raft.change_membership(change, false);
+    let reply = match tokio::time::timeout(COMMIT_TIMEOUT, changed).await {
+        Ok(Ok(done)) => MembersReply::Done(done.log_id.index()),
+        Err(_) => MembersReply::Unknown("no majority has confirmed it in time".to_owned()),
+        Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_)))) => {
+            // It may have been appended before the leadership was lost; asking again is answered
+            // by what came of it.
+            MembersReply::NotLeader
+        }
+        Ok(Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(
+            ChangeMembershipError::InProgress(_),
+        )))) => MembersReply::Refused("another change of the members is under way".to_owned()),
+        Ok(Err(error)) => MembersReply::Refused(error.to_string()),
+    };
+    tracing::info!(change = text, outcome = ?reply, "changing the members");
+    reply
+}
+
+/// What this member, which leads, knows of the members, and what they say of themselves.
+pub async fn look(core: &Core) -> (View, BTreeMap<u64, MemberStatus>) {
+    let stored = core.membership();
+    let membership = stored.membership();
+    let members: BTreeMap<_, _> =
+        membership.nodes().map(|(id, member)| (*id, member.clone())).collect();
+    let others = members.keys().copied().filter(|id| *id != core.node_id);
+    let asked = others.map(|id| async move { Some((id, status(core, id).await?)) });
+    let statuses: BTreeMap<_, _> =
+        futures::future::join_all(asked).await.into_iter().flatten().collect();
+    let mut reachable: BTreeSet<u64> = statuses.keys().copied().collect();
+    reachable.insert(core.node_id);
+    let view = View {
+        leader: core.node_id,
+        voters: membership.voter_ids().collect(),
+        joint: membership.get_joint_config().len() > 1,
+        members,
+        reachable,
+    };
+    (view, statuses)
+}
+
+async fn status(core: &Core, id: u64) -> Option<MemberStatus> {
+    let ask = core.client(id)?;
+    let ask = ask.call(Lane::Control, Kind::Status, Bytes::new(), STATUS_TIMEOUT);
+    decode(&ask.await.ok()?).ok()
+}

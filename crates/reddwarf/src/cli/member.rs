@@ -1,0 +1,127 @@
+//! `reddwarf member`: who the members are, and letting one go.
+
+use super::GroupFlags;
+use super::log::escaped;
+use super::table::aligned;
+use crate::client::GroupClient;
+use crate::kubeconfig::{self, Kubeconfig};
+use crate::pki::Credentials;
+use clap::{Args, Subcommand};
+use http::Method;
+use miette::Result;
+use serde_json::{Value, json};
+
+/// What the user is called in a kubeconfig that is printed; the certificate says who it is.
+const USER: &str = "kubernetes-admin";
+
+#[derive(Args, Debug)]
+pub(super) struct MemberCommand {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Show the members
+    List {
+        #[command(flatten)]
+        group: GroupFlags,
+    },
+    /// Print a kubeconfig with the members of today, for the user of the one that is used
+    Kubeconfig {
+        #[command(flatten)]
+        group: GroupFlags,
+    },
+    /// Let a member go; refused when the others would be no majority
+    Remove {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        group: GroupFlags,
+    },
+}
+
+pub(super) fn run(command: &MemberCommand) -> Result<()> {
+    let runtime = super::client_runtime()?;
+    match &command.command {
+        Command::List { group } => {
+            let status = runtime.block_on(group.client()?.get_json("/reddwarf/status"))?;
+            print!("{}", aligned(&rows(&status)));
+        }
+        Command::Kubeconfig { group } => {
+            let kubeconfig = Kubeconfig::find(group.kubeconfig.as_deref())?;
+            let client = GroupClient::new(&kubeconfig)?;
+            let status = runtime.block_on(client.get_json("/reddwarf/status"))?;
+            let credentials =
+                Credentials { certificate: kubeconfig.certificate, key: kubeconfig.key };
+            let (authority, members) = (&kubeconfig.authority, urls(&status));
+            print!("{}", kubeconfig::render(authority, &members, USER, &credentials));
+        }
+        Command::Remove { name, group } => {
+            let client = group.client()?;
+            let path = format!("/reddwarf/members/{}", escaped(name));
+            runtime.block_on(client.send_json(Method::DELETE, &path, &json!({})))?;
+            println!("{name} is no member any more");
+        }
+    }
+    Ok(())
+}
+
+/// Name and URL of each voter.
+fn urls(status: &Value) -> Vec<(String, String)> {
+    let members = status["members"].as_array().into_iter().flatten();
+    let voters = members.filter(|member| member["voter"] == true);
+    let url = |member: &Value| {
+        let (name, address) = (member["name"].as_str()?, member["endpoint"].as_str()?);
+        Some((name.to_owned(), format!("https://{address}")))
+    };
+    voters.filter_map(url).collect()
+}
+
+fn rows(status: &Value) -> Vec<[String; 6]> {
+    let titles = ["NAME", "ID", "ROLE", "REACHABLE", "LAG", "ADDRESS"];
+    let mut rows = vec![titles.map(str::to_owned)];
+    rows.extend(status["members"].as_array().into_iter().flatten().map(row));
+    rows
+}
+
+fn row(member: &Value) -> [String; 6] {
+    let text = |field: &str| member[field].as_str().unwrap_or_default().to_owned();
+    let answers = member["role"] != "unreachable";
+    let role = match member["voter"].as_bool() {
+        _ if member["role"] == "leader" => "leader",
+        Some(true) => "voter",
+        _ => "learner",
+    };
+    let role = match member["replaces"].as_str() {
+        Some(old) if role == "learner" => format!("{role} for {old}"),
+        _ => role.to_owned(),
+    };
+    let lag = if answers { member["lag"].to_string() } else { "-".to_owned() };
+    let reachable = if answers { "yes" } else { "no" }.to_owned();
+    [text("name"), member["id"].to_string(), role, reachable, lag, text("endpoint")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_is_told_by_what_it_does_and_whether_it_answers() {
+        let status = json!({"members": [
+            {"name": "a", "id": 1, "role": "leader", "voter": true, "lag": 0, "endpoint": "h:1"},
+            {"name": "b", "id": 2, "role": "unreachable", "voter": true, "lag": 9, "endpoint": "h:2"},
+            {"name": "c", "id": 77, "role": "learner", "voter": false, "replaces": "b", "lag": 5,
+             "endpoint": "h:3"},
+        ]});
+        let url = |name: &str, at: &str| (name.to_owned(), at.to_owned());
+        assert_eq!(urls(&status), [url("a", "https://h:1"), url("b", "https://h:2")]);
+        assert_eq!(
+            aligned(&rows(&status)),
+            "NAME   ID   ROLE            REACHABLE   LAG   ADDRESS\n\
+             a      1    leader          yes         0     h:1\n\
+             b      2    voter           no          -     h:2\n\
+             c      77   learner for b   yes         5     h:3\n"
+        );
+    }
+}
