@@ -126,6 +126,9 @@ impl Cluster {
         let ended = tokio::time::timeout(PATIENCE, member).await.expect("it does not run");
         let output = ended.expect("reddwarf runs");
         assert!(!output.status.success(), "it ends with a failure");
+        // A member that may not come back is not to be started again and again.
+        let is_no_member = String::from_utf8_lossy(&output.stderr).contains("no_member");
+        assert_eq!(output.status.code() == Some(77), is_no_member, "{:?}", output.status);
         // A terminal's width breaks lines within sentences.
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         said.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")

@@ -1,14 +1,22 @@
 //! The `reddwarf` program.
 
 use clap::Parser;
+use reddwarf::server::ServerError;
+use std::process::ExitCode;
 
 #[cfg(not(target_os = "illumos"))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> miette::Result<()> {
+fn main() -> ExitCode {
     spare_memory();
-    reddwarf::cli::run(reddwarf::cli::Cli::parse())
+    match reddwarf::cli::run(reddwarf::cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(report) => {
+            eprintln!("Error: {report:?}");
+            report.downcast_ref::<ServerError>().map_or(ExitCode::FAILURE, ServerError::exit_code)
+        }
+    }
 }
 
 /// Keeps the allocator from rounding its arenas up to huge pages: measured at rest, a member

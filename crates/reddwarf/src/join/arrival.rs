@@ -203,9 +203,10 @@ impl Arrival<'_> {
     ) -> std::io::Result<()> {
         let data_dir = &self.config.data_dir;
         let files = TlsFiles::generated(data_dir);
-        std::fs::create_dir_all(data_dir.join("pki"))?;
+        std::fs::create_dir_all(data_dir)?;
         set_aside(data_dir)?;
         if let (Some(request), Some(certificate)) = (request, answer.certificate) {
+            std::fs::create_dir_all(data_dir.join("pki"))?;
             let credentials = Credentials { certificate, key: request.key };
             let written = credentials.write(&files.cert_file, &files.key_file);
             written.map_err(std::io::Error::other)?;

@@ -5,6 +5,10 @@ use miette::Diagnostic;
 use reddwarf_raft::{Failure, StartError};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Exit status of a member that the group refuses (`EX_NOPERM`): starting it again is of no use.
+const NO_MEMBER_EXIT: u8 = 77;
 
 /// Why a member does not run, for the operator.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -87,4 +91,14 @@ pub enum ServerError {
     #[error("the process cannot be set up")]
     #[diagnostic(code(reddwarf::server::process))]
     Process(#[source] std::io::Error),
+}
+
+impl ServerError {
+    /// What the process ends with, by which service managers tell whether to start it again.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            ServerError::NoMember { .. } => NO_MEMBER_EXIT.into(),
+            _ => ExitCode::FAILURE,
+        }
+    }
 }
