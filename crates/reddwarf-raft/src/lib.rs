@@ -9,6 +9,7 @@
 //! ```
 
 mod background;
+mod backup;
 pub mod config;
 mod core;
 pub mod data;
@@ -48,10 +49,11 @@ mod transfer;
 pub mod types;
 pub mod wal;
 
+pub use backup::{BackupFailure, BackupHead};
 pub use config::{Limits, NodeConfig, Peer};
 pub use error::StartError;
 pub use metrics::RaftMetrics;
 pub use node::Node;
 pub use peer::ALPN;
-pub use reddwarf_storage::{RowsUsage, Usage};
+pub use reddwarf_storage::{BackupSummary, RowsUsage, Usage};
 pub use status::{GroupStatus, MemberStatus};

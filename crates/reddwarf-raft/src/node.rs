@@ -1,6 +1,7 @@
 //! A running member of a group.
 
 use crate::background;
+use crate::backup::{self, BackupFailure, BackupHead, Backups};
 use crate::config::NodeConfig;
 use crate::core::{Core, LeaderView, RaftNode};
 use crate::error::StartError;
@@ -30,8 +31,9 @@ use openraft::{ServerState, SnapshotPolicy};
 use parking_lot::Mutex;
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{CommitId, History, HistoryError, ReadError, Store};
-use reddwarf_storage::{Usage, Verified};
+use reddwarf_storage::{BackupSummary, Usage, Verified};
 use reddwarf_versioning::StateRoot;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -58,6 +60,7 @@ pub struct Node {
     store: Arc<ReplicatedStore>,
     reads: Arc<ReadIndex>,
     handler: Arc<Handler>,
+    backups: Arc<Backups>,
     cluster_id: String,
     /// Becomes true when a member knows this one by another data folder.
     replaced: Option<watch::Receiver<bool>>,
@@ -210,7 +213,8 @@ impl Node {
             outgoing: Outgoing::default(),
         });
         let cluster_id = config.cluster_id.clone();
-        Arc::new(Node { core, store, reads, handler, cluster_id, replaced })
+        let backups = Arc::default();
+        Arc::new(Node { core, store, reads, handler, backups, cluster_id, replaced })
     }
 
     /// The replicated store as this member sees it.
@@ -238,6 +242,30 @@ impl Node {
     /// See [`HistoryReader::usage`].
     pub async fn usage(&self) -> Result<(Usage, u64, u64), HistoryError> {
         self.store.usage().await
+    }
+
+    /// Begins to send a backup of the state of now; answers the number to ask for its parts with.
+    ///
+    /// # Errors
+    /// See [`BackupFailure`].
+    pub async fn begin_backup(&self) -> Result<(u64, BackupHead), BackupFailure> {
+        self.backups.begin(&self.core, &self.cluster_id).await
+    }
+
+    /// The next part of a backup, empty after the last.
+    ///
+    /// # Errors
+    /// When it is not the next one, or the state cannot be read.
+    pub async fn backup_part(&self, number: u64, part: u64) -> Result<Bytes, String> {
+        self.backups.part(number, part).await
+    }
+
+    /// Writes a backup of the state of now to a new file, and reads it back.
+    ///
+    /// # Errors
+    /// See [`BackupFailure`].
+    pub async fn write_backup(&self, path: &Path) -> Result<BackupSummary, BackupFailure> {
+        backup::write(&self.core, &self.cluster_id, path).await
     }
 
     /// This node's Raft id.

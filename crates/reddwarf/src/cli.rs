@@ -1,6 +1,7 @@
 //! The command line.
 
 mod apply;
+mod backup;
 mod blame;
 mod branch;
 mod diff;
@@ -67,6 +68,8 @@ enum Command {
     Verify(verify::VerifyFlags),
     /// Bring objects back as they were before
     Restore(restore::RestoreFlags),
+    /// Write the state of a running group, with its history, to a file
+    Backup(backup::BackupFlags),
     /// Show what the past takes of the disk, by kind
     Du(du::DuFlags),
     /// Take past versions of an object away for good
@@ -110,6 +113,7 @@ pub fn run(cli: Cli) -> miette::Result<()> {
         Command::Revert(flags) => merge::revert(&flags),
         Command::Verify(flags) => verify::run(&flags),
         Command::Restore(flags) => restore::run(&flags),
+        Command::Backup(flags) => backup::run(&flags),
         Command::Du(flags) => du::run(&flags),
         Command::Excise(flags) => excise::run(&flags),
     }

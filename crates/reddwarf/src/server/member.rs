@@ -1,6 +1,7 @@
 //! A running member: starts its parts in order and stops them in order.
 
 use super::accept::{Accepted, Port, accept_loop};
+use super::backup_schedule::Schedule;
 use super::error::ServerError;
 use super::leader::Leader;
 use super::{api, connection, live, tls};
@@ -42,7 +43,7 @@ pub(super) async fn run(
     let Some(node) = stop.run_until_cancelled(node).await else { return Ok(()) };
     let node = node.map_err(|error| ServerError::Process(error.into()))??;
     let stopping = CancellationToken::new();
-    let (server, scheduler_metrics) = api::server(&config, &node, stopping.clone());
+    let (server, scheduler_metrics, backup_metrics) = api::server(&config, &node, stopping.clone());
     let member = Member::start(&node, server, listener, &tls, group);
     let kinds = member.server.config().registry.clone();
     let follow = custom::follow(kinds.clone(), node.store());
@@ -73,6 +74,16 @@ pub(super) async fn run(
         members: live::members(&node, stopping.clone()),
         scheduler_metrics,
     };
+    if let Some(backup) = config.backup.clone() {
+        let schedule = Schedule {
+            config: backup,
+            cluster: config.cluster.clone(),
+            member: config.name.clone(),
+            node: node.clone(),
+            metrics: backup_metrics,
+        };
+        tokio::spawn(schedule.run(stopping.clone()));
+    }
     let leading = tokio::spawn(lead.run(node.leadership(), stopping.clone()));
     info!(name = config.name, listen = %config.listen, "the member runs");
     let failure = tokio::select! {
