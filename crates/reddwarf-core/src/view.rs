@@ -1,6 +1,6 @@
 //! Immutable views of the stored objects.
 
-use crate::{Branch, Collection, CommitPoint, Floors, ObjectKey, Revision, StoredObject};
+use crate::{Branch, Collection, CommitPoint, Floors, Lost, ObjectKey, Revision, StoredObject};
 use imbl::OrdMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -23,12 +23,24 @@ pub struct View {
     /// Which revision the cluster clock had reached when, oldest first: `(clock in milliseconds,
     /// commit end)`, thinner the longer ago; a state of the past does not say.
     pub marks: Arc<Vec<(u64, Revision)>>,
+    /// What was lost with earlier groups, oldest first; a state of the past does not say.
+    pub lost: Arc<Vec<Lost>>,
 }
 
 impl View {
     /// The object at `key`.
     pub fn get(&self, key: &ObjectKey) -> Option<&Arc<StoredObject>> {
         self.objects.get(key)
+    }
+
+    /// Whether a group that is gone may have told `revision`, and this one has not.
+    pub fn is_lost(&self, revision: Revision) -> bool {
+        self.lost.iter().any(|lost| lost.covers(revision))
+    }
+
+    /// Where counting went on after the last loss; watches cannot resume from before.
+    pub fn counted_from(&self) -> Revision {
+        self.lost.last().map_or(Revision::ZERO, |lost| lost.through)
     }
 
     /// Objects of `collection`, only those in `namespace` when it is given, in key order,

@@ -24,7 +24,7 @@ use crate::status::{GroupStatus, MemberStatus};
 use crate::store::ReplicatedStore;
 use crate::sweep;
 use crate::transfer;
-use crate::types::Member;
+use crate::types::{Member, term_of};
 use bytes::Bytes;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{ServerState, SnapshotPolicy};
@@ -489,6 +489,7 @@ pub(crate) fn own_status(core: &Core, identity: &HandlerIdentity) -> MemberStatu
         founded: raft.membership_config.membership().nodes().next().is_some(),
         term: raft.current_term,
         last_log_index: raft.last_log_index.unwrap_or_default(),
+        last_log_term: core.wal.state().1.map_or(0, |last| term_of(&last)),
         applied_index,
         applied_revision: revision.0,
         durable_index: core.machine.persist.durable().applied.index,

@@ -24,11 +24,12 @@ pub(crate) const CHUNK_VERSION: u8 = 3;
 const PAGED: [Table; 5] =
     [Table::Versions, Table::Commits, Table::CommitIds, Table::History, Table::Excised];
 /// Rows of [`Table::Meta`] that belong to the state.
-pub(crate) const STATE_ROWS: [&[u8]; 5] = [
+pub(crate) const STATE_ROWS: [&[u8]; 6] = [
     rows::META_CHECKPOINT,
     rows::META_BRANCHES,
     rows::META_FLOORS,
     rows::META_MARKS,
+    rows::META_LOST,
     rows::META_SWEPT,
 ];
 

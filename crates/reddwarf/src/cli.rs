@@ -12,6 +12,7 @@ mod excise;
 mod hollow;
 mod log;
 mod merge;
+mod recover;
 mod restore;
 mod server;
 mod show;
@@ -70,6 +71,8 @@ enum Command {
     Restore(restore::RestoreFlags),
     /// Write the state of a running group, with its history, to a file
     Backup(backup::BackupFlags),
+    /// Make a new group out of a backup, or of what is left of one without a majority
+    Recover(Box<recover::RecoverFlags>),
     /// Show what the past takes of the disk, by kind
     Du(du::DuFlags),
     /// Take past versions of an object away for good
@@ -114,6 +117,7 @@ pub fn run(cli: Cli) -> miette::Result<()> {
         Command::Verify(flags) => verify::run(&flags),
         Command::Restore(flags) => restore::run(&flags),
         Command::Backup(flags) => backup::run(&flags),
+        Command::Recover(flags) => recover::run(&flags),
         Command::Du(flags) => du::run(&flags),
         Command::Excise(flags) => excise::run(&flags),
     }

@@ -110,9 +110,17 @@ fn hold_pid_file(config: &Config) -> Result<Option<PidFile>, ServerError> {
     held.map(Some).map_err(|source| ServerError::PidFile { path: path.clone(), source })
 }
 
-/// Members are numbered in the order of their names, which is the same on every member.
+/// Members are numbered in the order of their names, which is the same on every member: from 1 on,
+/// and in a group that was recovered from where the numbers of the old one ended.
 fn node_config(config: &Config, tls: &tls::MemberTls) -> NodeConfig {
-    let peers: Vec<Peer> = (1..)
+    let position = (1..).zip(&config.members).find(|(_, member)| member.name == config.name);
+    // A folder that cannot be read is refused when the node claims it.
+    let recorded = reddwarf_raft::recorded_identity(&config.data_dir).ok().flatten();
+    let before = match (recorded, position) {
+        (Some((_, id)), Some((at, _))) => id.saturating_sub(at),
+        _ => 0,
+    };
+    let peers: Vec<Peer> = (before + 1..)
         .zip(&config.members)
         .map(|(id, member)| Peer { id, name: member.name.clone(), addr: member.address.clone() })
         .collect();
