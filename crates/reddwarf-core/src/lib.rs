@@ -41,12 +41,12 @@ pub use commit_ref::{CommitPrefix, CommitRef, NoCommitRef};
 pub use event::ChangeEvent;
 pub use field_path::{FieldPath, PathSegment};
 pub use floors::Floors;
-pub use lost::Lost;
 pub use gvk::{GroupResource, GroupVersionKind, GroupVersionResource};
 pub use history::{ChangedObject, CommitPage, History, HistoryError, ObjectLogEntry};
 pub use key::{Collection, ObjectKey};
 pub use kind_map::KindMap;
 pub use kinds::{Kinds, ServedKind};
+pub use lost::Lost;
 pub use object::{ObjectIndex, StoredObject, content_hash};
 pub use proposal::{
     BranchProblem, Change, Committed, Excised, Expectation, Fence, Outcome, Precondition, Proposal,

@@ -132,10 +132,7 @@ pub async fn write(
 }
 
 /// Fixes the state of now.
-async fn fix(
-    core: &Core,
-    cluster_id: &str,
-) -> Result<(SnapshotStream, BackupHead), BackupFailure> {
+async fn fix(core: &Core, cluster_id: &str) -> Result<(SnapshotStream, BackupHead), BackupFailure> {
     if let Some(trouble) = core.quarantine().trouble() {
         return Err(BackupFailure::Unavailable(format!("this member is no source: {trouble}")));
     }

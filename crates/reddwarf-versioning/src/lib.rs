@@ -45,6 +45,6 @@ pub use restore::{RestoreError, StateBuilder};
 pub use retention::Mark;
 pub use root::StateRoot;
 pub use splice::{VERSION_PREFIX, splice_offset_is_valid};
-pub use succession::NoRevisions;
 pub use state::{Checkpoint, CheckpointV1, CheckpointV2, State};
+pub use succession::NoRevisions;
 pub use window::{ChangeWindow, Undo, WindowLimits};

@@ -14,6 +14,7 @@ mod log;
 mod merge;
 mod recover;
 mod restore;
+mod rewind;
 mod server;
 mod show;
 mod status;
@@ -69,6 +70,8 @@ enum Command {
     Verify(verify::VerifyFlags),
     /// Bring objects back as they were before
     Restore(restore::RestoreFlags),
+    /// Bring everything back as it was, by new commits
+    Rewind(rewind::RewindFlags),
     /// Write the state of a running group, with its history, to a file
     Backup(backup::BackupFlags),
     /// Make a new group out of a backup, or of what is left of one without a majority
@@ -116,6 +119,7 @@ pub fn run(cli: Cli) -> miette::Result<()> {
         Command::Revert(flags) => merge::revert(&flags),
         Command::Verify(flags) => verify::run(&flags),
         Command::Restore(flags) => restore::run(&flags),
+        Command::Rewind(flags) => rewind::run(&flags),
         Command::Backup(flags) => backup::run(&flags),
         Command::Recover(flags) => recover::run(&flags),
         Command::Du(flags) => du::run(&flags),

@@ -1,6 +1,7 @@
 //! Groups of real processes, and the programs that people point at them.
 
 mod atomic_apply;
+mod backup;
 mod by_hand;
 mod client_libraries;
 mod client_programs;
@@ -14,7 +15,9 @@ mod helm;
 mod kubectl;
 mod merge_under_fire;
 mod readme;
+mod recovery;
 mod repair;
 mod replicated_store;
 mod retention;
+mod rewind;
 mod up_down;

@@ -2,6 +2,7 @@
 //! commits, restorations of moments.
 
 use super::lines;
+use super::rewind::of_rewind;
 use super::spec::{Restore, Revert, Source};
 use crate::errors::{bad_request, history_error, unavailable};
 use crate::object::terminating;
@@ -60,6 +61,7 @@ pub(super) async fn find(
         },
         Source::Revert(revert) => of_commit(server, revert).await?,
         Source::Restore(restore) => of_moment(server, restore, present).await?,
+        Source::Rewind(rewind) => of_rewind(server, rewind, present).await?,
     };
     let count = wishes.wishes.len();
     if count > PROPOSAL_OBJECTS_MAX {

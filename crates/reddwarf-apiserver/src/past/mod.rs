@@ -94,7 +94,12 @@ fn revision_of_page(query: &Query) -> Option<Revision> {
 /// The failure to be answered.
 pub(crate) async fn resolve(server: &ApiServer, moment: &Moment) -> Result<Revision, Box<Status>> {
     let store = server.store();
-    store.read_barrier().await.map_err(read_error)?;
+    // What was applied does not change any more, so that it can be read without a majority, too.
+    let is_here =
+        matches!(moment, Moment::Commit(CommitRef::Revision(at)) if *at <= store.view().revision);
+    if !is_here {
+        store.read_barrier().await.map_err(read_error)?;
+    }
     let time_ms = match moment {
         Moment::Commit(commit) => return commit_end(server, commit).await,
         Moment::Time(time_ms) if *time_ms > now_ms() => {

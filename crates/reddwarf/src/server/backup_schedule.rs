@@ -174,8 +174,7 @@ mod tests {
         }
         let found = backups_in(folder.path(), "shop.node-1.").expect("reads");
         let names: Vec<_> = found.iter().filter_map(|path| path.file_name()?.to_str()).collect();
-        let expected =
-            ["shop.node-1.20260101T000000Z.redb", "shop.node-1.20260102T000000Z.redb"];
+        let expected = ["shop.node-1.20260101T000000Z.redb", "shop.node-1.20260102T000000Z.redb"];
         assert_eq!(names, expected);
     }
 }

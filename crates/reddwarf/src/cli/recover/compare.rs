@@ -4,7 +4,7 @@ use super::Failure;
 use crate::client::{ClientError, GroupClient};
 use crate::kubeconfig::{Endpoint, Kubeconfig};
 use miette::{IntoDiagnostic, Result};
-use reddwarf_raft::recovery::{Comparison, LogView, MemberDisk, Standing, compare};
+use reddwarf_raft::recovery::{Comparison, MemberDisk, Standing, compare};
 use serde_json::Value;
 use std::ops::Range;
 use std::path::Path;
@@ -195,8 +195,13 @@ mod tests {
     }
 
     fn compared(name: &str, own: &Log, other: &Log) -> Compared {
-        let comparison = compare(&own.standing() as &dyn LogView, &other.standing());
-        Compared { name: name.to_owned(), comparison, entries: Vec::new(), state: Default::default() }
+        let comparison = compare(&own.standing(), &other.standing());
+        Compared {
+            name: name.to_owned(),
+            comparison,
+            entries: Vec::new(),
+            state: Default::default(),
+        }
     }
 
     #[test]

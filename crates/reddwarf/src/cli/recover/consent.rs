@@ -9,7 +9,10 @@ enum Refusal {
     #[diagnostic(code(reddwarf::recover::declined))]
     Declined,
     #[error("nothing was done: there is nobody to ask")]
-    #[diagnostic(code(reddwarf::recover::unasked), help("give --yes to go on from what is told above"))]
+    #[diagnostic(
+        code(reddwarf::recover::unasked),
+        help("give --yes to go on from what is told above")
+    )]
     Unasked,
 }
 
