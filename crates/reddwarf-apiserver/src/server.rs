@@ -516,6 +516,7 @@ impl Incoming<'_> {
         let response = match self.exchange(&registry, info, kind, verb, accept, user).await {
             Ok((mut answer, table)) => {
                 answer.warnings.splice(0..0, deprecated.map(str::to_owned));
+                answer.warnings.extend(self.staleness(verb));
                 render_aside(answer, self.form(accept, table)).await
             }
             Err(status) => {
@@ -525,6 +526,16 @@ impl Incoming<'_> {
             }
         };
         (response, Some(verb))
+    }
+
+    /// What a reader is told of a state that nobody has confirmed for a while.
+    fn staleness(&self, verb: Verb) -> Option<String> {
+        let reads = matches!(verb, Verb::Get | Verb::List | Verb::Watch);
+        let age = self.server.store().unconfirmed_for().filter(|_| reads)?;
+        Some(format!(
+            "this member has had no majority for {} s: what it shows may be out of date",
+            age.as_secs()
+        ))
     }
 
     async fn exchange(

@@ -24,6 +24,7 @@ pub mod key;
 pub mod kind_map;
 pub mod kinds;
 pub mod limits;
+mod lost;
 pub mod object;
 pub mod planted;
 pub mod proposal;
@@ -49,6 +50,7 @@ pub use history::{ChangedObject, CommitPage, History, HistoryError, ObjectLogEnt
 pub use key::{Collection, ObjectKey};
 pub use kind_map::KindMap;
 pub use kinds::{Kinds, ServedKind};
+pub use lost::Lost;
 pub use object::{ObjectIndex, StoredObject, content_hash};
 pub use proposal::{
     BranchProblem, Change, Committed, Excised, Expectation, Fence, Outcome, Precondition, Proposal,

@@ -37,6 +37,12 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
+    /// For how long no majority has confirmed that this member's state is the newest, if that is
+    /// longer than it should be.
+    fn unconfirmed_for(&self) -> Option<Duration> {
+        None
+    }
+
     /// Waits until this member has applied `revision`; `false` when `timeout` passed first.
     async fn wait_for(&self, revision: Revision, timeout: Duration) -> bool;
 

@@ -1,7 +1,7 @@
 //! Immutable views of the stored objects.
 
 use crate::{
-    Ancestry, Branch, BranchId, Collection, CommitPoint, Floors, ObjectKey, Place, Revision,
+    Ancestry, Branch, BranchId, Collection, CommitPoint, Floors, Lost, ObjectKey, Place, Revision,
     StoredObject,
 };
 use imbl::OrdMap;
@@ -30,6 +30,8 @@ pub struct View {
     /// Which revision the cluster clock had reached when, oldest first: `(clock in milliseconds,
     /// commit end)`, thinner the longer ago; a state of the past does not say.
     pub marks: Arc<Vec<(u64, Revision)>>,
+    /// What was lost with earlier groups, oldest first; a state of the past does not say.
+    pub lost: Arc<Vec<Lost>>,
 }
 
 impl View {
@@ -56,6 +58,16 @@ impl View {
             place = Place { line: branch.at.from, revision: branch.at.base.revision };
         }
         place
+    }
+
+    /// Whether a group that is gone may have told `revision`, and this one has not.
+    pub fn is_lost(&self, revision: Revision) -> bool {
+        self.lost.iter().any(|lost| lost.covers(revision))
+    }
+
+    /// Where counting went on after the last loss; watches cannot resume from before.
+    pub fn counted_from(&self) -> Revision {
+        self.lost.last().map_or(Revision::ZERO, |lost| lost.through)
     }
 
     /// Objects of `collection`, only those in `namespace` when it is given, in key order,

@@ -2,10 +2,12 @@
 
 use crate::config::NodeConfig;
 use crate::error::StartError;
+use crate::recovery;
 use crate::types::LogId;
 use crate::wal::Wal;
 use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 
 const FILE: &str = "identity";
 
@@ -34,6 +36,13 @@ impl Claim {
 /// has held a log that is gone.
 pub fn claim(config: &NodeConfig) -> Result<Claim, StartError> {
     let io = |source| StartError::DataDir { path: config.data_dir.clone(), source };
+    if recovery::is_unfinished(&config.data_dir) {
+        return Err(StartError::Apart {
+            path: config.data_dir.clone(),
+            problem: "a recovery of this folder was begun and did not end".to_owned(),
+            remedy: "run `reddwarf recover` for it once more: it goes on where it was",
+        });
+    }
     std::fs::create_dir_all(&config.data_dir).map_err(io)?;
     let found = match std::fs::read_to_string(config.data_dir.join(FILE)) {
         Ok(found) => found,
@@ -87,18 +96,43 @@ pub fn record(
             remedy: "put the file back",
         });
     }
-    let text = format!("{}incarnation {:016x}\n", owner(config), claim.incarnation);
-    let partial = path.with_extension("partial");
-    let write = || {
-        let mut file = File::create(&partial)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&partial, &path)?;
-        File::open(&config.data_dir)?.sync_all()
+    let written = put(&config.data_dir, &owner(config), claim.incarnation);
+    written.map_err(|source| StartError::DataDir { path: config.data_dir.clone(), source })
+}
+
+/// Records a new folder as that of a member, under an identity of its own.
+pub fn write(data_dir: &Path, cluster_id: &str, node_id: u64) -> io::Result<()> {
+    put(data_dir, &owner_of(cluster_id, node_id), rand::random::<u64>().max(1))
+}
+
+/// The group and the Raft id of the member whose data folder it is; `None` when it is nobody's yet.
+///
+/// # Errors
+/// As the system has it.
+pub fn recorded(data_dir: &Path) -> io::Result<Option<(String, u64)>> {
+    let text = match std::fs::read_to_string(data_dir.join(FILE)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        text => text?,
     };
-    write().map_err(|source| StartError::DataDir { path: config.data_dir.clone(), source })
+    let line = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+    let node = line("node ").and_then(|id| id.parse().ok());
+    Ok(line("cluster ").map(str::to_owned).zip(node))
+}
+
+fn put(data_dir: &Path, owner: &str, incarnation: u64) -> io::Result<()> {
+    let path = data_dir.join(FILE);
+    let partial = path.with_extension("partial");
+    let mut file = File::create(&partial)?;
+    file.write_all(format!("{owner}incarnation {incarnation:016x}\n").as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&partial, &path)?;
+    File::open(data_dir)?.sync_all()
 }
 
 fn owner(config: &NodeConfig) -> String {
-    format!("cluster {}\nnode {}\n", config.cluster_id, config.node_id)
+    owner_of(&config.cluster_id, config.node_id)
+}
+
+fn owner_of(cluster_id: &str, node_id: u64) -> String {
+    format!("cluster {cluster_id}\nnode {node_id}\n")
 }

@@ -9,6 +9,7 @@
 //! ```
 
 mod background;
+mod backup;
 pub mod config;
 mod core;
 pub mod data;
@@ -34,6 +35,7 @@ mod proposer;
 mod quarantine;
 mod read_index;
 mod recent_commits;
+pub mod recovery;
 mod repair;
 mod replace;
 mod roots;
@@ -49,11 +51,13 @@ mod transfer;
 pub mod types;
 pub mod wal;
 
+pub use backup::{BackupFailure, BackupHead};
 pub use config::{Admission, Limits, NodeConfig, Peer};
 pub use error::{Failure, StartError};
+pub use identity::recorded as recorded_identity;
 pub use members::ChangeError;
 pub use metrics::RaftMetrics;
 pub use node::Node;
 pub use peer::ALPN;
-pub use reddwarf_storage::{RowsUsage, Usage};
+pub use reddwarf_storage::{BackupSummary, RowsUsage, Usage};
 pub use status::{GroupStatus, MemberStatus};

@@ -1,6 +1,7 @@
 //! A running member of a group.
 
 use crate::background;
+use crate::backup::{self, BackupFailure, BackupHead, Backups};
 use crate::config::NodeConfig;
 use crate::core::{Core, LeaderView, RaftNode};
 use crate::error::{Failure, StartError};
@@ -26,16 +27,17 @@ use crate::status::{GroupStatus, MemberStatus};
 use crate::store::ReplicatedStore;
 use crate::sweep;
 use crate::transfer;
-use crate::types::Member;
+use crate::types::{Member, term_of};
 use bytes::Bytes;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{ServerState, SnapshotPolicy};
 use parking_lot::Mutex;
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{CommitId, History, HistoryError, ReadError, Store};
-use reddwarf_storage::{Usage, Verified};
+use reddwarf_storage::{BackupSummary, Usage, Verified};
 use reddwarf_versioning::StateRoot;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -56,6 +58,7 @@ pub struct Node {
     store: Arc<ReplicatedStore>,
     reads: Arc<ReadIndex>,
     handler: Arc<Handler>,
+    backups: Arc<Backups>,
     cluster_id: String,
     /// Becomes `Some` when a member refuses this one for good.
     refused: Option<watch::Receiver<Option<Refused>>>,
@@ -217,7 +220,8 @@ impl Node {
             outgoing: Outgoing::default(),
         });
         let cluster_id = config.cluster_id.clone();
-        Arc::new(Node { core, store, reads, handler, cluster_id, refused })
+        let backups = Arc::default();
+        Arc::new(Node { core, store, reads, handler, backups, cluster_id, refused })
     }
 
     /// The replicated store as this member sees it.
@@ -245,6 +249,30 @@ impl Node {
     /// See [`HistoryReader::usage`].
     pub async fn usage(&self) -> Result<(Usage, u64, u64), HistoryError> {
         self.store.usage().await
+    }
+
+    /// Begins to send a backup of the state of now; answers the number to ask for its parts with.
+    ///
+    /// # Errors
+    /// See [`BackupFailure`].
+    pub async fn begin_backup(&self) -> Result<(u64, BackupHead), BackupFailure> {
+        self.backups.begin(&self.core, &self.cluster_id).await
+    }
+
+    /// The next part of a backup, empty after the last.
+    ///
+    /// # Errors
+    /// When it is not the next one, or the state cannot be read.
+    pub async fn backup_part(&self, number: u64, part: u64) -> Result<Bytes, String> {
+        self.backups.part(number, part).await
+    }
+
+    /// Writes a backup of the state of now to a new file, and reads it back.
+    ///
+    /// # Errors
+    /// See [`BackupFailure`].
+    pub async fn write_backup(&self, path: &Path) -> Result<BackupSummary, BackupFailure> {
+        backup::write(&self.core, &self.cluster_id, path).await
     }
 
     /// This node's Raft id.
@@ -512,6 +540,7 @@ pub(crate) fn own_status(core: &Core, identity: &HandlerIdentity) -> MemberStatu
         founded: raft.membership_config.membership().nodes().next().is_some(),
         term: raft.current_term,
         last_log_index: raft.last_log_index.unwrap_or_default(),
+        last_log_term: core.wal.state().1.map_or(0, |last| term_of(&last)),
         applied_index,
         applied_revision: revision.0,
         durable_index: core.machine.persist.durable().applied.index,

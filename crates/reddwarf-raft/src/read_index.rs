@@ -8,8 +8,9 @@ use crate::core::Core;
 use crate::peer::{Kind, Lane, ReadIndexReply, decode};
 use bytes::Bytes;
 use openraft::ReadPolicy;
+use parking_lot::Mutex;
 use reddwarf_core::ReadError;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -20,6 +21,11 @@ const RETRY: Duration = Duration::from_millis(20);
 /// How long the leader may take for a follower's question.
 const ASK_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// How often this member makes sure that it knows the newest state, while no read does.
+const LOOK: Duration = Duration::from_secs(2);
+/// After what time without that readers are told: two looks that failed.
+const UNCONFIRMED: Duration = Duration::from_secs(5);
+
 /// Why a member that cannot go on refuses.
 pub const FAILED: &str = "this member has failed and is stopping";
 
@@ -29,6 +35,8 @@ type Waiter = oneshot::Sender<u64>;
 pub struct ReadIndex {
     core: Arc<Core>,
     queue: mpsc::UnboundedSender<Waiter>,
+    /// When the newest round began that was confirmed.
+    confirmed_at: Mutex<Instant>,
 }
 
 impl ReadIndex {
@@ -36,7 +44,14 @@ impl ReadIndex {
     pub fn start(core: Arc<Core>) -> Arc<Self> {
         let (queue, waiters) = mpsc::unbounded_channel();
         tokio::spawn(run(Arc::clone(&core), waiters));
-        Arc::new(ReadIndex { core, queue })
+        let reads = Arc::new(ReadIndex { core, queue, confirmed_at: Mutex::new(Instant::now()) });
+        tokio::spawn(look(Arc::downgrade(&reads)));
+        reads
+    }
+
+    /// For how long no round was confirmed, if that is long.
+    pub fn unconfirmed_for(&self) -> Option<Duration> {
+        Some(self.confirmed_at.lock().elapsed()).filter(|age| *age >= UNCONFIRMED)
     }
 
     /// The index of the next round, within `timeout`.
@@ -66,6 +81,9 @@ impl ReadIndex {
             .await
             .map_err(|_| unavailable("this member is too far behind"))?;
         refused()?;
+        let mut confirmed_at = self.confirmed_at.lock();
+        *confirmed_at = started.max(*confirmed_at);
+        drop(confirmed_at);
         self.core.metrics.read_index.observe(started.elapsed().as_secs_f64());
         Ok(())
     }
@@ -76,6 +94,21 @@ impl ReadIndex {
             return ReadIndexReply { index: None };
         }
         ReadIndexReply { index: self.index(ASK_TIMEOUT).await }
+    }
+}
+
+/// Keeps [`ReadIndex::unconfirmed_for`] true to the group when nobody reads.
+async fn look(reads: Weak<ReadIndex>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Some(reads) = reads.upgrade() else { return };
+        if reads.core.stop.is_cancelled() {
+            return;
+        }
+        if reads.confirmed_at.lock().elapsed() >= LOOK {
+            // That it failed is what its age tells.
+            let _ = reads.barrier().await;
+        }
     }
 }
 

@@ -63,7 +63,7 @@ impl SnapshotSource {
         let (store, cluster_id) = (Arc::clone(&self.store), self.cluster_id.clone());
         let open = move || SnapshotReader::open(store, &cluster_id);
         let reader = tokio::task::spawn_blocking(open).await.map_err(|error| error.to_string())?;
-        Ok(SnapshotStream { reader: Some(reader.map_err(|error| error.to_string())?) })
+        Ok(SnapshotStream::of(reader.map_err(|error| error.to_string())?))
     }
 }
 
@@ -73,6 +73,11 @@ pub struct SnapshotStream {
 }
 
 impl SnapshotStream {
+    /// Goes on with a reader.
+    pub fn of(reader: SnapshotReader) -> Self {
+        SnapshotStream { reader: Some(reader) }
+    }
+
     /// What it covers.
     ///
     /// # Errors

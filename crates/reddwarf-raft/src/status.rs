@@ -33,6 +33,8 @@ pub struct MemberStatus {
     pub term: u64,
     /// Index of the last log entry.
     pub last_log_index: u64,
+    /// Term of that entry.
+    pub last_log_term: u64,
     /// Index of the last applied entry.
     pub applied_index: u64,
     /// Revision of the applied state.

@@ -106,6 +106,10 @@ impl Store for ReplicatedStore {
         self.core.machine.fanout.watch_commits(branch, from)
     }
 
+    fn unconfirmed_for(&self) -> Option<Duration> {
+        self.reads.unconfirmed_for()
+    }
+
     fn refusal(&self) -> Option<String> {
         self.core.quarantine().refusal()
     }

@@ -6,12 +6,14 @@
 //! - [`Persister`] writes what `apply` did, behind it, in small durable transactions that carry
 //!   the applied index; [`InlinePersister`] does the same at once, for simulation.
 //! - [`RedbStore::open_frozen`] and [`check_pages`] examine a file without changing it.
+//! - [`BackupFile`] writes a state to a file of its own and reads it back.
 //! - [`HistoryReader`] reads commits and versions of the past.
 //! - [`load`] rebuilds the state at start; [`SnapshotReader`] and [`SnapshotWriter`] carry it to
 //!   another member.
 #![warn(missing_docs)]
 
 mod aside;
+mod backup;
 mod commit_row;
 mod compact;
 mod delta;
@@ -38,6 +40,7 @@ mod faulty_disk;
 mod workload;
 
 pub use aside::{damaged_copy, set_aside};
+pub use backup::{BackupError, BackupFile, BackupSummary, examine_backup};
 pub use compact::{Compacted, compact, is_worth_compacting};
 pub use frozen::check_pages;
 pub use history::{HistoryReader, KindUsage, RowsUsage, Usage, Verified};
@@ -50,6 +53,6 @@ pub use persister::{
 };
 pub use redb_store::RedbStore;
 pub use scrub::{Scrub, ScrubPage};
-pub use snapshot_reader::SnapshotReader;
+pub use snapshot_reader::{PinnedState, SnapshotReader};
 pub use snapshot_writer::{Received, SnapshotError, SnapshotWriter};
 pub use sweep::{Sweep, SweepPage};

@@ -83,6 +83,7 @@ pub(crate) fn checkpoint_from(get: &MetaRow<'_>) -> Result<Checkpoint, KvError> 
         checkpoint.branches = Arc::new(rows::read_branches(&value)?);
     }
     checkpoint.marks = Arc::new(part_from(get, rows::META_MARKS)?.unwrap_or_default());
+    checkpoint.lost = Arc::new(part_from(get, rows::META_LOST)?.unwrap_or_default());
     Ok(checkpoint)
 }
 
@@ -201,8 +202,8 @@ fn version(read: &dyn KvRead, revision: Revision) -> Result<StoredObject, LoadEr
     version_row::read(read, revision)?.ok_or(LoadError::Missing(revision))
 }
 
-/// The newest commits of main, as many as the tail takes, oldest first; above all floors, where
-/// nothing is gone.
+/// The newest commits of main, as many as the tail takes, oldest first; above all floors and what
+/// was lost, where nothing is gone.
 fn tail(read: &dyn KvRead, floor: Revision) -> Result<Vec<CommitHeader>, KvError> {
     let (mut commits, mut changes) = (Vec::new(), 0);
     let rows = CommitRows::default();
@@ -228,7 +229,7 @@ fn load_window(
     view: &View,
     limits: WindowLimits,
 ) -> Result<ChangeWindow, LoadError> {
-    let commits = tail(read, view.floors.highest())?;
+    let commits = tail(read, view.floors.highest().max(view.counted_from()))?;
     let base = commits.first().map_or(view.revision, |first| Revision(first.first.0 - 1));
     let mut window = ChangeWindow::new(base, limits);
     let mut versions = Versions { read, view, recent: BTreeMap::new() };

@@ -6,7 +6,7 @@ use crate::{KvError, Table};
 use bytes::Bytes;
 use reddwarf_core::codec;
 use reddwarf_core::{
-    BranchId, CommitId, Excised, Floors, ObjectIndex, ObjectKey, Revision, StoredObject,
+    BranchId, CommitId, Excised, Floors, Lost, ObjectIndex, ObjectKey, Revision, StoredObject,
     content_hash,
 };
 use reddwarf_versioning::{BranchTable, Checkpoint, CheckpointV1, CheckpointV2, Mark};
@@ -27,6 +27,8 @@ pub const META_BRANCHES: &[u8] = b"branches";
 pub const META_FLOORS: &[u8] = b"floors";
 /// Row of [`Table::Meta`]: the [`Mark`]s; written when they change.
 pub const META_MARKS: &[u8] = b"marks";
+/// Row of [`Table::Meta`]: what was [`Lost`]; written when it changes.
+pub const META_LOST: &[u8] = b"lost";
 /// Row of [`Table::Meta`]: the [`Floors`] up to which this file was swept.
 pub const META_SWEPT: &[u8] = b"swept";
 
@@ -252,6 +254,7 @@ pub fn check_meta(key: &[u8], value: &[u8]) -> Result<(), KvError> {
         META_CHECKPOINT => read_checkpoint_value(value).map(drop),
         META_BRANCHES => read_branches(value).map(drop),
         META_FLOORS | META_SWEPT => read_part::<Floors>(key, value).map(drop),
+        META_LOST => read_part::<Vec<Lost>>(key, value).map(drop),
         META_MARKS => read_part::<Vec<Mark>>(key, value).map(drop),
         META_FORMAT => {
             let format = read_format(value).map(drop);

@@ -24,11 +24,12 @@ pub(crate) const CHUNK_VERSION: u8 = 3;
 const PAGED: [Table; 5] =
     [Table::Versions, Table::Commits, Table::CommitIds, Table::History, Table::Excised];
 /// Rows of [`Table::Meta`] that belong to the state.
-pub(crate) const STATE_ROWS: [&[u8]; 5] = [
+pub(crate) const STATE_ROWS: [&[u8]; 6] = [
     rows::META_CHECKPOINT,
     rows::META_BRANCHES,
     rows::META_FLOORS,
     rows::META_MARKS,
+    rows::META_LOST,
     rows::META_SWEPT,
 ];
 
@@ -79,8 +80,11 @@ impl SnapshotReader {
     /// # Errors
     /// See [`KvError`].
     pub fn open(store: Arc<dyn KvStore>, cluster: &str) -> Result<Self, KvError> {
-        let hold = store.hold();
-        let read = store.read()?;
+        PinnedState::pin(store)?.reader(cluster)
+    }
+
+    fn begin(pinned: PinnedState, cluster: &str) -> Result<Self, KvError> {
+        let PinnedState { hold, read, store } = pinned;
         let checkpoint = checkpoint_of(read.as_ref())?;
         let mut meta = Vec::new();
         for row in STATE_ROWS {
@@ -140,6 +144,34 @@ impl SnapshotReader {
             }
         }
         Ok(None)
+    }
+}
+
+/// The newest durable state, fixed at once and read later: whoever has to stop the writer meanwhile
+/// does so for a moment only.
+pub struct PinnedState {
+    store: Arc<dyn KvStore>,
+    read: Box<dyn KvRead>,
+    hold: Hold,
+}
+
+impl PinnedState {
+    /// Fixes the state.
+    ///
+    /// # Errors
+    /// See [`KvError`].
+    pub fn pin(store: Arc<dyn KvStore>) -> Result<Self, KvError> {
+        let hold = store.hold();
+        let read = store.read()?;
+        Ok(PinnedState { store, read, hold })
+    }
+
+    /// Begins to read it. Blocks while the rows are read that change in place.
+    ///
+    /// # Errors
+    /// See [`KvError`].
+    pub fn reader(self, cluster: &str) -> Result<SnapshotReader, KvError> {
+        SnapshotReader::begin(self, cluster)
     }
 }
 

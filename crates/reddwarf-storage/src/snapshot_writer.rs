@@ -121,7 +121,14 @@ impl SnapshotWriter {
     /// # Errors
     /// See [`SnapshotError`].
     pub fn create(beside: &Path, options: StoreOptions) -> Result<Self, SnapshotError> {
-        let path = beside.with_extension("installing");
+        Self::create_at(beside.with_extension("installing"), options)
+    }
+
+    /// Begins a new file; what an earlier attempt left there is removed.
+    ///
+    /// # Errors
+    /// See [`SnapshotError`].
+    pub fn create_at(path: PathBuf, options: StoreOptions) -> Result<Self, SnapshotError> {
         match std::fs::remove_file(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -3,7 +3,7 @@
 use crate::commit_row::{BASE_BYTES_MAX, BASE_SPAN};
 use crate::{KvError, PersistBatch, Table, WriteBatch, delta, rows, version_row};
 use bytes::Bytes;
-use reddwarf_core::{BranchId, ChangeEvent, Floors, Revision};
+use reddwarf_core::{BranchId, ChangeEvent, Floors, Lost, Revision};
 use reddwarf_versioning::{
     Applied, BranchTable, Checkpoint, LandedCommit, Mark, REQUEST_BLOCK_ENTRIES, oldest_kept,
 };
@@ -22,6 +22,7 @@ pub(crate) struct Written {
     branches: Option<Arc<BranchTable>>,
     floors: Option<Arc<Floors>>,
     marks: Option<Arc<Vec<Mark>>>,
+    lost: Option<Arc<Vec<Lost>>>,
     /// By what makes headers similar.
     bases: BTreeMap<String, Base>,
 }
@@ -69,7 +70,7 @@ impl Rows<'_> {
         let out = &mut self.out;
         let value = rows::checkpoint_value(checkpoint)?;
         out.put(Table::Meta, rows::META_CHECKPOINT.to_vec(), value);
-        let Written { branches, floors, marks, .. } = &mut *self.written;
+        let Written { branches, floors, marks, lost, .. } = &mut *self.written;
         changed(out, rows::META_BRANCHES, branches, &checkpoint.branches, |_, branches| {
             rows::branches_value(branches)
         })?;
@@ -78,7 +79,13 @@ impl Rows<'_> {
         })?;
         changed(out, rows::META_MARKS, marks, &checkpoint.marks, |row, part| {
             rows::part_value(row, part)
-        })
+        })?;
+        match checkpoint.lost.is_empty() {
+            true => Ok(()),
+            false => changed(out, rows::META_LOST, lost, &checkpoint.lost, |row, part| {
+                rows::part_value(row, part)
+            }),
+        }
     }
 
     /// Removes request rows block by block, as the memory forgets them.

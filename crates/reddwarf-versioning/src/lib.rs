@@ -29,6 +29,7 @@ mod retention;
 mod root;
 mod splice;
 mod state;
+mod succession;
 mod window;
 
 pub use branch_table::{BranchTable, TableError};
@@ -47,4 +48,5 @@ pub use retention::Mark;
 pub use root::StateRoot;
 pub use splice::{VERSION_PREFIX, splice_offset_is_valid};
 pub use state::{Checkpoint, CheckpointV1, CheckpointV2, State};
+pub use succession::NoRevisions;
 pub use window::{ChangeWindow, Undo, WindowLimits};

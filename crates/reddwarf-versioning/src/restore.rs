@@ -57,6 +57,7 @@ impl StateBuilder {
         state.retention = Retention::restore(checkpoint.floors, checkpoint.marks);
         state.view.floors = state.retention.floors.clone();
         state.view.marks = state.retention.told();
+        state.view.lost = checkpoint.lost;
         state.lines = Lines::restore(&checkpoint.branches, &mut state.view);
         StateBuilder { state, recorded: checkpoint.objects_hash }
     }

@@ -77,6 +77,13 @@ pub(crate) fn root_of(state: &State) -> StateRoot {
         hasher.update(b"retention");
         hasher.update(&retention);
     }
+    if !state.view.lost.is_empty() {
+        hasher.update(b"lost");
+        for lost in state.view.lost.iter() {
+            hasher.update(&lost.after.0.to_le_bytes());
+            hasher.update(&lost.through.0.to_le_bytes());
+        }
+    }
     match &state.anchor {
         None => hasher.update(&[0]),
         Some(anchor) => {

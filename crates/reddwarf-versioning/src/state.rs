@@ -6,7 +6,7 @@ use crate::request_memory::RequestMemory;
 use crate::retention::{Mark, Retention};
 use crate::{Anchor, BranchTable, EntryContext, Halt, LtHash, StateRoot, root};
 use bytes::Bytes;
-use reddwarf_core::{BranchId, CommitId, CommitPoint, Floors, Revision, View};
+use reddwarf_core::{BranchId, CommitId, CommitPoint, Floors, Lost, Revision, View};
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -50,6 +50,8 @@ pub struct Checkpoint {
     pub floors: Arc<Floors>,
     /// To where it can be forgotten.
     pub marks: Arc<Vec<Mark>>,
+    /// What was lost with earlier groups.
+    pub lost: Arc<Vec<Lost>>,
 }
 
 /// What of a [`Checkpoint`] changes with every entry, as the codec writes it. The rest, which
@@ -167,6 +169,7 @@ impl CheckpointRecord {
             branches: Arc::default(),
             floors: Arc::default(),
             marks: Arc::default(),
+            lost: Arc::default(),
         })
     }
 }
@@ -264,6 +267,7 @@ impl State {
             branches: self.lines.table(),
             floors: self.retention.floors.clone(),
             marks: self.retention.marks.clone(),
+            lost: self.view.lost.clone(),
         }
     }
 

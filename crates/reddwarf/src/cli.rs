@@ -1,6 +1,7 @@
 //! The command line.
 
 mod apply;
+mod backup;
 mod blame;
 mod branch;
 mod diff;
@@ -13,7 +14,9 @@ mod join;
 mod log;
 mod member;
 mod merge;
+mod recover;
 mod restore;
+mod rewind;
 mod server;
 mod show;
 mod status;
@@ -76,6 +79,12 @@ enum Command {
     Verify(verify::VerifyFlags),
     /// Bring objects back as they were before
     Restore(restore::RestoreFlags),
+    /// Bring everything back as it was, by new commits
+    Rewind(rewind::RewindFlags),
+    /// Write the state of a running group, with its history, to a file
+    Backup(backup::BackupFlags),
+    /// Make a new group out of a backup, or of what is left of one without a majority
+    Recover(Box<recover::RecoverFlags>),
     /// Show what the past takes of the disk, by kind
     Du(du::DuFlags),
     /// Take past versions of an object away for good
@@ -122,6 +131,9 @@ pub fn run(cli: Cli) -> miette::Result<()> {
         Command::Revert(flags) => merge::revert(&flags),
         Command::Verify(flags) => verify::run(&flags),
         Command::Restore(flags) => restore::run(&flags),
+        Command::Rewind(flags) => rewind::run(&flags),
+        Command::Backup(flags) => backup::run(&flags),
+        Command::Recover(flags) => recover::run(&flags),
         Command::Du(flags) => du::run(&flags),
         Command::Excise(flags) => excise::run(&flags),
     }

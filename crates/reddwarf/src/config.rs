@@ -6,11 +6,13 @@
 
 mod file;
 mod flags;
+mod interval;
 mod joined;
 mod resolve;
 
 pub use file::ConfigFile;
 pub use flags::ServerFlags;
+pub use interval::Interval;
 pub use joined::{Joined, JoinedPeer};
 pub(crate) use resolve::check_name;
 pub use resolve::{ConfigError, load, load_to_join};
@@ -46,6 +48,9 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// What is logged.
     pub log: LogConfig,
+    /// Backups at intervals; none when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupConfig>,
     /// All members of the group, this one included, by name.
     #[serde(rename = "peers")]
     pub members: Vec<Member>,
@@ -80,6 +85,17 @@ pub struct LogConfig {
     pub level: String,
     /// How a line looks.
     pub format: LogFormat,
+}
+
+/// Backups that a member makes at intervals.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BackupConfig {
+    /// Where they lie; made when it is absent.
+    pub folder: PathBuf,
+    /// Time between two of them.
+    pub every: Interval,
+    /// How many of this member's are kept.
+    pub keep: usize,
 }
 
 /// How a log line looks.

@@ -2,6 +2,8 @@
 
 mod accept;
 mod api;
+mod backup_route;
+mod backup_schedule;
 mod connection;
 mod error;
 mod leader;

@@ -1,6 +1,7 @@
 //! Groups of real processes, and the programs that people point at them.
 
 mod atomic_apply;
+mod backup;
 mod by_hand;
 mod client_libraries;
 mod client_programs;
@@ -15,7 +16,9 @@ mod kubectl;
 mod members;
 mod merge_under_fire;
 mod readme;
+mod recovery;
 mod repair;
 mod replicated_store;
 mod retention;
+mod rewind;
 mod up_down;

@@ -16,6 +16,7 @@ mod managed;
 mod merging;
 mod prune;
 mod refusal;
+mod rewind;
 mod session;
 mod spec;
 mod wish;

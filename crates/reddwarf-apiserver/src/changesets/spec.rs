@@ -17,6 +17,7 @@ struct Spec {
     merge: Option<Merge>,
     revert: Option<Revert>,
     restore: Option<Restore>,
+    rewind: Option<Rewind>,
     #[serde(default)]
     ours: Vec<String>,
     #[serde(default)]
@@ -48,6 +49,8 @@ pub(super) enum Source {
     Revert(Revert),
     /// See [`Restore`].
     Restore(Restore),
+    /// See [`Rewind`].
+    Rewind(Rewind),
 }
 
 impl Source {
@@ -63,6 +66,7 @@ impl Source {
             Source::Merge(_) => "merge",
             Source::Revert(_) => "revert",
             Source::Restore(_) => "restore",
+            Source::Rewind(_) => "rewind",
         }
     }
 }
@@ -89,6 +93,15 @@ pub(super) struct Restore {
     pub(super) label_selector: Option<String>,
     #[serde(default)]
     pub(super) objects: Vec<Named>,
+}
+
+/// Everything as it was at a moment; what was made since goes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Rewind {
+    pub(super) to: String,
+    /// How many objects are changed at most; the rest is left for the next set.
+    pub(super) objects_max: Option<usize>,
 }
 
 /// An object's place.
@@ -149,12 +162,13 @@ impl ChangeSet {
             spec.merge.map(Source::Merge),
             spec.revert.map(Source::Revert),
             spec.restore.map(Source::Restore),
+            spec.rewind.map(Source::Rewind),
             (count > 0).then_some(Source::Objects),
         ];
         let mut sources = sources.into_iter().flatten();
         let (Some(source), None) = (sources.next(), sources.next()) else {
             return Err(bad_request(
-                "spec of a ChangeSet must have objects, or one of merge, revert and restore",
+                "spec of a ChangeSet must have objects, or one of merge, revert, restore and rewind",
             ));
         };
         let objects = spec.objects.into_iter().enumerate();

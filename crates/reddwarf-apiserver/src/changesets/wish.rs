@@ -3,6 +3,7 @@
 
 use super::lines;
 use super::merging::content;
+use super::rewind::of_rewind;
 use super::spec::{Restore, Revert, Source};
 use crate::branches::Version;
 use crate::errors::{bad_request, history_error, unavailable};
@@ -87,6 +88,7 @@ pub(super) async fn find(
         Source::Merge(merge) => lines::of_line(server, merge).await?,
         Source::Revert(revert) => of_commit(server, revert).await?,
         Source::Restore(restore) => of_moment(server, restore, present).await?,
+        Source::Rewind(rewind) => of_rewind(server, rewind, present).await?,
     };
     let count = wishes.wishes.len();
     if count > PROPOSAL_OBJECTS_MAX {

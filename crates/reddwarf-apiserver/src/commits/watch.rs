@@ -31,6 +31,11 @@ pub(super) async fn watch(x: &Exchange<'_>, history: &dyn History) -> Result<Ans
         if from < floor {
             return Err(ReadError::Gone { asked: from, floor });
         }
+        let view = x.server.store().view();
+        // What followed there is not what this history has.
+        if view.is_lost(from) {
+            return Err(ReadError::Gone { asked: from, floor: view.counted_from() });
+        }
         Ok(Box::new(Commits {
             store: x.server.store().clone(),
             collection: x.kind.storage.collection.clone(),
@@ -84,7 +89,12 @@ impl Commits {
 
     /// The next commits that the history has.
     async fn earlier(&mut self) -> Result<Vec<Commit>, WatchClosed> {
-        let newest = self.store.view().revision;
+        let view = self.store.view();
+        let newest = view.revision;
+        // There is nothing within what was lost, which may be long.
+        if let Some(lost) = view.lost.iter().find(|lost| lost.after == self.read) {
+            self.read = lost.through;
+        }
         let through = Revision(self.read.0.saturating_add(SPAN)).min(newest);
         if through == self.read {
             return Err(WatchClosed::TooSlow);

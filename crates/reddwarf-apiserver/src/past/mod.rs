@@ -94,7 +94,12 @@ fn revision_of_page(query: &Query) -> Option<Revision> {
 /// The failure to be answered.
 pub(crate) async fn resolve(server: &ApiServer, moment: &Moment) -> Result<Revision, Box<Status>> {
     let store = server.store();
-    store.read_barrier().await.map_err(read_error)?;
+    // What was applied does not change any more, so that it can be read without a majority, too.
+    let is_here =
+        matches!(moment, Moment::Commit(CommitRef::Revision(at)) if *at <= store.view().revision);
+    if !is_here {
+        store.read_barrier().await.map_err(read_error)?;
+    }
     let time_ms = match moment {
         Moment::Commit(commit) => return commit_end(server, commit).await,
         Moment::Time(time_ms) if *time_ms > now_ms() => {
@@ -114,6 +119,13 @@ async fn commit_end(server: &ApiServer, commit: &CommitRef) -> Result<Revision, 
         if *revision == Revision::ZERO {
             return Ok(Revision::ZERO);
         }
+        let view = store.view();
+        if view.is_lost(*revision) {
+            return Err(lost(*revision, &view));
+        }
+        if view.lost.iter().any(|lost| lost.through == *revision) {
+            return Ok(*revision);
+        }
         if store.view().revision < *revision && !store.wait_for(*revision, FUTURE_WAIT).await {
             return Err(version_too_large(revision.0, store.view().revision));
         }
@@ -124,6 +136,17 @@ async fn commit_end(server: &ApiServer, commit: &CommitRef) -> Result<Revision, 
         return Err(Box::new(Status::failure(Reason::NotFound, message)));
     };
     Ok(found.header.last)
+}
+
+/// 410 of a revision that only a group has told that is gone.
+fn lost(revision: Revision, view: &View) -> Box<Status> {
+    let lost = view.lost.iter().find(|lost| lost.covers(revision));
+    let (after, through) = lost.map_or_else(Default::default, |lost| (lost.after, lost.through));
+    let message = format!(
+        "revision {revision} was lost: this group was recovered from revision {after}, and counts \
+         on from {through}"
+    );
+    Box::new(Status::failure(Reason::Expired, message))
 }
 
 fn history(server: &ApiServer) -> Result<&dyn History, Box<Status>> {

@@ -119,6 +119,16 @@ pub(super) async fn carry_out(
     spec: Value,
     plan: bool,
 ) -> Result<()> {
+    carry_out_some(client, branch, spec, plan).await.map(drop)
+}
+
+/// Like [`carry_out`]; whether there was anything to do.
+pub(super) async fn carry_out_some(
+    client: &GroupClient,
+    branch: Option<&str>,
+    spec: Value,
+    plan: bool,
+) -> Result<bool> {
     let set =
         json!({"apiVersion": "history.reddwarf.dev/v1alpha1", "kind": "ChangeSet", "spec": spec});
     let dry_run = if plan { "?dryRun=All" } else { "" };
@@ -128,7 +138,7 @@ pub(super) async fn carry_out(
     let answer = client.request(Method::POST, &path, Some("application/json"), body).await?;
     let answer = refusal::check(&answer, &[])?;
     print!("{}", report::lines(&answer["status"], plan));
-    Ok(())
+    Ok(!answer["status"]["commit"].is_null())
 }
 
 /// Writes the set and what its plan is based on.

@@ -1,6 +1,6 @@
 //! The configuration file.
 
-use super::{LogFormat, Member};
+use super::{Interval, LogFormat, Member};
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -26,6 +26,8 @@ pub struct ConfigFile {
     /// See [`super::Config::log`].
     #[serde(default)]
     pub log: LogTable,
+    /// See [`super::Config::backup`].
+    pub backup: Option<BackupTable>,
     /// The members of the group; this one may be left out.
     #[serde(default)]
     pub peers: Vec<Member>,
@@ -51,4 +53,16 @@ pub struct LogTable {
     pub level: Option<String>,
     /// See [`super::LogConfig::format`].
     pub format: Option<LogFormat>,
+}
+
+/// `[backup]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupTable {
+    /// See [`super::BackupConfig::folder`].
+    pub folder: PathBuf,
+    /// See [`super::BackupConfig::every`].
+    pub every: Option<Interval>,
+    /// See [`super::BackupConfig::keep`].
+    pub keep: Option<usize>,
 }

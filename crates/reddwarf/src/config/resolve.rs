@@ -1,14 +1,20 @@
 //! Puts flags, environment, file and defaults together.
 
+use super::file::BackupTable;
 use super::{
-    Config, ConfigFile, DEFAULT_LOG_LEVEL, DEFAULT_PORT, Joined, LogConfig, Member, ServerFlags,
-    TlsFiles,
+    BackupConfig, Config, ConfigFile, DEFAULT_LOG_LEVEL, DEFAULT_PORT, Interval, Joined, LogConfig,
+    Member, ServerFlags, TlsFiles,
 };
 use crate::data_folder;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often backups are made unless configured, and how many are kept.
+const BACKUP_INTERVAL: Duration = Duration::from_secs(3_600);
+const BACKUPS_KEPT: usize = 24;
 
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -174,6 +180,7 @@ fn resolve(flags: &ServerFlags, file: ConfigFile) -> Result<Config, ConfigError>
                 .unwrap_or_else(|| DEFAULT_LOG_LEVEL.into()),
             format: flags.log_format.or(file.log.format).unwrap_or_default(),
         },
+        backup: file.backup.map(backup).transpose()?,
         cluster: flags.cluster.clone().or(file.cluster).unwrap_or_else(|| "reddwarf".into()),
         pid_file: flags.pid_file.clone().or(file.pid_file),
         name,
@@ -182,6 +189,20 @@ fn resolve(flags: &ServerFlags, file: ConfigFile) -> Result<Config, ConfigError>
         advertise,
         joined: None,
     })
+}
+
+fn backup(table: BackupTable) -> Result<BackupConfig, ConfigError> {
+    let keep = table.keep.unwrap_or(BACKUPS_KEPT);
+    if keep == 0 {
+        return Err(ConfigError::Value {
+            setting: "backup.keep",
+            value: keep.to_string(),
+            problem: "no backup would be kept",
+            help: "keep at least one, or leave the section [backup] out",
+        });
+    }
+    let every = table.every.unwrap_or(Interval(BACKUP_INTERVAL));
+    Ok(BackupConfig { folder: table.folder, every, keep })
 }
 
 /// Names stand in certificates, paths and label values.
@@ -314,6 +335,16 @@ mod tests {
     }
 
     #[test]
+    fn backups_are_made_where_the_file_says() {
+        let text = "[backup]\nfolder = '/b'\nevery = '30m'";
+        let config = resolve(&flags("/d"), file(text)).expect("complete");
+        let backup = config.backup.clone().expect("configured");
+        assert_eq!((backup.every.0.as_secs(), backup.keep), (1_800, 24));
+        let again = resolve(&ServerFlags::default(), file(&config.to_toml())).expect("complete");
+        assert_eq!(again.backup, Some(backup));
+    }
+
+    #[test]
     fn bad_values_are_refused_by_setting() {
         let cases = [
             ("name = 'A B'", "name"),
@@ -321,6 +352,7 @@ mod tests {
             ("[[peers]]\nname='x'\naddress='h'", "peers"),
             ("[[peers]]\nname='x'\naddress='h:1'\n[[peers]]\nname='x'\naddress='h:2'", "peers"),
             ("[tls]\nca_file = 'x'", "tls"),
+            ("[backup]\nfolder = '/b'\nkeep = 0", "backup.keep"),
         ];
         for (text, setting) in cases {
             let error = resolve(&flags("/d"), file(text)).expect_err(text);

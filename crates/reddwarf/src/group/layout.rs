@@ -207,6 +207,7 @@ impl LocalGroup {
                 key_file: folder.join("tls.key"),
             }),
             log: LogConfig { level: DEFAULT_LOG_LEVEL.into(), format: LogFormat::Human },
+            backup: None,
             members: (1..=self.plan.nodes).map(member).collect(),
             joined: None,
         }

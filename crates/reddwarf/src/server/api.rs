@@ -1,5 +1,7 @@
 //! The API server of a member, with the paths and checks that the program adds.
 
+use super::backup_route;
+use super::backup_schedule::BackupMetrics;
 use super::members;
 use super::reception::{self, Reception};
 use crate::config::Config;
@@ -25,16 +27,17 @@ use tokio_util::sync::CancellationToken;
 /// The Kubernetes version whose API is served.
 const KUBERNETES: &str = "1.36.2";
 
-/// Puts the API server together; also gives what the scheduler counts with.
+/// Puts the API server together; also gives what the scheduler and the backups count with.
 pub(super) fn server(
     config: &Config,
     node: &Arc<Node>,
     reception: &Arc<Reception>,
     stopping: CancellationToken,
-) -> (ApiServer, scheduler::Metrics) {
+) -> (ApiServer, scheduler::Metrics, BackupMetrics) {
     let mut metrics = MetricRegistry::default();
     node.metrics().register(&mut metrics);
     let scheduler_metrics = scheduler::Metrics::register(&mut metrics);
+    let backup_metrics = BackupMetrics::register(&mut metrics);
     let metrics = Arc::new(Mutex::new(metrics));
     let server = ApiServer::new(ApiConfig {
         store: node.store(),
@@ -52,10 +55,11 @@ pub(super) fn server(
             members::route(node),
             reception::authority_route(reception),
             reception::join_route(reception),
+            backup_route::route(node),
         ],
     });
     server.metrics().register(&mut metrics.lock());
-    (server, scheduler_metrics)
+    (server, scheduler_metrics, backup_metrics)
 }
 
 fn checks(node: &Arc<Node>, stopping: CancellationToken) -> Vec<Check> {
@@ -231,7 +235,8 @@ fn du(usage: &Usage, floors: &Floors, file: u64, used: u64) -> Value {
     })
 }
 
-fn failed(why: &str) -> Response<Bytes> {
+/// An answer that says what went wrong.
+pub(super) fn failed(why: &str) -> Response<Bytes> {
     answer("application/json", json!({"error": why}).to_string().into())
 }
 
@@ -246,6 +251,7 @@ pub(super) fn refused(code: StatusCode, why: &str) -> Response<Bytes> {
     response
 }
 
+/// An answer of one kind of content.
 pub(super) fn answer(kind: &'static str, body: Bytes) -> Response<Bytes> {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));

@@ -1,6 +1,7 @@
 //! A running member: starts its parts in order and stops them in order.
 
 use super::accept::{Accepted, Port, accept_loop};
+use super::backup_schedule::Schedule;
 use super::error::ServerError;
 use super::leader::Leader;
 use super::reception::Reception;
@@ -44,7 +45,8 @@ pub(super) async fn run(
     let node = node.map_err(|error| ServerError::Process(error.into()))??;
     let stopping = CancellationToken::new();
     let reception = Arc::new(Reception::new(&config, &node, &tls));
-    let (server, scheduler_metrics) = api::server(&config, &node, &reception, stopping.clone());
+    let (server, scheduler_metrics, backup_metrics) =
+        api::server(&config, &node, &reception, stopping.clone());
     reception.open(LocalClient::privileged(server.clone(), "system:apiserver", "reddwarf-join"));
     let member = Member::start(&node, server, listener, &tls, group);
     let kinds = member.server.config().registry.clone();
@@ -76,6 +78,16 @@ pub(super) async fn run(
         members: live::members(&node, stopping.clone()),
         scheduler_metrics,
     };
+    if let Some(backup) = config.backup.clone() {
+        let schedule = Schedule {
+            config: backup,
+            cluster: config.cluster.clone(),
+            member: config.name.clone(),
+            node: node.clone(),
+            metrics: backup_metrics,
+        };
+        tokio::spawn(schedule.run(stopping.clone()));
+    }
     let leading = tokio::spawn(lead.run(node.leadership(), stopping.clone()));
     info!(name = config.name, listen = %config.listen, "the member runs");
     let failure = tokio::select! {
@@ -103,14 +115,21 @@ fn hold_pid_file(config: &Config) -> Result<Option<PidFile>, ServerError> {
     held.map(Some).map_err(|source| ServerError::PidFile { path: path.clone(), source })
 }
 
-/// The first members are numbered in the order of their names, which is the same on every member;
-/// one that joined was given its number.
+/// Who this member is in Raft: one that joined was given its number, unless it has made a group of
+/// its own since.
 fn node_config(config: &Config, tls: &tls::MemberTls) -> NodeConfig {
+    // A folder that cannot be read is refused when the node claims it.
+    let recorded = reddwarf_raft::recorded_identity(&config.data_dir).ok().flatten();
+    let recorded = recorded.map(|(_, id)| id);
     let (node_id, peers) = match &config.joined {
-        Some(joined) => (joined.node_id, joined.peers.iter().map(JoinedPeer::as_peer).collect()),
-        None => first_members(config),
+        None => first_members(config, recorded),
+        Some(joined) => match recorded.filter(|id| *id != joined.node_id) {
+            Some(id) => (id, vec![own_peer(config, id)]),
+            None => (joined.node_id, joined.peers.iter().map(JoinedPeer::as_peer).collect()),
+        },
     };
-    let admission = config.joined.as_ref().map(|joined| Admission {
+    let joined = config.joined.as_ref().filter(|joined| joined.node_id == node_id);
+    let admission = joined.map(|joined| Admission {
         admitted_at: joined.admitted_at,
         replaces: joined.replaces.clone(),
     });
@@ -128,13 +147,24 @@ fn node_config(config: &Config, tls: &tls::MemberTls) -> NodeConfig {
     }
 }
 
-fn first_members(config: &Config) -> (u64, Vec<Peer>) {
-    let peers: Vec<Peer> = (1..)
+/// The first members are numbered in the order of their names, which is the same on every member:
+/// from 1 on, and in a group that was recovered from where the numbers of the old one ended.
+fn first_members(config: &Config, recorded: Option<u64>) -> (u64, Vec<Peer>) {
+    let position = (1..).zip(&config.members).find(|(_, member)| member.name == config.name);
+    let before = match (recorded, position) {
+        (Some(id), Some((at, _))) => id.saturating_sub(at),
+        _ => 0,
+    };
+    let peers: Vec<Peer> = (before + 1..)
         .zip(&config.members)
         .map(|(id, member)| Peer { id, name: member.name.clone(), addr: member.address.clone() })
         .collect();
     let own = peers.iter().find(|peer| peer.name == config.name).map(|peer| peer.id);
     (own.expect("invariant: the members include this one"), peers)
+}
+
+fn own_peer(config: &Config, id: u64) -> Peer {
+    Peer { id, name: config.name.clone(), addr: config.advertise.clone() }
 }
 
 struct Member {

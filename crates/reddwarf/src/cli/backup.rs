@@ -1,0 +1,149 @@
+//! `reddwarf backup`: the state of a running group in one file.
+
+use super::GroupFlags;
+use crate::client::{Answer, ClientError, Connection, GroupClient};
+use bytes::Bytes;
+use clap::Args;
+use http::Method;
+use miette::{Diagnostic, IntoDiagnostic, Result};
+use reddwarf_storage::{BackupError, BackupFile, BackupSummary};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::task::spawn_blocking;
+
+/// How long a member may take for one answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Where members serve backups.
+const PATH: &str = "/reddwarf/backup";
+
+#[derive(Args, Debug)]
+pub(super) struct BackupFlags {
+    /// The file to write
+    path: PathBuf,
+    /// Write it in the place of one that is there
+    #[arg(long)]
+    overwrite: bool,
+    #[command(flatten)]
+    group: GroupFlags,
+}
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+enum Failure {
+    #[error(transparent)]
+    #[diagnostic(code(reddwarf::backup::exists), help("choose another name, or give --overwrite"))]
+    Exists(BackupError),
+    #[error("the backup was not written")]
+    #[diagnostic(
+        code(reddwarf::backup::failed),
+        help("nothing was left at the path that was not there before")
+    )]
+    Failed(#[source] BackupError),
+    #[error("no member gives a backup: {0}")]
+    #[diagnostic(
+        code(reddwarf::backup::refused),
+        help("`reddwarf status` shows what the members are about")
+    )]
+    Refused(String),
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::Exists(_) => Failure::Exists(error),
+            other => Failure::Failed(other),
+        }
+    }
+}
+
+/// What a member sends.
+struct Begun {
+    connection: Connection,
+    member: String,
+    head: Value,
+}
+
+pub(super) fn run(flags: &BackupFlags) -> Result<()> {
+    let client = flags.group.client()?;
+    let done = super::client_runtime()?.block_on(backup(flags, &client))?;
+    let megabytes = done.bytes as f64 / 1e6;
+    println!(
+        "{}: revision {} (log index {}), {} objects, {} commits, {megabytes:.1} MB, state root {}",
+        flags.path.display(),
+        done.revision,
+        done.index,
+        done.verified.objects,
+        done.verified.commits,
+        done.root,
+    );
+    Ok(())
+}
+
+async fn backup(flags: &BackupFlags, client: &GroupClient) -> Result<BackupSummary> {
+    if !flags.overwrite && flags.path.exists() {
+        return Err(Failure::from(BackupError::Exists(flags.path.clone())).into());
+    }
+    let begun = begin(client).await?;
+    eprintln!("{} sends its state at revision {}", begun.member, begun.head["revision"]);
+    let done = receive(begun, &flags.path, flags.overwrite).await?;
+    Ok(done)
+}
+
+/// The first member that gives its state.
+async fn begin(client: &GroupClient) -> Result<Begun, Failure> {
+    let mut failures = Vec::new();
+    for member in client.members() {
+        let asked = async {
+            let mut connection = client.connect(member).await?;
+            let answer = ask(&mut connection, PATH).await?;
+            Ok::<_, ClientError>((connection, answer))
+        };
+        let name = member.name.clone();
+        match asked.await {
+            Err(error) => failures.push(format!("{name}: {error}")),
+            Ok((connection, answer)) => {
+                let head: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+                if answer.status.is_success() && head["backup"].is_string() {
+                    return Ok(Begun { connection, member: name, head });
+                }
+                let why = head["error"].as_str().or(head["message"].as_str());
+                let why = why.unwrap_or("its answer is none").to_owned();
+                failures.push(format!("{name}: {} {why}", answer.status.as_u16()));
+            }
+        }
+    }
+    Err(Failure::Refused(failures.join("; ")))
+}
+
+async fn ask(connection: &mut Connection, path: &str) -> Result<Answer, ClientError> {
+    let late = ClientError::Timeout { url: path.to_owned(), seconds: PATIENCE.as_secs() };
+    let asked = connection.send(Method::GET, path, None, Bytes::new());
+    tokio::time::timeout(PATIENCE, asked).await.unwrap_or(Err(late))
+}
+
+async fn receive(mut begun: Begun, path: &Path, overwrite: bool) -> Result<BackupSummary> {
+    let text = |field: &str| begun.head[field].as_str().unwrap_or_default().to_owned();
+    let (number, cluster, root) = (text("backup"), text("cluster"), text("root"));
+    let mut file = BackupFile::create(path, &cluster, overwrite).map_err(Failure::from)?;
+    for part in 0_u64.. {
+        let url = format!("{PATH}?backup={number}&part={part}");
+        let bytes = match ask(&mut begun.connection, &url).await {
+            Ok(answer) if answer.status.is_success() => answer.body,
+            Ok(answer) => {
+                file.discard();
+                let why = String::from_utf8_lossy(&answer.body).into_owned();
+                return Err(Failure::Refused(format!("{}: {why}", begun.member)).into());
+            }
+            Err(error) => {
+                file.discard();
+                return Err(error.into());
+            }
+        };
+        if bytes.is_empty() {
+            break;
+        }
+        file.feed(&bytes).map_err(Failure::from)?;
+    }
+    let finished = spawn_blocking(move || file.finish(&root)).await.into_diagnostic()?;
+    Ok(finished.map_err(Failure::from)?)
+}
