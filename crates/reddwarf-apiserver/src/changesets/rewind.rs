@@ -3,7 +3,7 @@
 
 use super::merging::content;
 use super::spec::Rewind;
-use super::wish::{Wish, Wishes, history, is_kept};
+use super::wish::{Base, Wish, Wishes, history, is_kept};
 use crate::bootstrap::SYSTEM_NAMESPACES;
 use crate::commits::GROUP;
 use crate::errors::{bad_request, history_error};
@@ -52,7 +52,7 @@ pub(super) async fn of_rewind(
         let live = present.get(&changed.key).cloned();
         let wished = then.and_then(|then| as_now(&then, live.as_deref(), present, &registry));
         if content(&live) != content(&wished) && (wished.is_some() || may_go(&changed.key)) {
-            wishes.push(Wish { key: changed.key, base: live, wished });
+            wishes.push(Wish { key: changed.key, base: Base::Version(live), wished });
         }
         tokio::task::yield_now().await;
     }

@@ -100,7 +100,7 @@ pub(super) async fn find(
     Ok(wishes)
 }
 
-fn history(server: &ApiServer) -> Result<&dyn History, Box<Status>> {
+pub(super) fn history(server: &ApiServer) -> Result<&dyn History, Box<Status>> {
     server.store().history().ok_or_else(|| unavailable("this store keeps no history"))
 }
 

@@ -178,6 +178,7 @@ pub(super) fn told(entry: &Entry) -> String {
                 ProposalKind::Tick { .. } => "the clock".to_owned(),
                 ProposalKind::Retain { .. } => "floors of the history".to_owned(),
                 ProposalKind::Write(write)
+                | ProposalKind::LinkedToMain(write, _)
                 | ProposalKind::LinkedWrite(write, _)
                 | ProposalKind::Excise(write, _) => {
                     let (user, verb) = (&write.author.user, &write.verb);
