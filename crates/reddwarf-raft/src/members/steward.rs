@@ -52,14 +52,17 @@ fn has_work(core: &Core) -> bool {
 }
 
 async fn attend(core: &Core) -> Result<(), String> {
-    let (view, statuses) = look(core).await;
-    if view.joint {
+    if core.membership().membership().get_joint_config().len() > 1 {
         return outcome(apply(core, completed()).await);
     }
-    // The next one is judged by what becomes of this.
-    let Some(candidate) = candidates(core, &view, &statuses).into_iter().next() else {
+    let caught_up = caught_up(core);
+    if caught_up.is_empty() {
         return Ok(());
-    };
+    }
+    let (view, statuses) = look(core).await;
+    // The next one is judged by what becomes of this.
+    let ready = caught_up.iter().find_map(|id| candidate(*id, &view, &statuses));
+    let Some(candidate) = ready else { return Ok(()) };
     match plan::promote(&view, &candidate)? {
         Step::Change(change) => outcome(apply(core, change).await),
         Step::HandOver => {
@@ -81,25 +84,24 @@ fn outcome(reply: MembersReply) -> Result<(), String> {
     }
 }
 
-/// Learners that answer, have nothing wrong with them, whose data folder is recorded, and that
-/// have nearly all of the log.
-fn candidates(core: &Core, view: &View, statuses: &BTreeMap<u64, MemberStatus>) -> Vec<Candidate> {
+/// Learners that have nearly all of the log.
+fn caught_up(core: &Core) -> Vec<u64> {
     let metrics = core.raft.metrics();
     let metrics = metrics.borrow_watched();
     let last = metrics.last_log_index.unwrap_or_default();
-    let matched = |id: &u64| {
-        let replication = metrics.replication.as_ref()?;
-        replication.get(id)?.as_ref().map(|log_id| log_id.index())
-    };
-    let ready = |id: &u64, status: &MemberStatus| {
-        let recorded = view.members.get(id).is_some_and(|member| member.incarnation != 0);
-        let caught_up = matched(id).is_some_and(|matched| matched + LAG_MAX >= last);
-        let applied = status.applied_index + LAG_MAX >= last;
-        recorded && caught_up && applied && status.trouble.is_none()
-    };
-    let learners = statuses.iter().filter(|(id, _)| !view.voters.contains(id));
-    learners
-        .filter(|(id, status)| ready(id, status))
-        .map(|(id, status)| Candidate { id: *id, replaces: status.replaces.clone() })
-        .collect()
+    let matched = |id: &u64| metrics.replication.as_ref()?.get(id)?.as_ref().map(|at| at.index());
+    let learners = metrics.membership_config.membership().learner_ids();
+    learners.filter(|id| matched(id).is_some_and(|at| at + LAG_MAX >= last)).collect()
+}
+
+/// A learner that answers, has nothing wrong with it and has applied nearly all, and whose data
+/// folder is recorded.
+fn candidate(id: u64, view: &View, statuses: &BTreeMap<u64, MemberStatus>) -> Option<Candidate> {
+    let (status, member) = (statuses.get(&id)?, view.members.get(&id)?);
+    let newest = statuses.values().map(|status| status.last_log_index).max().unwrap_or_default();
+    let ready = status.applied_index + LAG_MAX >= newest
+        && status.trouble.is_none()
+        && member.incarnation != 0
+        && !view.voters.contains(&id);
+    ready.then(|| Candidate { id, replaces: status.replaces.clone() })
 }
