@@ -22,11 +22,16 @@ async fn a_backup_under_load_becomes_a_new_group() {
     let path = folder.path().join("backup.redb");
     let file = path.to_str().expect("a plain path");
     let writers = Writers::start(&cluster, 4);
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    let many = async |least: usize| {
+        let items = &cluster.get(1, PATH).await["items"];
+        items.as_array().is_some_and(|items| items.len() > least)
+    };
+    eventually("the writers get going", async || many(20).await).await;
     let said = run(&cluster, &["backup", file]).await.expect("a backup");
     let again = run(&cluster, &["backup", file]).await.expect_err("it is there");
     assert!(again.contains("is there already"), "{again}");
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let now = cluster.get(1, PATH).await["items"].as_array().map_or(0, Vec::len);
+    eventually("they go on", async || many(now).await).await;
     let written = writers.finish().await;
     let newest = cluster.get(1, PATH).await;
     check_list(&written, &newest);
