@@ -53,7 +53,7 @@ async fn a_backup_under_load_becomes_a_new_group() {
     // Everything is as it was then, and the chain of commits goes on from the same one.
     let at = format!("/at/{revision}{PATH}");
     let then = cluster.get(2, &at).await;
-    assert!(then["items"].as_array().is_some_and(|items| items.len() > 10), "under load");
+    assert!(then["items"].as_array().is_some_and(|items| items.len() > 10), "those were there");
     assert_eq!(alone.get(&at).await["items"], then["items"]);
     run(&cluster, &["verify", "--against", &head]).await.expect("in the old chain");
     alone.run(&["verify", "--against", &head]).await.expect("in the new chain");

@@ -108,7 +108,9 @@ async fn what_is_too_much_for_one_commit_goes_in_parts() {
     }
     send(&cluster, Method::DELETE, &format!("{PATH}/before"), None).await;
     let refused = run(&cluster, &["rewind", "--to", &then]).await.expect_err("too much");
-    assert!(refused.contains("1000 objects in one commit, these are 1201"), "{refused}");
+    // What the leader makes in the first moments may be among them.
+    assert!(refused.contains("1000 objects in one commit, these are 120"), "{refused}");
+    assert!(refused.contains("--in-parts"), "{refused}");
     let said = run(&cluster, &["rewind", "--to", &then, "--in-parts"]).await.expect("rewound");
     assert_eq!(said.matches("\ncommit ").count(), 3, "{said}");
     assert_eq!(colours(&cluster, PATH).await, ["\"before\"=\"blue\""]);

@@ -85,9 +85,14 @@ fn is_rewound(key: &ObjectKey) -> bool {
         && (key.namespace(), key.name()) != (KEY_NAMESPACE, KEY_NAME)
 }
 
-/// Whether an object may be deleted that was not there then.
+/// Whether an object may be deleted that was not there then. What the leader gives every namespace
+/// would come back at once, and goes with its namespace.
 fn may_go(key: &ObjectKey) -> bool {
-    key.collection() != "/namespaces" || !SYSTEM_NAMESPACES.contains(&key.name())
+    match (key.collection(), key.name()) {
+        ("/namespaces", name) => !SYSTEM_NAMESPACES.contains(&name),
+        ("/configmaps", "kube-root-ca.crt") | ("/serviceaccounts", "default") => false,
+        _ => true,
+    }
 }
 
 /// What others need comes first, then what was made first; what goes, goes last, and what others need
@@ -174,6 +179,8 @@ mod tests {
             assert!(is_rewound(&rewound), "{rewound}");
         }
         assert!(!may_go(&key("", "namespaces", "", "kube-system")));
+        assert!(!may_go(&key("", "configmaps", "shop", "kube-root-ca.crt")));
         assert!(may_go(&key("", "namespaces", "", "shop")));
+        assert!(may_go(&key("", "secrets", "shop", "default")));
     }
 }

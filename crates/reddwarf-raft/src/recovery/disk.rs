@@ -4,6 +4,7 @@ use super::{RecoverError, failed};
 use crate::identity;
 use crate::membership;
 use crate::metrics::RaftMetrics;
+use crate::quarantine::Quarantine;
 use crate::start_check::applied_of;
 use crate::types::{Entry, LogId, Member, log_id};
 use crate::wal::{FileDisk, Mode, Wal, WalOptions};
@@ -41,6 +42,8 @@ pub struct MemberDisk {
     pub members: BTreeMap<u64, Member>,
     /// The members that vote.
     pub voters: Vec<u64>,
+    /// Whether the member's state was found to differ from the majority's, and not repaired since.
+    pub diverged: bool,
     wal: Wal,
 }
 
@@ -71,6 +74,7 @@ impl MemberDisk {
             data_dir: data_dir.to_owned(),
             cluster_id,
             node_id,
+            diverged: Quarantine::of(data_dir).diverged_at().is_some(),
             root: loaded.state.root(),
             checkpoint: loaded.checkpoint,
             members,

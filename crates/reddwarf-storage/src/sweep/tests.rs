@@ -198,6 +198,21 @@ fn a_floor_within_a_commit_leaves_nothing_behind() {
     group.compare();
 }
 
+/// The commits of one kind are squashed beyond where the floor of everything comes to lie.
+#[test]
+fn a_run_may_lie_across_the_floor_of_all() {
+    let mut group = Group::new();
+    group.work(31);
+    group.retain(0, 0);
+    group.work(21);
+    group.retain(0, 39);
+    group.sweep();
+    group.work(1);
+    group.retain(38, 0);
+    group.sweep();
+    group.compare();
+}
+
 #[test]
 fn what_nobody_needs_is_gone() {
     let mut group = Group::new();

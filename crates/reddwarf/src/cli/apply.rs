@@ -122,13 +122,13 @@ pub(super) async fn carry_out(
     carry_out_some(client, branch, spec, plan).await.map(drop)
 }
 
-/// Like [`carry_out`]; whether there was anything to do.
+/// Like [`carry_out`]; answers the set's status.
 pub(super) async fn carry_out_some(
     client: &GroupClient,
     branch: Option<&str>,
     spec: Value,
     plan: bool,
-) -> Result<bool> {
+) -> Result<Value> {
     let set =
         json!({"apiVersion": "history.reddwarf.dev/v1alpha1", "kind": "ChangeSet", "spec": spec});
     let dry_run = if plan { "?dryRun=All" } else { "" };
@@ -138,7 +138,7 @@ pub(super) async fn carry_out_some(
     let answer = client.request(Method::POST, &path, Some("application/json"), body).await?;
     let answer = refusal::check(&answer, &[])?;
     print!("{}", report::lines(&answer["status"], plan));
-    Ok(!answer["status"]["commit"].is_null())
+    Ok(answer["status"].clone())
 }
 
 /// Writes the set and what its plan is based on.

@@ -2,10 +2,12 @@
 
 use super::GroupFlags;
 use super::apply::{carry_out, carry_out_some};
+use super::log::named;
 use crate::client::GroupClient;
 use clap::Args;
 use miette::{Diagnostic, Result};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Objects of one part: a commit holds 1,000, some of which follow from others.
 const PART_OBJECTS: u32 = 500;
@@ -51,8 +53,15 @@ async fn rewind(flags: &RewindFlags, client: &GroupClient) -> Result<()> {
     }
     // How long ago it was would be another moment with every part.
     let to = moment(client, &flags.to).await?;
+    let mut seen = BTreeSet::new();
     for _ in 0..PARTS_MAX {
-        if !carry_out_some(client, None, set(flags, &to, Some(PART_OBJECTS)), false).await? {
+        let set = set(flags, &to, Some(PART_OBJECTS));
+        let status = carry_out_some(client, None, set, false).await?;
+        let objects = status["objects"].as_array().into_iter().flatten();
+        let changed = objects.filter(|object| object["change"] != "Unchanged").map(named);
+        // Whatever comes back every time is somebody else's to decide.
+        let news = changed.map(|name| seen.insert(name)).fold(false, |any, new| any | new);
+        if status["commit"].is_null() || !news {
             return Ok(());
         }
     }

@@ -93,6 +93,11 @@ pub(super) fn report(own: &MemberDisk, compared: &[Compared]) -> Vec<String> {
         own.revision(),
         own.root
     )];
+    if own.diverged {
+        lines.push(format!(
+            "  {name} is in QUARANTINE: its state was found to differ from the majority's"
+        ));
+    }
     if own.tail_len() > 0 {
         lines.push(format!(
             "  the {} entries after its state are applied, whether or not they were acknowledged",
