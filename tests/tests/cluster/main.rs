@@ -13,6 +13,7 @@ mod faults;
 mod full_disk;
 mod helm;
 mod kubectl;
+mod machines;
 mod members;
 mod merge_under_fire;
 mod readme;
