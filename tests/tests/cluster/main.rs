@@ -16,6 +16,7 @@ mod kubectl;
 mod machines;
 mod members;
 mod merge_under_fire;
+mod monitoring;
 mod readme;
 mod recovery;
 mod repair;
