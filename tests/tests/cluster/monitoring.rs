@@ -173,10 +173,14 @@ fn narrow() -> String {
     json!({"apiVersion": "v1", "kind": "List", "items": [level, schema]}).to_string()
 }
 
+async fn told(cluster: &Cluster) -> String {
+    let answer = cluster.ask(1, http::Method::GET, "/metrics", None).await.expect("an answer");
+    String::from_utf8_lossy(&answer.body).into_owned()
+}
+
 /// The names of all samples.
 async fn served(cluster: &Cluster) -> BTreeSet<String> {
-    let answer = cluster.ask(1, http::Method::GET, "/metrics", None).await.expect("an answer");
-    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    let text = told(cluster).await;
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     samples.filter_map(|line| line.split(['{', ' ']).next()).map(str::to_owned).collect()
 }
@@ -197,18 +201,18 @@ async fn refuse_one(cluster: &Cluster) {
         curl.arg(&url);
         curl
     };
+    // A member looks at the rules from time to time.
+    eventually("the schema is in force", async || {
+        curl().output().expect("curl runs");
+        told(cluster).await.contains("flow_schema=\"narrow\"")
+    })
+    .await;
+    // The head of the request is sent, and a body that does not come is waited for.
     let mut holding = curl()
-        .args([
-            "--request",
-            "POST",
-            "--header",
-            "Content-Type: application/json",
-            "--http1.1",
-            "--upload-file",
-            ".",
-        ])
+        .args(["--http1.1", "--request", "POST", "--upload-file", "."])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .expect("curl runs");
     eventually("a request is refused", async || {
@@ -231,15 +235,15 @@ async fn a_running_member_tells_what_alerts_and_dashboard_ask_for() {
         served(&cluster).await.contains("scheduler_schedule_attempts_total")
     })
     .await;
-    let mut told = served(&cluster).await;
+    let mut known = served(&cluster).await;
     // Prometheus' own.
-    told.insert("up".to_owned());
+    known.insert("up".to_owned());
     let asked = expressions();
     assert!(asked.len() > 50, "{}", asked.len());
     for (whose, expression) in asked {
         let named = metrics(&expression);
         assert!(!named.is_empty(), "{whose}: {expression}");
-        let unknown: Vec<_> = named.difference(&told).collect();
+        let unknown: Vec<_> = named.difference(&known).collect();
         assert!(unknown.is_empty(), "{whose} asks for {unknown:?}, which no member tells");
     }
 }
