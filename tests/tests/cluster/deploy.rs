@@ -57,26 +57,70 @@ fn the_systemd_unit_is_valid() {
     assert!(verified.status.success() && !own, "{}", text(&verified));
 }
 
+/// What systemd lets the unit do, from 0 (nothing) to 100, and what it must not exceed.
+const EXPOSURE_MAX: &str = "--threshold=15";
+
 #[test]
-fn the_compose_file_starts_the_program_as_it_can_be_started() {
+fn the_systemd_unit_may_do_little() {
+    let path = root().join("deploy/systemd/reddwarf.service");
+    let judged = Command::new("systemd-analyze")
+        .args(["security", "--offline=true", EXPOSURE_MAX])
+        .arg(path)
+        .output();
+    let Ok(judged) = judged else {
+        println!("without systemd-analyze the unit was not judged");
+        return;
+    };
+    let said = text(&judged);
+    if said.contains("unrecognized option") {
+        println!("this systemd-analyze judges no files");
+        return;
+    }
+    assert!(judged.status.success(), "{said}");
+}
+
+#[test]
+fn the_compose_file_and_the_container_file_agree() {
     let compose: Value = serde_yaml_ng::from_str(&read("compose/compose.yaml")).expect("YAML");
-    let service = &compose["services"]["reddwarf"];
-    let file = service["build"]["dockerfile"].as_str().expect("a container file");
+    let services = compose["services"].as_object().expect("services");
+    let file = services["node-1"]["build"]["dockerfile"].as_str().expect("a container file");
     let container = fs::read_to_string(root().join(file)).expect("there");
     assert!(container.contains("cargo build --release --locked --bin reddwarf"), "{container}");
-    let words = service["command"].as_array().expect("a command");
-    let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
     let line = container.lines().find_map(|line| line.strip_prefix("CMD ")).expect("a command");
     let default: Vec<String> = serde_json::from_str(line).expect("a list of words");
-    for command in [words, default.iter().map(String::as_str).collect()] {
-        // Flags are read before --help is.
-        let output = Command::new(program()).args(&command).arg("--help").output();
-        let output = output.expect("reddwarf runs");
-        assert!(output.status.success(), "{command:?}: {}", text(&output));
+    // Flags are read before --help is.
+    let output = Command::new(program()).args(&default).arg("--help").output();
+    let output = output.expect("reddwarf runs");
+    assert!(output.status.success(), "{default:?}: {}", text(&output));
+    let members = services.iter().filter(|(name, _)| name.starts_with("node-"));
+    for (name, service) in members {
+        let data = service["volumes"][0].as_str().and_then(|v| v.split_once(':'));
+        let (volume, place) = data.expect("a volume");
+        assert_eq!(volume, name);
+        assert!(compose["volumes"].get(volume).is_some(), "{volume:?} is declared");
+        assert!(container.contains(&format!("VOLUME {place}")), "{place:?}");
     }
-    let volume = service["volumes"][0].as_str().and_then(|v| v.split_once(':')).expect("a volume");
-    assert!(compose["volumes"].get(volume.0).is_some(), "{volume:?} is declared");
-    assert!(container.contains(&format!("VOLUME {}", volume.1)), "{volume:?}");
+    is_configuration(&format!("name = \"node-1\"\n{}", read("compose/config.toml")));
+}
+
+#[test]
+fn the_cloud_init_files_are_valid() {
+    let known = ["package_update", "packages", "users", "write_files", "runcmd"];
+    for path in ["cloud-init/first.yaml", "cloud-init/joining.yaml"] {
+        let file = read(path);
+        assert!(file.starts_with("#cloud-config\n"), "{path}");
+        let config: Value = serde_yaml_ng::from_str(&file).expect("YAML");
+        let keys = config.as_object().expect("a map").keys();
+        assert!(keys.clone().all(|key| known.contains(&key.as_str())), "{path}: {keys:?}");
+        let judged = Command::new("cloud-init")
+            .args(["schema", "--config-file"])
+            .arg(root().join("deploy").join(path))
+            .output();
+        match judged {
+            Ok(judged) => assert!(judged.status.success(), "{path}: {}", text(&judged)),
+            Err(_) => println!("without cloud-init only the keys of {path} were checked"),
+        }
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Runs the commands of the README and of the tutorial.
+//! Runs the commands of the README, of the tutorial and of the operator's guide.
 
 use reddwarf_tests::cluster::{free_ports, kubectl_program, program};
 use std::fs;
@@ -30,6 +30,8 @@ set -euo pipefail
 reddwarf() {
     case "$1" in
         up) shift; command "$PROGRAM" up --base-port "$BASE_PORT" --detach "${@//--detach/--workers=3}" ;;
+        # In the background, where its process is the one that is known by `$!`.
+        server) exec "$PROGRAM" "$@" ;;
         *) command "$PROGRAM" "$@" ;;
     esac
 }
@@ -39,7 +41,7 @@ cargo() {
         *) shift 3; reddwarf "$@" ;;
     esac
 }
-trap '"$PROGRAM" down > /dev/null' EXIT
+trap '"$PROGRAM" down > /dev/null; kill $(jobs -p) 2> /dev/null || true' EXIT
 set -x
 "#;
 
@@ -55,13 +57,21 @@ fn the_commands_of_the_tutorial_work() {
     assert!(script.contains("reddwarf merge") && script.contains("kill -9"), "{script}");
 }
 
+#[test]
+fn the_commands_of_the_operators_guide_work() {
+    let script = run("docs/operators-guide.md");
+    assert!(script.contains("recover --force-new-group") && script.contains("dd if"), "{script}");
+}
+
 /// Runs the commands of a page with a group of their own; the commands.
 fn run(page: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let page = fs::read_to_string(root.join(page)).expect("there");
-    let port = free_ports(3);
-    let script =
-        commands(&page).replace("6443", &port.to_string()).replace("6445", &(port + 2).to_string());
+    let port = free_ports(6);
+    let mut script = commands(&page);
+    for i in 0..6 {
+        script = script.replace(&format!("{}", 6443 + i), &format!("{}", port + i));
+    }
     let home = tempfile::tempdir().expect("a temporary folder");
     let kubectl = home.path().join("bin");
     fs::create_dir(&kubectl).expect("a folder");
@@ -89,18 +99,41 @@ fn links(page: &str) -> Vec<&str> {
     targets.filter(|target| !target.starts_with("http")).collect()
 }
 
+/// What a page's headings are called in links.
+fn sections(page: &Path) -> Vec<String> {
+    let text = fs::read_to_string(page).expect("text");
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let name = |line: &str| {
+        let title = line.trim_start_matches(['#', ' ']).to_lowercase();
+        let kept = title.chars().filter(|c| c.is_alphanumeric() || " -".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(name).collect()
+}
+
 #[test]
 fn the_pages_link_to_what_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let decisions = fs::read_dir(root.join("docs/decisions")).expect("there");
     let decisions = decisions.map(|entry| entry.expect("an entry").path());
-    let named =
-        ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/format.md", "docs/tutorial.md"];
+    let named = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "deploy/README.md",
+        "docs/format.md",
+        "docs/operators-guide.md",
+        "docs/tutorial.md",
+    ];
     for page in named.map(|name| root.join(name)).into_iter().chain(decisions) {
         let text = fs::read_to_string(&page).expect("there");
         let folder = page.parent().expect("a folder");
         for link in links(&text) {
-            assert!(folder.join(link).exists(), "{} links to {link}", page.display());
+            let (file, section) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { folder.join(file) };
+            assert!(target.exists(), "{} links to {link}", page.display());
+            let there = section.is_empty() || sections(&target).iter().any(|s| s == section);
+            assert!(there, "{} links to {link}", page.display());
         }
         if page.ends_with("decisions/README.md") {
             let listed = links(&text).len();
