@@ -87,7 +87,8 @@ async fn watch(cluster: &Cluster, i: u16) -> (Arc<AtomicU64>, JoinHandle<()>) {
                 let frame = frame.expect("the watch stays open");
                 buffer.extend_from_slice(frame.data_ref().map_or(&[][..], |data| &data[..]));
                 while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-                    let event: Value = serde_json::from_slice(&buffer.split_to(end + 1)).expect("JSON");
+                    let event: Value =
+                        serde_json::from_slice(&buffer.split_to(end + 1)).expect("JSON");
                     let name = event["object"]["metadata"]["name"].as_str().unwrap_or_default();
                     let counts = event["type"] == "ADDED" && name.starts_with('w');
                     added.fetch_add(u64::from(counts), Ordering::Relaxed);
@@ -150,7 +151,11 @@ async fn certificates_rotate_under_writes_and_watches() {
     let failed = reddwarf(&cluster, &["cert", "rotate", "node-3"]);
     assert!(!failed.status.success() && said(&failed).contains("node-3"), "{}", said(&failed));
     let unknown = reddwarf(&cluster, &["cert", "rotate", "node-9"]);
-    assert!(!unknown.status.success() && said(&unknown).contains("no member"), "{}", said(&unknown));
+    assert!(
+        !unknown.status.success() && said(&unknown).contains("no member"),
+        "{}",
+        said(&unknown)
+    );
     // Due when it starts.
     let now = Timestamp::now();
     let hours = SignedDuration::from_hours;
@@ -207,10 +212,13 @@ async fn only_a_good_replacement_is_taken_over() {
     let wrong = [
         ("another authority's", foreign.issue(&pki::member("node-1", &hosts))),
         ("another member's", authority.issue(&pki::member("node-2", &hosts))),
-        ("no member's", authority.issue(&pki::Subject {
-            groups: vec!["shop".into()],
-            ..pki::member("node-1", &hosts)
-        })),
+        (
+            "no member's",
+            authority.issue(&pki::Subject {
+                groups: vec!["shop".into()],
+                ..pki::member("node-1", &hosts)
+            }),
+        ),
         ("over", authority.issue_within(&pki::member("node-1", &hosts), over)),
         ("for another host", authority.issue(&elsewhere)),
         ("without its key", Ok(Credentials { key: own().key, ..own() })),
@@ -284,7 +292,10 @@ async fn a_member_without_the_key_asks_one_that_has_it_and_a_removed_one_is_refu
     let output = reddwarf(&cluster, &["cert", "rotate", "--all"]);
     assert!(!output.status.success(), "{}", said(&output));
     let why = said(&output);
-    assert!(why.contains("node-1: ") && why.contains("node-4: ") && why.contains("ca.key"), "{why}");
+    assert!(
+        why.contains("node-1: ") && why.contains("node-4: ") && why.contains("ca.key"),
+        "{why}"
+    );
     assert_eq!(leaf(&kept.cert_file), after, "what failed changes nothing");
     let listed = reddwarf(&cluster, &["cert", "list"]);
     assert!(said(&listed).contains("warning: node-4"), "{}", said(&listed));
@@ -305,8 +316,7 @@ async fn a_member_without_the_key_asks_one_that_has_it_and_a_removed_one_is_refu
     let address = cluster.group.node_config(1).advertise;
     let member = Member { name: "node-1".into(), addr: address, incarnation: 0 };
     let peer = PeerClient::new(identity, 1, member);
-    let called =
-        peer.call(Lane::Control, Kind::Status, Bytes::new(), Duration::from_secs(5)).await;
+    let called = peer.call(Lane::Control, Kind::Status, Bytes::new(), Duration::from_secs(5)).await;
     let why = called.expect_err("refused").to_string();
     assert!(why.contains("no member"), "{why}");
 }

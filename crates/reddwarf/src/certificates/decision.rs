@@ -1,7 +1,10 @@
 //! When a certificate is renewed, and which one may take its place. No clock, no files.
 
 use crate::pki::{Leaf, MEMBERS_GROUP, Validity};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+
+/// With less left, the log warns.
+const LITTLE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Why a certificate may not take the place of another one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +30,26 @@ pub enum Unacceptable {
 pub fn renewal_at(validity: Validity) -> Timestamp {
     let length = validity.until.duration_since(validity.from);
     validity.from + length * 2 / 3
+}
+
+/// How loudly it is said that a certificate has not been renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// All is well.
+    Nothing,
+    /// The last attempt failed, and there is time.
+    Notice,
+    /// There is little time left, whatever the reason.
+    Warning,
+}
+
+/// What is said of a certificate that is good for so long.
+pub fn telling(left: SignedDuration, failed: bool) -> Telling {
+    match (left < LITTLE, failed) {
+        (true, _) => Telling::Warning,
+        (false, true) => Telling::Notice,
+        (false, false) => Telling::Nothing,
+    }
 }
 
 /// Whether a certificate may take the place of `present`. That it fits its key, and that peers accept it,
@@ -76,6 +99,16 @@ mod tests {
         ] {
             let validity = Validity { from: time(from), until: time(until) };
             assert_eq!(renewal_at(validity), time(due), "{from} {until}");
+        }
+    }
+
+    #[test]
+    fn a_week_before_the_end_it_is_said_loudly() {
+        let days = |days: i64| SignedDuration::from_hours(24 * days);
+        assert_eq!(telling(days(100), false), Telling::Nothing);
+        assert_eq!(telling(days(100), true), Telling::Notice);
+        for (left, failed) in [(days(6), true), (days(6), false), (days(-1), true)] {
+            assert_eq!(telling(left, failed), Telling::Warning);
         }
     }
 

@@ -62,7 +62,8 @@ impl Pair {
         let chain = CertificateDer::pem_slice_iter(credentials.certificate.as_bytes())
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| in_certificate(error.to_string()))?;
-        let first = chain.first().ok_or_else(|| in_certificate("it holds no certificate".into()))?;
+        let first =
+            chain.first().ok_or_else(|| in_certificate("it holds no certificate".into()))?;
         let leaf = Leaf::of(first).map_err(in_certificate)?;
         let key = PrivateKeyDer::from_pem_slice(credentials.key.as_bytes()).map_err(|error| {
             PairError::File { path: files.key_file.clone(), why: error.to_string() }

@@ -2,15 +2,15 @@
 
 use super::stamp::Stamp;
 use super::{
-    CertificateMetrics, Held, Pair, PairError, SIGN_PATH, SignAnswer, SignRequest, Signer, Trust,
-    Unacceptable, acceptable, renewal_at,
+    CertificateMetrics, Held, Pair, PairError, SIGN_PATH, SignAnswer, SignRequest, Signer, Telling,
+    Trust, Unacceptable, acceptable, renewal_at, telling,
 };
 use crate::client::{ClientError, Connection};
 use crate::config::TlsFiles;
 use crate::pki::{CertificateRequest, Credentials, Leaf, PkiError, member};
 use crate::server::tls::{MemberTls, host_of};
 use http::Method;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use reddwarf_raft::types::Member;
 use rustls::ClientConfig;
@@ -29,8 +29,6 @@ const LOOK: Duration = Duration::from_secs(60);
 const SIGN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it is logged that a certificate is not renewed.
 const TELL: Duration = Duration::from_secs(3_600);
-/// With less left it is a warning.
-const LITTLE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Why a member shows its certificate of before.
 #[derive(Debug, thiserror::Error)]
@@ -168,20 +166,28 @@ impl Renewal {
             // What it fails of is told below.
             let _ = self.renew().await;
         }
-        let left = self.leaf().validity.until.duration_since(now);
-        let trouble = self.trouble();
-        let due = trouble.is_some() || left < LITTLE;
-        if due && told.is_none_or(|at| at.elapsed() >= TELL) {
-            *told = Some(Instant::now());
-            let (until, days) = (self.leaf().validity.until, left.as_hours() / 24);
-            let why = trouble.unwrap_or_else(|| "nobody has replaced it".to_owned());
-            match left < LITTLE {
-                true => warn!(%until, days, why, "the certificate expires soon"),
-                false => info!(%until, days, why, "the certificate is not renewed yet"),
-            }
-        } else if !due {
+        self.tell(now, told);
+    }
+
+    /// Says at times that the certificate was not renewed; `told` is when it was said last.
+    fn tell(&self, now: Timestamp, told: &mut Option<Instant>) {
+        let (until, trouble) = (self.leaf().validity.until, self.trouble());
+        let left = until.duration_since(now);
+        let telling = telling(left, trouble.is_some());
+        if telling == Telling::Nothing {
             *told = None;
         }
+        if told.is_some_and(|at| at.elapsed() < TELL) {
+            return;
+        }
+        let days = left.as_hours().div_euclid(24);
+        let why = trouble.unwrap_or_else(|| "nobody has replaced it".to_owned());
+        match telling {
+            Telling::Nothing => return,
+            Telling::Notice => info!(%until, days, why, "the certificate is not renewed yet"),
+            Telling::Warning => warn!(%until, days, why, "the certificate expires soon"),
+        }
+        *told = Some(Instant::now());
     }
 
     /// Takes over what somebody has put into the files.

@@ -158,7 +158,9 @@ mod tests {
         let four = caller("node-4", MEMBERS_GROUP);
         let subject = subject_for(&four, "node-4", &members, now).expect("its own");
         assert_eq!(subject.name, "node-4");
-        assert!(["10.0.0.7", "10.0.0.4"].iter().all(|host| subject.hosts.contains(&(*host).into())));
+        assert!(
+            ["10.0.0.7", "10.0.0.4"].iter().all(|host| subject.hosts.contains(&(*host).into()))
+        );
         let refused = |caller: &Leaf, wanted: &str| {
             subject_for(caller, wanted, &members, now).expect_err("refused").to_string()
         };

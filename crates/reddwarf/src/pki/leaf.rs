@@ -36,7 +36,8 @@ impl Leaf {
         let time = |time: x509_parser::time::ASN1Time| {
             Timestamp::from_second(time.timestamp()).map_err(|error| error.to_string())
         };
-        let (from, until) = (time(parsed.validity().not_before)?, time(parsed.validity().not_after)?);
+        let (from, until) =
+            (time(parsed.validity().not_before)?, time(parsed.validity().not_after)?);
         let subject = parsed.subject();
         let name = subject.iter_common_name().find_map(|name| name.as_str().ok());
         let groups = subject.iter_organization().filter_map(|group| group.as_str().ok());

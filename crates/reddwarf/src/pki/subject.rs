@@ -44,7 +44,12 @@ pub fn hollow_client() -> Subject {
 }
 
 fn client(name: &str) -> Subject {
-    Subject { name: name.into(), groups: vec![ADMIN_GROUP.into()], hosts: Vec::new(), days: CLIENT_DAYS }
+    Subject {
+        name: name.into(),
+        groups: vec![ADMIN_GROUP.into()],
+        hosts: Vec::new(),
+        days: CLIENT_DAYS,
+    }
 }
 
 /// A member of the group, reached under its name, loop-back, `addresses` and the names of the

@@ -31,11 +31,7 @@ pub(super) struct Certified {
 
 impl Certified {
     /// `None` for a certificate that is no member's.
-    pub fn of(
-        certificate: &CertificateDer<'_>,
-        node: &Arc<Node>,
-        signer: &Signer,
-    ) -> Option<Self> {
+    pub fn of(certificate: &CertificateDer<'_>, node: &Arc<Node>, signer: &Signer) -> Option<Self> {
         let leaf = Leaf::of(certificate).ok().filter(|leaf| leaf.is_of(MEMBERS_GROUP))?;
         Some(Certified { leaf: Arc::new(leaf), node: node.clone(), signer: signer.clone() })
     }

@@ -4,9 +4,9 @@
 use super::api::{answer, refused};
 use super::members::not_changed;
 use super::tls::{MemberTls, host_of};
+use crate::certificates::Signer;
 use crate::config::{Config, JoinedPeer, check_name};
 use crate::join::{JoinAnswer, JoinRequest, Stored, Token, TokenError};
-use crate::certificates::Signer;
 use crate::pki;
 use bytes::Bytes;
 use futures::FutureExt;

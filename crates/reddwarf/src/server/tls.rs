@@ -190,6 +190,11 @@ fn file_error(path: &Path, why: &dyn std::fmt::Display) -> TlsError {
 mod tests {
     use super::*;
     use crate::config::{self, ServerFlags};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+
+    type ClientStream = client::TlsStream<DuplexStream>;
+    type ServerStream = server::TlsStream<DuplexStream>;
 
     fn config(folder: &Path) -> Config {
         let flags = ServerFlags { data_dir: Some(folder.into()), ..ServerFlags::default() };
@@ -223,6 +228,43 @@ mod tests {
         assert!(leaf.validity.contains(now), "{leaf:?}");
         let again = load(&config, &[b"h2"]).expect("read").held.leaf();
         assert_eq!(again, leaf, "it is kept");
+    }
+
+    /// A connection of the member to itself: what the client and the server see of each other.
+    async fn connection(tls: &MemberTls) -> (ClientStream, ServerStream, [String; 2]) {
+        let (near, far) = tokio::io::duplex(1 << 14);
+        let name = "localhost".try_into().expect("a name");
+        let connect = TlsConnector::from(tls.client.clone()).connect(name, near);
+        let accept = TlsAcceptor::from(tls.server.clone()).accept(far);
+        let (client, server) = tokio::try_join!(connect, accept).expect("both agree");
+        let of = |chain: Option<&[CertificateDer<'static>]>| {
+            Leaf::of(&chain.expect("a certificate")[0]).expect("readable").fingerprint
+        };
+        let seen = [client.get_ref().1.peer_certificates(), server.get_ref().1.peer_certificates()];
+        let seen = seen.map(of);
+        (client, server, seen)
+    }
+
+    #[tokio::test]
+    async fn another_certificate_counts_from_the_next_connection_on() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let config = config(folder.path());
+        let tls = load(&config, &[b"h2"]).expect("generated");
+        let first = tls.held.leaf().fingerprint;
+        let (mut client, mut server, seen) = connection(&tls).await;
+        assert_eq!(seen, [first.clone(), first.clone()]);
+        let authority = Authority::open_or_create(&folder.path().join("pki")).expect("read");
+        let issued = authority.issue(&pki::member("node-1", &hosts(&config))).expect("issued");
+        tls.held.show(Pair::of(&issued, &tls.files).expect("a pair"));
+        let second = tls.held.leaf().fingerprint;
+        assert_ne!(first, second);
+        let (_, _, seen) = connection(&tls).await;
+        assert_eq!(seen, [second.clone(), second], "on both sides, and no session is taken up");
+        client.write_all(b"still").await.expect("sent");
+        client.flush().await.expect("sent");
+        let mut read = [0; 5];
+        server.read_exact(&mut read).await.expect("received");
+        assert_eq!(&read, b"still");
     }
 
     #[test]
