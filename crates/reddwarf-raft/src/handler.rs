@@ -148,8 +148,12 @@ impl PeerHandler for Handler {
             return Err(format!("{who} calls node {to}, but {me} is node {id}"));
         }
         // A caller that is not named may be newer than what this member knows; then, as before
-        // the first entry, Raft itself decides.
+        // the first entry, Raft itself decides. A leader knows the newest.
         let known = self.core.members().remove(&hello.from);
+        let removed_at = standing::removed_at(&self.core, hello);
+        if known.is_none() && removed_at.is_none() && standing::is_newest(&self.core) {
+            return Err(format!("{who} (node {}) is no member of the group", hello.from));
+        }
         match known {
             Some(member) if member.name != *who => {
                 Err(format!("node {} is {}, not {who}", hello.from, member.name))
@@ -157,7 +161,7 @@ impl PeerHandler for Handler {
             known => Ok(HelloReply {
                 incarnation: self.core.incarnation,
                 expected: known.map_or(0, |member| member.incarnation),
-                removed_at: standing::removed_at(&self.core, hello),
+                removed_at,
             }),
         }
     }

@@ -4,6 +4,7 @@ mod apply;
 mod backup;
 mod blame;
 mod branch;
+mod cert;
 mod diff;
 mod down;
 mod du;
@@ -57,6 +58,8 @@ enum Command {
     Token(token::TokenCommand),
     /// Show and remove members
     Member(member::MemberCommand),
+    /// Show and renew the members' certificates
+    Cert(cert::CertCommand),
     /// Show the members of a group
     Status(status::StatusFlags),
     /// Apply many objects as one commit, or none of them
@@ -120,6 +123,7 @@ pub fn run(cli: Cli) -> miette::Result<()> {
         Command::Join(command) => join::run(&command),
         Command::Token(command) => token::run(&command),
         Command::Member(command) => member::run(&command),
+        Command::Cert(command) => cert::run(&command),
         Command::Status(flags) => status::run(&flags),
         Command::Apply(flags) => apply::run(&flags),
         Command::Log(flags) => log::run(&flags),

@@ -68,13 +68,17 @@ pub struct TlsFiles {
     pub cert_file: PathBuf,
     /// Its key.
     pub key_file: PathBuf,
+    /// Whether the member renews its certificate itself, over these files; otherwise somebody else does,
+    /// and it takes over what it finds.
+    pub renew: bool,
 }
 
 impl TlsFiles {
     /// Where they are when they are not configured.
     pub fn generated(data_dir: &Path) -> Self {
         let file = |name: &str| data_dir.join("pki").join(name);
-        TlsFiles { ca_file: file("ca.crt"), cert_file: file("tls.crt"), key_file: file("tls.key") }
+        let [ca_file, cert_file, key_file] = ["ca.crt", "tls.crt", "tls.key"].map(file);
+        TlsFiles { ca_file, cert_file, key_file, renew: true }
     }
 }
 

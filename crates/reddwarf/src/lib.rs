@@ -2,6 +2,7 @@
 //! crates into one process. Logic lives in the crates.
 
 pub mod bench;
+pub mod certificates;
 pub mod cli;
 pub mod client;
 pub mod config;

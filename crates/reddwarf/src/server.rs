@@ -4,6 +4,8 @@ mod accept;
 mod api;
 mod backup_route;
 mod backup_schedule;
+mod certificates;
+mod certified;
 mod connection;
 mod error;
 mod leader;

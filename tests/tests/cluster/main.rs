@@ -3,6 +3,7 @@
 mod atomic_apply;
 mod backup;
 mod by_hand;
+mod certificates;
 mod client_libraries;
 mod client_programs;
 mod compat;

@@ -6,6 +6,7 @@ use crate::members::roster;
 use crate::peer::{Hello, Identity, Kind, Lane};
 use crate::types::{Member, StoredMembership};
 use bytes::Bytes;
+use openraft::Instant as _;
 use openraft::async_runtime::watch::WatchReceiver;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -36,6 +37,17 @@ pub fn names(core: &Core, id: u64) -> bool {
     let metrics = core.raft.metrics();
     let metrics = metrics.borrow_watched();
     metrics.membership_config.membership().get_node(&id).is_some()
+}
+
+/// Whether no membership is in force that this member does not go by: it leads, and is all voters itself, or
+/// a quorum has said so within the time that electing another leader takes at least.
+pub fn is_newest(core: &Core) -> bool {
+    let metrics = core.raft.metrics();
+    let metrics = metrics.borrow_watched();
+    let acked = metrics.last_quorum_acked.as_ref().map(|at| at.elapsed());
+    let alone = metrics.membership_config.membership().voter_ids().all(|id| id == core.node_id);
+    metrics.current_leader == Some(core.node_id)
+        && (alone || acked.is_some_and(|age| age < core.limits.election_min))
 }
 
 /// Waits until the caller is removed.

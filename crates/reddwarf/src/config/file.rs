@@ -33,7 +33,7 @@ pub struct ConfigFile {
     pub peers: Vec<Member>,
 }
 
-/// `[tls]`: all three or none.
+/// `[tls]`: all three files or none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsTable {
@@ -43,6 +43,9 @@ pub struct TlsTable {
     pub cert_file: Option<PathBuf>,
     /// Its key.
     pub key_file: Option<PathBuf>,
+    /// See [`super::TlsFiles::renew`]; no when absent.
+    #[serde(default)]
+    pub renew: bool,
 }
 
 /// `[log]`

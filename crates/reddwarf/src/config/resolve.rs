@@ -171,6 +171,7 @@ fn resolve(flags: &ServerFlags, file: ConfigFile) -> Result<Config, ConfigError>
             flags.ca_file.clone().or(file.tls.ca_file),
             flags.cert_file.clone().or(file.tls.cert_file),
             flags.key_file.clone().or(file.tls.key_file),
+            file.tls.renew,
         )?,
         log: LogConfig {
             level: flags
@@ -276,10 +277,11 @@ fn tls(
     ca: Option<PathBuf>,
     cert: Option<PathBuf>,
     key: Option<PathBuf>,
+    renew: bool,
 ) -> Result<Option<TlsFiles>, ConfigError> {
     match (ca, cert, key) {
         (Some(ca_file), Some(cert_file), Some(key_file)) => {
-            Ok(Some(TlsFiles { ca_file, cert_file, key_file }))
+            Ok(Some(TlsFiles { ca_file, cert_file, key_file, renew }))
         }
         (None, None, None) => Ok(None),
         _ => Err(ConfigError::Value {

@@ -205,6 +205,7 @@ impl LocalGroup {
                 ca_file: self.folder.join("pki/ca.crt"),
                 cert_file: folder.join("tls.crt"),
                 key_file: folder.join("tls.key"),
+                renew: true,
             }),
             log: LogConfig { level: DEFAULT_LOG_LEVEL.into(), format: LogFormat::Human },
             backup: None,

@@ -1,6 +1,7 @@
 //! The certificate authority.
 
-use super::{Subject, write_private};
+use super::{Subject, Validity, write_private};
+use jiff::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -8,8 +9,8 @@ use rcgen::{
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Years for which a certificate made here is valid.
-const VALID_YEARS: i16 = 10;
+/// Days for which an authority is good: nothing renews it.
+const AUTHORITY_DAYS: u32 = 3_650;
 
 /// Why a certificate could not be made, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -133,7 +134,7 @@ impl Authority {
             KeyUsagePurpose::CrlSign,
             KeyUsagePurpose::DigitalSignature,
         ];
-        set_validity(&mut params);
+        Validity::beginning(Timestamp::now(), AUTHORITY_DAYS).apply(&mut params);
         let pair = KeyPair::generate().map_err(failed)?;
         let certificate = params.self_signed(&pair).map_err(failed)?.pem();
         let credentials =
@@ -151,8 +152,20 @@ impl Authority {
     /// # Errors
     /// [`PkiError::Issue`]
     pub fn issue(&self, subject: &Subject) -> Result<Credentials, PkiError> {
+        self.issue_within(subject, Validity::beginning(Timestamp::now(), subject.days))
+    }
+
+    /// The same for another time than the subject has by itself.
+    ///
+    /// # Errors
+    /// [`PkiError::Issue`]
+    pub fn issue_within(
+        &self,
+        subject: &Subject,
+        validity: Validity,
+    ) -> Result<Credentials, PkiError> {
         let failed = |source| PkiError::Issue { name: subject.name.clone(), source };
-        let params = params(subject).map_err(failed)?;
+        let params = params(subject, validity).map_err(failed)?;
         let pair = KeyPair::generate().map_err(failed)?;
         let certificate = params.signed_by(&pair, &self.issuer).map_err(failed)?.pem();
         Ok(Credentials { certificate, key: pair.serialize_pem() })
@@ -166,12 +179,13 @@ impl Authority {
     pub fn certify(&self, subject: &Subject, request: &str) -> Result<String, PkiError> {
         let failed = |source| PkiError::Issue { name: subject.name.clone(), source };
         let request = CertificateSigningRequestParams::from_pem(request).map_err(failed)?;
-        let params = params(subject).map_err(failed)?;
+        let validity = Validity::beginning(Timestamp::now(), subject.days);
+        let params = params(subject, validity).map_err(failed)?;
         Ok(params.signed_by(&request.public_key, &self.issuer).map_err(failed)?.pem())
     }
 }
 
-fn params(subject: &Subject) -> Result<CertificateParams, rcgen::Error> {
+fn params(subject: &Subject, validity: Validity) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(subject.hosts.clone())?;
     params.distinguished_name.remove(DnType::CommonName);
     params.distinguished_name.push(DnType::CommonName, subject.name.as_str());
@@ -184,21 +198,8 @@ fn params(subject: &Subject) -> Result<CertificateParams, rcgen::Error> {
         params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
     }
     params.use_authority_key_identifier_extension = true;
-    set_validity(&mut params);
+    validity.apply(&mut params);
     Ok(params)
-}
-
-/// From yesterday, so that a clock slightly behind accepts the certificate.
-fn set_validity(params: &mut CertificateParams) {
-    let today = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC).date();
-    let from = today.yesterday().unwrap_or(today);
-    let day = |date: jiff::civil::Date, years: i16| {
-        // The 28th exists in every month of every year.
-        let day = date.day().clamp(1, 28) as u8;
-        rcgen::date_time_ymd(i32::from(date.year() + years), date.month() as u8, day)
-    };
-    params.not_before = day(from, 0);
-    params.not_after = day(from, VALID_YEARS);
 }
 
 #[cfg(test)]

@@ -6,6 +6,11 @@ pub const ADMIN_GROUP: &str = "system:masters";
 /// The organization in a member's certificate; only its holders may speak the peer protocol.
 pub const MEMBERS_GROUP: &str = "reddwarf:members";
 
+/// Days for which the certificate of a member is good; it is renewed well before.
+const MEMBER_DAYS: u32 = 365;
+/// Days for which a client's is: nothing renews it.
+const CLIENT_DAYS: u32 = 3_650;
+
 /// Names by which pods reach the API; every member's certificate carries them.
 pub const SERVICE_NAMES: [&str; 5] = [
     "kubernetes",
@@ -24,6 +29,8 @@ pub struct Subject {
     pub groups: Vec<String>,
     /// Host names and addresses that a server answers under; empty for a client.
     pub hosts: Vec<String>,
+    /// For how long, in days.
+    pub days: u32,
 }
 
 /// The administrator whom `admin.kubeconfig` speaks for.
@@ -37,7 +44,12 @@ pub fn hollow_client() -> Subject {
 }
 
 fn client(name: &str) -> Subject {
-    Subject { name: name.into(), groups: vec![ADMIN_GROUP.into()], hosts: Vec::new() }
+    Subject {
+        name: name.into(),
+        groups: vec![ADMIN_GROUP.into()],
+        hosts: Vec::new(),
+        days: CLIENT_DAYS,
+    }
 }
 
 /// A member of the group, reached under its name, loop-back, `addresses` and the names of the
@@ -49,5 +61,5 @@ pub fn member(name: &str, addresses: &[String]) -> Subject {
     hosts.extend(SERVICE_NAMES.map(str::to_owned));
     let mut seen = std::collections::BTreeSet::new();
     hosts.retain(|host| seen.insert(host.clone()));
-    Subject { name: name.into(), groups: vec![MEMBERS_GROUP.into()], hosts }
+    Subject { name: name.into(), groups: vec![MEMBERS_GROUP.into()], hosts, days: MEMBER_DAYS }
 }

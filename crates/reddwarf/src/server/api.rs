@@ -2,8 +2,10 @@
 
 use super::backup_route;
 use super::backup_schedule::BackupMetrics;
+use super::certificates;
 use super::members;
 use super::reception::{self, Reception};
+use crate::certificates::Renewal;
 use crate::config::Config;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -32,10 +34,12 @@ pub(super) fn server(
     config: &Config,
     node: &Arc<Node>,
     reception: &Arc<Reception>,
+    renewal: &Arc<Renewal>,
     stopping: CancellationToken,
 ) -> (ApiServer, scheduler::Metrics, BackupMetrics) {
     let mut metrics = MetricRegistry::default();
     node.metrics().register(&mut metrics);
+    renewal.metrics().register(&mut metrics);
     let scheduler_metrics = scheduler::Metrics::register(&mut metrics);
     let backup_metrics = BackupMetrics::register(&mut metrics);
     let metrics = Arc::new(Mutex::new(metrics));
@@ -53,6 +57,7 @@ pub(super) fn server(
             verify_route(node),
             du_route(node),
             members::route(node),
+            certificates::route(&config.name, renewal),
             reception::authority_route(reception),
             reception::join_route(reception),
             backup_route::route(node),

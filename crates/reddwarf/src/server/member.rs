@@ -2,10 +2,12 @@
 
 use super::accept::{Accepted, Port, accept_loop};
 use super::backup_schedule::Schedule;
+use super::certified::Certified;
 use super::error::ServerError;
 use super::leader::Leader;
 use super::reception::Reception;
 use super::{api, connection, live, tls};
+use crate::certificates::{Renewal, Signer};
 use crate::config::{Config, JoinedPeer};
 use crate::group::PidFile;
 use http::Request;
@@ -45,8 +47,14 @@ pub(super) async fn run(
     let node = node.map_err(|error| ServerError::Process(error.into()))??;
     let stopping = CancellationToken::new();
     let reception = Arc::new(Reception::new(&config, &node, &tls));
+    let renewal = {
+        let node = node.clone();
+        let members = move || node.members().into_values().collect();
+        Renewal::new(&config.name, &config.advertise, &tls, members)
+    };
     let (server, scheduler_metrics, backup_metrics) =
-        api::server(&config, &node, &reception, stopping.clone());
+        api::server(&config, &node, &reception, &renewal, stopping.clone());
+    tokio::spawn(renewal.run(stopping.clone()));
     reception.open(LocalClient::privileged(server.clone(), "system:apiserver", "reddwarf-join"));
     let member = Member::start(&node, server, listener, &tls, group);
     let kinds = member.server.config().registry.clone();
@@ -186,14 +194,18 @@ impl Member {
         let handle = {
             let (node, server) = (Arc::clone(node), server.clone());
             let (closing, clients) = (closing.clone(), clients.clone());
+            let signer = Signer { authority_file: tls.files.ca_file.clone() };
             move |accepted: Accepted| {
                 let (node, server, closing) = (node.clone(), server.clone(), closing.clone());
-                let clients = clients.clone();
+                let (clients, signer) = (clients.clone(), signer.clone());
                 async move {
                     if accepted.is_protocol(ALPN) {
                         serve_peer(&node, accepted).await;
                     } else {
-                        clients.track_future(serve_client(server, accepted, closing)).await;
+                        let shown = accepted.certificate.as_ref();
+                        let certified = shown.and_then(|c| Certified::of(c, &node, &signer));
+                        let served = serve_client(server, accepted, certified, closing);
+                        clients.track_future(served).await;
                     }
                 }
             }
@@ -233,7 +245,12 @@ async fn serve_peer(node: &Node, accepted: Accepted) {
     }
 }
 
-async fn serve_client(server: ApiServer, accepted: Accepted, closing: CancellationToken) {
+async fn serve_client(
+    server: ApiServer,
+    accepted: Accepted,
+    certified: Option<Certified>,
+    closing: CancellationToken,
+) {
     let remote = accepted.remote;
     let identity = accepted.certificate.as_ref().and_then(|certificate| {
         user_from_certificate(certificate)
@@ -242,11 +259,20 @@ async fn serve_client(server: ApiServer, accepted: Accepted, closing: Cancellati
     });
     let identity = identity.map(|user| PeerIdentity(Arc::new(user)));
     let service = move |mut request: Request<Incoming>| {
-        let server = server.clone();
+        let (server, certified) = (server.clone(), certified.clone());
         if let Some(identity) = &identity {
             request.extensions_mut().insert(identity.clone());
         }
-        async move { server.handle(request).await }
+        async move {
+            let request = match certified {
+                None => request,
+                Some(certified) => match certified.answer(request).await {
+                    Ok(answered) => return answered,
+                    Err(request) => request,
+                },
+            };
+            server.handle(request).await
+        }
     };
     connection::serve(accepted.stream, service, closing).await;
 }

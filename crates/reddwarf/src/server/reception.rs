@@ -4,9 +4,10 @@
 use super::api::{answer, refused};
 use super::members::not_changed;
 use super::tls::{MemberTls, host_of};
+use crate::certificates::Signer;
 use crate::config::{Config, JoinedPeer, check_name};
 use crate::join::{JoinAnswer, JoinRequest, Stored, Token, TokenError};
-use crate::pki::{self, Authority};
+use crate::pki;
 use bytes::Bytes;
 use futures::FutureExt;
 use http::{Method, Request, Response, StatusCode};
@@ -19,7 +20,6 @@ use reddwarf_raft::Node;
 use reddwarf_raft::types::Member;
 use serde_json::{Value, json};
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use tracing::info;
 
@@ -35,7 +35,7 @@ pub(super) struct Reception {
     node: Arc<Node>,
     cluster: String,
     authority: String,
-    authority_file: PathBuf,
+    signer: Signer,
     /// Reads and uses tokens.
     api: OnceLock<LocalClient>,
 }
@@ -47,7 +47,7 @@ impl Reception {
             node: node.clone(),
             cluster: config.cluster.clone(),
             authority: tls.authority.clone(),
-            authority_file: tls.authority_file.clone(),
+            signer: Signer { authority_file: tls.files.ca_file.clone() },
             api: OnceLock::new(),
         }
     }
@@ -135,20 +135,18 @@ impl Reception {
 
     fn certify(&self, asked: &JoinRequest) -> Result<Option<String>, Refusal> {
         let Some(request) = &asked.certificate_request else { return Ok(None) };
-        let key = self.authority_file.with_extension("key");
-        if !key.exists() {
+        let failed = |error: &dyn std::fmt::Display| no(StatusCode::BAD_REQUEST, error);
+        let Some(authority) = self.signer.authority().map_err(|error| failed(&error))? else {
             let why = format!(
                 "this member cannot make certificates, because it has no {}: ask a member that \
                  has the authority's key, or give the new one a certificate (--ca-file, \
                  --cert-file, --key-file)",
-                key.display()
+                self.signer.key_file().display()
             );
             return Err(no(StatusCode::SERVICE_UNAVAILABLE, &why));
-        }
+        };
         let subject = pki::member(&asked.name, &[host_of(&asked.address).to_owned()]);
-        let certified = Authority::read(&self.authority_file, &key)
-            .and_then(|authority| authority.certify(&subject, request));
-        certified.map(Some).map_err(|error| no(StatusCode::BAD_REQUEST, &error))
+        authority.certify(&subject, request).map(Some).map_err(|error| failed(&error))
     }
 }
 

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 const SECOND_SIGNAL_EXIT: i32 = 130;
 
 /// Cancels `stop` on SIGTERM or SIGINT; a second one ends the process at once, which loses no
-/// acknowledged write. SIGHUP, which a closed terminal sends, is ignored.
+/// acknowledged write. SIGHUP, which a closed terminal sends, ends nothing; certificates are looked at then.
 ///
 /// # Errors
 /// When the handlers cannot be installed.

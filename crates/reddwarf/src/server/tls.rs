@@ -1,11 +1,14 @@
 //! TLS of a member: one port for clients and peers.
 
+use crate::certificates::{Held, Pair, PairError, Signer, Trust};
 use crate::config::{Config, TlsFiles};
-use crate::pki::{self, Authority, PkiError};
+use crate::pki::{self, Authority, Leaf, PkiError};
+use jiff::Timestamp;
 use miette::Diagnostic;
+use rustls::client::Resumption;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::NoServerSessionStorage;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,10 +44,25 @@ pub struct MemberTls {
     pub server: Arc<ServerConfig>,
     /// For dialing peers.
     pub client: Arc<ClientConfig>,
+    /// What both show.
+    pub held: Arc<Held>,
+    /// Whom both trust.
+    pub trust: Trust,
+    /// Hosts in a certificate that this member makes for itself.
+    pub hosts: Vec<String>,
     /// PEM of the authority, for `kube-root-ca.crt`.
     pub authority: String,
-    /// Where that stands. Its key, if this member has it, stands beside it.
-    pub authority_file: PathBuf,
+    /// Where all of it stands. The authority's key, if this member has it, stands beside its certificate.
+    pub files: TlsFiles,
+}
+
+impl From<PairError> for TlsError {
+    fn from(error: PairError) -> Self {
+        match error {
+            PairError::File { path, why } => TlsError::File { path, why },
+            PairError::Mismatch(error) => TlsError::Pair(error),
+        }
+    }
 }
 
 /// Loads the files that the configuration names, generating them in the data directory when it
@@ -58,34 +76,58 @@ pub fn load(config: &Config, alpn_server: &[&[u8]]) -> Result<MemberTls, TlsErro
         None => generate(config)?,
     };
     let authority = read(&files.ca_file)?;
+    let certificates = certificates(&files.ca_file)?;
+    let leaf = Leaf::of(&certificates[0]).map_err(|e| file_error(&files.ca_file, &e))?;
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(&files.ca_file)? {
+    for certificate in certificates {
         roots.add(certificate).map_err(|e| file_error(&files.ca_file, &e))?;
     }
-    let roots = Arc::new(roots);
-    let chain = certificates(&files.cert_file)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key_file)
-        .map_err(|e| file_error(&files.key_file, &e))?;
+    let trust = Trust::new(leaf, roots).map_err(|e| file_error(&files.ca_file, &e))?;
+    pki::settle(&files.cert_file, &files.key_file)?;
+    let held = Held::new(pair(config, &files)?);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
-        .allow_unauthenticated()
-        .build()
-        .map_err(|e| file_error(&files.ca_file, &e))?;
     let mut server = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Pair)?
-        .with_client_cert_verifier(verifier)
-        .with_single_cert(chain.clone(), key.clone_key())
-        .map_err(TlsError::Pair)?;
+        .with_client_cert_verifier(trust.callers.clone())
+        .with_cert_resolver(held.clone());
     server.alpn_protocols = alpn_server.iter().map(|p| p.to_vec()).collect();
-    let client = ClientConfig::builder_with_provider(provider)
+    // A session that is taken up again goes by the certificates of its first connection, which may have
+    // expired or been replaced since.
+    server.session_storage = Arc::new(NoServerSessionStorage {});
+    server.send_tls13_tickets = 0;
+    let mut client = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Pair)?
-        .with_root_certificates(roots)
-        .with_client_auth_cert(chain, key)
-        .map_err(TlsError::Pair)?;
+        .with_root_certificates(trust.roots.clone())
+        .with_client_cert_resolver(held.clone());
+    client.resumption = Resumption::disabled();
     let (server, client) = (Arc::new(server), Arc::new(client));
-    Ok(MemberTls { server, client, authority, authority_file: files.ca_file })
+    Ok(MemberTls { server, client, held, trust, hosts: hosts(config), authority, files })
+}
+
+/// This member's certificate and key; another one at once when its time was over while the member did
+/// not run, and it can make one.
+fn pair(config: &Config, files: &TlsFiles) -> Result<Pair, TlsError> {
+    let found = Pair::read(files)?;
+    if !files.renew || found.leaf.validity.until > Timestamp::now() {
+        return Ok(found);
+    }
+    let signer = Signer { authority_file: files.ca_file.clone() };
+    let Some(authority) = signer.authority()? else { return Ok(found) };
+    authority
+        .issue(&pki::member(&config.name, &hosts(config)))?
+        .replace(&files.cert_file, &files.key_file)?;
+    Ok(Pair::read(files)?)
+}
+
+/// What others may call this member.
+fn hosts(config: &Config) -> Vec<String> {
+    let mut hosts = vec![host_of(&config.advertise).to_owned()];
+    if !config.listen.ip().is_unspecified() {
+        hosts.push(config.listen.ip().to_string());
+    }
+    hosts
 }
 
 /// Makes an authority, this member's certificate and an administrator's kubeconfig in the data
@@ -99,11 +141,7 @@ fn generate(config: &Config) -> Result<TlsFiles, TlsError> {
     }
     let authority = Authority::open_or_create(&folder)?;
     if !files.cert_file.exists() || !files.key_file.exists() {
-        let mut hosts = vec![host_of(&config.advertise).to_owned()];
-        if !config.listen.ip().is_unspecified() {
-            hosts.push(config.listen.ip().to_string());
-        }
-        let issued = authority.issue(&pki::member(&config.name, &hosts))?;
+        let issued = authority.issue(&pki::member(&config.name, &hosts(config)))?;
         issued.write(&files.cert_file, &files.key_file)?;
     }
     let kubeconfig = config.data_dir.join("admin.kubeconfig");
@@ -152,6 +190,11 @@ fn file_error(path: &Path, why: &dyn std::fmt::Display) -> TlsError {
 mod tests {
     use super::*;
     use crate::config::{self, ServerFlags};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+
+    type ClientStream = client::TlsStream<DuplexStream>;
+    type ServerStream = server::TlsStream<DuplexStream>;
 
     fn config(folder: &Path) -> Config {
         let flags = ServerFlags { data_dir: Some(folder.into()), ..ServerFlags::default() };
@@ -171,6 +214,60 @@ mod tests {
     }
 
     #[test]
+    fn a_member_that_was_away_for_too_long_makes_a_certificate_at_its_start() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let config = config(folder.path());
+        let first = load(&config, &[b"h2"]).expect("generated");
+        let authority = Authority::open_or_create(&folder.path().join("pki")).expect("read");
+        let now = Timestamp::now();
+        let hours = jiff::SignedDuration::from_hours;
+        let over = pki::Validity { from: now - hours(48), until: now - hours(1) };
+        let old = authority.issue_within(&pki::member("node-1", &[]), over).expect("issued");
+        old.write(&first.files.cert_file, &first.files.key_file).expect("written");
+        let leaf = load(&config, &[b"h2"]).expect("read").held.leaf();
+        assert!(leaf.validity.contains(now), "{leaf:?}");
+        let again = load(&config, &[b"h2"]).expect("read").held.leaf();
+        assert_eq!(again, leaf, "it is kept");
+    }
+
+    /// A connection of the member to itself: what the client and the server see of each other.
+    async fn connection(tls: &MemberTls) -> (ClientStream, ServerStream, [String; 2]) {
+        let (near, far) = tokio::io::duplex(1 << 14);
+        let name = "localhost".try_into().expect("a name");
+        let connect = TlsConnector::from(tls.client.clone()).connect(name, near);
+        let accept = TlsAcceptor::from(tls.server.clone()).accept(far);
+        let (client, server) = tokio::try_join!(connect, accept).expect("both agree");
+        let of = |chain: Option<&[CertificateDer<'static>]>| {
+            Leaf::of(&chain.expect("a certificate")[0]).expect("readable").fingerprint
+        };
+        let seen = [client.get_ref().1.peer_certificates(), server.get_ref().1.peer_certificates()];
+        let seen = seen.map(of);
+        (client, server, seen)
+    }
+
+    #[tokio::test]
+    async fn another_certificate_counts_from_the_next_connection_on() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let config = config(folder.path());
+        let tls = load(&config, &[b"h2"]).expect("generated");
+        let first = tls.held.leaf().fingerprint;
+        let (mut client, mut server, seen) = connection(&tls).await;
+        assert_eq!(seen, [first.clone(), first.clone()]);
+        let authority = Authority::open_or_create(&folder.path().join("pki")).expect("read");
+        let issued = authority.issue(&pki::member("node-1", &hosts(&config))).expect("issued");
+        tls.held.show(Pair::of(&issued, &tls.files).expect("a pair"));
+        let second = tls.held.leaf().fingerprint;
+        assert_ne!(first, second);
+        let (_, _, seen) = connection(&tls).await;
+        assert_eq!(seen, [second.clone(), second], "on both sides, and no session is taken up");
+        client.write_all(b"still").await.expect("sent");
+        client.flush().await.expect("sent");
+        let mut read = [0; 5];
+        server.read_exact(&mut read).await.expect("received");
+        assert_eq!(&read, b"still");
+    }
+
+    #[test]
     fn an_empty_certificate_file_is_named() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let mut config = config(folder.path());
@@ -182,6 +279,7 @@ mod tests {
             ca_file: pki.join("ca.crt"),
             cert_file: empty,
             key_file: pki.join("tls.key"),
+            renew: false,
         });
         let Err(error) = load(&config, &[b"h2"]) else { panic!("must be refused") };
         assert!(error.to_string().contains("empty.crt"), "{error}");
