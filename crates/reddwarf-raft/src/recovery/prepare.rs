@@ -65,7 +65,7 @@ pub struct Recovered {
 /// See [`RecoverError`]; the folder has no member's data then.
 pub fn from_backup(path: &Path, group: &NewGroup) -> Result<Recovered, RecoverError> {
     let there = |name: &&str| group.data_dir.join(name).exists();
-    if ["identity", "wal", "state.redb"].iter().any(|name| there(name)) {
+    if ["identity", "wal", "state.redb"].iter().any(there) {
         return Err(RecoverError::InUse(group.data_dir.clone()));
     }
     let (state, _) = examine_backup(path)?;
