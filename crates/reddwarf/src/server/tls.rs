@@ -190,7 +190,7 @@ fn file_error(path: &Path, why: &dyn std::fmt::Display) -> TlsError {
 mod tests {
     use super::*;
     use crate::config::{self, ServerFlags};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
     use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
     type ClientStream = client::TlsStream<DuplexStream>;
@@ -253,6 +253,8 @@ mod tests {
         let first = tls.held.leaf().fingerprint;
         let (mut client, mut server, seen) = connection(&tls).await;
         assert_eq!(seen, [first.clone(), first.clone()]);
+        // What would let the client take the session up comes with it.
+        say(&mut server, &mut client, b"first").await;
         let authority = Authority::open_or_create(&folder.path().join("pki")).expect("read");
         let issued = authority.issue(&pki::member("node-1", &hosts(&config))).expect("issued");
         tls.held.show(Pair::of(&issued, &tls.files).expect("a pair"));
@@ -260,11 +262,19 @@ mod tests {
         assert_ne!(first, second);
         let (_, _, seen) = connection(&tls).await;
         assert_eq!(seen, [second.clone(), second], "on both sides, and no session is taken up");
-        client.write_all(b"still").await.expect("sent");
-        client.flush().await.expect("sent");
-        let mut read = [0; 5];
-        server.read_exact(&mut read).await.expect("received");
-        assert_eq!(&read, b"still");
+        say(&mut client, &mut server, b"still").await;
+    }
+
+    async fn say(
+        from: &mut (impl AsyncWrite + Unpin),
+        to: &mut (impl AsyncRead + Unpin),
+        text: &[u8],
+    ) {
+        from.write_all(text).await.expect("sent");
+        from.flush().await.expect("sent");
+        let mut read = vec![0; text.len()];
+        to.read_exact(&mut read).await.expect("received");
+        assert_eq!(read, text);
     }
 
     #[test]
