@@ -127,7 +127,8 @@ mod tests {
     #[test]
     fn logs_are_compared_entry_by_entry() {
         // Ours, theirs, how many are common, those only ours and only theirs, and who is newer.
-        let cases: [(&[u64], &[u64], u64, u64, u64, bool); 6] = [
+        type Case<'c> = (&'c [u64], &'c [u64], u64, u64, u64, bool);
+        let cases: [Case<'_>; 6] = [
             (&[1, 1, 2], &[1, 1, 2], 3, 0, 0, false),
             (&[1, 1], &[1, 1, 1, 1], 2, 0, 2, true),
             (&[1, 1, 1, 1], &[1, 1], 2, 2, 0, false),
