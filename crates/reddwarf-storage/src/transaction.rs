@@ -140,7 +140,7 @@ impl Rows<'_> {
         };
         let record = rows::version_value(object)?;
         if let Some(before) = &event.before
-            && let Some(row) = version_row::superseded(before, event.revision, &record)?
+            && let Some(row) = version_row::superseded(before, object)?
         {
             self.versions.insert(before.revision, row);
         }

@@ -19,22 +19,22 @@ pub(crate) fn stays_whole(revision: Revision) -> bool {
     revision.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 & (WHOLE_IN - 1) == 0
 }
 
-/// The row of a version that `next`, which has the record `next_record`, superseded; `None` when it
-/// stays whole.
+/// The row of a version that `next` superseded; `None` when it stays whole.
+///
+/// Both are compared without their content hashes, which follow from the rest, and would be most of
+/// what a small change leaves.
 ///
 /// # Errors
 /// [`KvError::Row`].
 pub(crate) fn superseded(
     before: &StoredObject,
-    next: Revision,
-    next_record: &[u8],
+    next: &StoredObject,
 ) -> Result<Option<Bytes>, KvError> {
     if stays_whole(before.revision) {
         return Ok(None);
     }
-    // Its hash follows from the rest, and would be most of what a small change leaves.
-    let record = rows::bare_version_value(before)?;
-    Ok(delta::encode_as(delta::BARE_VERSION, next, next_record, &record))
+    let (record, base) = (rows::bare_version_value(before)?, rows::bare_version_value(next)?);
+    Ok(delta::encode_as(delta::BARE_VERSION, next.revision, &base, &record))
 }
 
 /// Whether the row of a version is a delta.
@@ -49,7 +49,7 @@ pub(crate) fn is_delta(row: &[u8]) -> bool {
 pub(crate) fn record(read: &dyn KvRead, revision: Revision) -> Result<Option<Bytes>, KvError> {
     let mut deltas: Vec<(Revision, Bytes)> = Vec::new();
     let mut at = revision;
-    let mut whole = loop {
+    let mut found = loop {
         let key = rows::number_key(at.0);
         let row = match (read.get(Table::Versions, &key)?, deltas.last()) {
             (Some(row), _) => row,
@@ -66,14 +66,23 @@ pub(crate) fn record(read: &dyn KvRead, revision: Revision) -> Result<Option<Byt
         deltas.push((at, row));
         at = base;
     };
-    while let Some((at, row)) = deltas.pop() {
-        let key = rows::number_key(at.0);
-        whole = delta::resolve(Table::Versions, &key, &row, WHOLE_VERSION, &whole)?;
-        if delta::is_bare(&row) {
-            whole = rows::version_value(&rows::read_bare_version(at, &whole)?)?;
-        }
+    // The way is gone in the form in which the deltas were made.
+    let mut bare = false;
+    while let Some((next, row)) = deltas.pop() {
+        let key = rows::number_key(next.0);
+        found = match (delta::is_bare(&row), bare) {
+            (true, false) => rows::bare_version_value(&rows::read_version(at, &found)?)?,
+            (false, true) => rows::version_value(&rows::read_bare_version(at, &found)?)?,
+            _ => found,
+        };
+        bare = delta::is_bare(&row);
+        found = delta::resolve(Table::Versions, &key, &row, WHOLE_VERSION, &found)?;
+        at = next;
     }
-    Ok(Some(whole))
+    if bare {
+        found = rows::version_value(&rows::read_bare_version(at, &found)?)?;
+    }
+    Ok(Some(found))
 }
 
 fn missing(revision: Revision, base: Revision) -> KvError {
