@@ -4,9 +4,10 @@ use crate::membership;
 use crate::types::{TypeConfig, log_id};
 use bytes::Bytes;
 use openraft::type_config::alias::SnapshotMetaOf;
-use reddwarf_storage::{Received, RedbStore, SnapshotReader, SnapshotWriter};
+use reddwarf_storage::{KvError, Received, RedbStore, SnapshotReader, SnapshotWriter};
 use reddwarf_versioning::Checkpoint;
 use std::sync::Arc;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 /// What openraft passes around as a snapshot.
 #[derive(Debug)]
@@ -62,20 +63,32 @@ impl SnapshotSource {
     pub async fn open(&self) -> Result<SnapshotStream, String> {
         let (store, cluster_id) = (Arc::clone(&self.store), self.cluster_id.clone());
         let open = move || SnapshotReader::open(store, &cluster_id);
-        let reader = tokio::task::spawn_blocking(open).await.map_err(|error| error.to_string())?;
+        let reader = spawn_blocking(open).await.map_err(|error| error.to_string())?;
         Ok(SnapshotStream::of(reader.map_err(|error| error.to_string())?))
     }
 }
 
-/// A snapshot being read.
+/// A snapshot being read, one chunk ahead of who takes them: the disk is read while the other end
+/// writes.
 pub struct SnapshotStream {
-    reader: Option<SnapshotReader>,
+    checkpoint: Checkpoint,
+    /// `None` after the last chunk or a failure.
+    ahead: Option<JoinHandle<Step>>,
+}
+
+/// The reader, unless it is of no more use, and what it read.
+type Step = (Option<SnapshotReader>, Result<Option<Bytes>, KvError>);
+
+fn step(mut reader: SnapshotReader) -> Step {
+    let chunk = reader.next_chunk();
+    (matches!(chunk, Ok(Some(_))).then_some(reader), chunk)
 }
 
 impl SnapshotStream {
-    /// Goes on with a reader.
+    /// Goes on with a reader, within a runtime.
     pub fn of(reader: SnapshotReader) -> Self {
-        SnapshotStream { reader: Some(reader) }
+        let checkpoint = reader.checkpoint().clone();
+        SnapshotStream { checkpoint, ahead: Some(spawn_blocking(|| step(reader))) }
     }
 
     /// What it covers.
@@ -83,8 +96,7 @@ impl SnapshotStream {
     /// # Errors
     /// When the recorded membership does not decode.
     pub fn meta(&self) -> Result<SnapshotMetaOf<TypeConfig>, String> {
-        let reader = self.reader.as_ref().ok_or("the snapshot ended")?;
-        meta_of(reader.checkpoint())
+        meta_of(&self.checkpoint)
     }
 
     /// The next part, `None` after the last.
@@ -92,13 +104,9 @@ impl SnapshotStream {
     /// # Errors
     /// As the store has it.
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, String> {
-        let Some(mut reader) = self.reader.take() else { return Ok(None) };
-        let read = move || {
-            let chunk = reader.next_chunk();
-            (reader, chunk)
-        };
-        let done = tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())?;
-        self.reader = Some(done.0);
-        done.1.map_err(|error| error.to_string())
+        let Some(ahead) = self.ahead.take() else { return Ok(None) };
+        let (reader, chunk) = ahead.await.map_err(|error| error.to_string())?;
+        self.ahead = reader.map(|reader| spawn_blocking(|| step(reader)));
+        chunk.map_err(|error| error.to_string())
     }
 }

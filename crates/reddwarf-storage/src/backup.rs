@@ -162,8 +162,14 @@ fn check(
 /// See [`BackupError`].
 pub fn examine_backup(path: &Path) -> Result<(State, BackupSummary), BackupError> {
     let store = Arc::new(RedbStore::open_frozen(path, CACHE_BYTES)?);
-    let state = load(store.as_ref(), WindowLimits::default())?.state;
-    let verified = HistoryReader::new(Arc::clone(&store) as Arc<dyn KvStore>).verify(None)?;
+    let history = HistoryReader::new(Arc::clone(&store) as Arc<dyn KvStore>);
+    // Each reads most of the file, which takes a core.
+    let (loaded, verified) = std::thread::scope(|scope| {
+        let past = scope.spawn(move || history.verify_past());
+        let loaded = load(store.as_ref(), WindowLimits::default());
+        (loaded, past.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let (state, verified) = (loaded?.state, verified?);
     if !verified.problems.is_empty() {
         return Err(BackupError::Problems(verified.problems));
     }

@@ -14,6 +14,7 @@ mod faults;
 mod full_disk;
 mod helm;
 mod kubectl;
+mod large_state;
 mod machines;
 mod members;
 mod merge_under_fire;

@@ -18,7 +18,7 @@ async fn members(client: &GroupClient) -> Vec<Value> {
 }
 
 /// Waits until these and no others are members, and all of them vote.
-async fn voters(client: &GroupClient, names: &[&str]) -> BTreeMap<String, u64> {
+pub async fn voters(client: &GroupClient, names: &[&str]) -> BTreeMap<String, u64> {
     let began = Instant::now();
     let mut found = BTreeMap::new();
     eventually(&format!("{names:?} are the voters"), async || {
@@ -34,7 +34,7 @@ async fn voters(client: &GroupClient, names: &[&str]) -> BTreeMap<String, u64> {
     found
 }
 
-async fn same_roots(client: &GroupClient) {
+pub async fn same_roots(client: &GroupClient) {
     eventually("all members have the same state", async || {
         let all = members(client).await;
         let same = |field: &str| all.iter().all(|member| member[field] == all[0][field]);

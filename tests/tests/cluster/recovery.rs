@@ -1,12 +1,14 @@
 //! A group that has lost its majority, and what the member that is left makes of it.
 
+use super::members::{same_roots, voters};
 use bytes::Bytes;
 use http::Method;
 use http_body_util::BodyExt;
 use reddwarf::client::GroupClient;
 use reddwarf::group::Launch;
 use reddwarf::kubeconfig::Kubeconfig;
-use reddwarf_tests::cluster::{Cluster, eventually, program};
+use reddwarf_tests::cluster::{Cluster, eventually, free_ports, program};
+use reddwarf_tests::joiner::{Joiner, token};
 use reddwarf_tests::writers::{PATH, Writers};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -223,6 +225,7 @@ async fn the_one_that_is_left_goes_on_alone() {
     let path = format!("{PATH}?watch=true&resourceVersion={revision}&timeoutSeconds=1");
     assert!(gone(&cluster.client, &path).await, "a watch from before begins anew");
     strangers(&cluster).await;
+    rejoin(&cluster).await;
 }
 
 /// Members of the old group come back: they are refused, and change nothing.
@@ -242,6 +245,70 @@ async fn strangers(cluster: &Cluster) {
             child.kill().expect("it runs");
             child.wait().expect("it ends");
         }
+    }
+}
+
+/// The others become members of the new group by one command each, and then it goes on without the
+/// one that was left.
+async fn rejoin(cluster: &Cluster) {
+    let mut joined = Vec::new();
+    for i in [2, 3] {
+        let config = cluster.group.node_folder(i).join("config.toml");
+        let config = ["--config", config.to_str().expect("a plain path")].map(str::to_owned);
+        let arguments = [&token(cluster, &["--single-use"])[..], &config].concat();
+        let node = cluster.group.node_config(i);
+        joined.push(Joiner::run(cluster, arguments, &node.name, node.data_dir, node.advertise));
+    }
+    voters(&cluster.client, &["node-1", "node-2", "node-3"]).await;
+    same_roots(&cluster.client).await;
+    cluster.kill(1).await;
+    let body = json!({"metadata": {"name": "without-the-first"}});
+    let client = joined[0].client(cluster);
+    eventually("the two that joined go on", async || {
+        client.send_json(Method::POST, PATH, &body).await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_joined_goes_on_alone() {
+    let cluster = Cluster::start(3).await;
+    cluster.kill(3).await;
+    let replacing = ["--replace", "node-3"].map(str::to_owned);
+    let join = [&token(&cluster, &["--single-use"])[..], &replacing].concat();
+    let mut fourth = Joiner::start_prepared(&cluster, &join, "node-4", free_ports(1));
+    voters(&cluster.client, &["node-1", "node-2", "node-4"]).await;
+    let before = names(&cluster.get(1, PATH).await);
+    cluster.kill(1).await;
+    cluster.kill(2).await;
+    fourth.kill();
+
+    let folder = fourth.data_dir.to_str().expect("a plain path");
+    let data = |i| cluster.group.node_config(i).data_dir.to_str().expect("plain").to_owned();
+    let (first, second) = (data(1), data(2));
+    let recover = ["recover", "--force-new-group", "--data-dir", folder, "--yes"];
+    let compare = ["--compare", &first, "--compare", &second];
+    let said = run(&cluster, &[&recover[..], &compare].concat()).await.expect("a new group");
+    assert!(!said.contains("UNKNOWN") && said.contains("node-4"), "{said}");
+
+    let arguments = ["server", "--data-dir", folder].map(str::to_owned).to_vec();
+    let (folder, url) = (fourth.data_dir.clone(), fourth.endpoint.url.clone());
+    let address = url.trim_start_matches("https://").to_owned();
+    // A second start finds what the first one did.
+    for name in ["first", "second"] {
+        let args = arguments.clone();
+        let alone = Joiner::run(&cluster, args, "node-4", folder.clone(), address.clone());
+        let client = alone.client(&cluster);
+        let body = json!({"metadata": {"name": name}});
+        eventually("it takes writes alone", async || {
+            client.send_json(Method::POST, PATH, &body).await.is_ok()
+        })
+        .await;
+        let after = names(&client.get_json(PATH).await.expect("a list"));
+        assert!(after.is_superset(&before) && after.contains(name), "{after:?}");
+        let status = client.get_json("/reddwarf/status").await.expect("a status");
+        let members = status["members"].as_array().expect("members");
+        assert_eq!((members.len(), &members[0]["name"]), (1, &json!("node-4")), "{status}");
     }
 }
 

@@ -5,15 +5,18 @@ use crate::client::{Answer, ClientError, Connection, GroupClient};
 use bytes::Bytes;
 use clap::Args;
 use http::Method;
-use miette::{Diagnostic, IntoDiagnostic, Result};
+use miette::{Diagnostic, IntoDiagnostic, Result, miette};
 use reddwarf_storage::{BackupError, BackupFile, BackupSummary};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 /// How long a member may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Parts that have arrived and are not written yet, of half a MiB each.
+const PARTS_AHEAD: usize = 4;
 /// Where members serve backups.
 const PATH: &str = "/reddwarf/backup";
 
@@ -121,29 +124,57 @@ async fn ask(connection: &mut Connection, path: &str) -> Result<Answer, ClientEr
     tokio::time::timeout(PATIENCE, asked).await.unwrap_or(Err(late))
 }
 
+/// Writes while the next part is on its way.
 async fn receive(mut begun: Begun, path: &Path, overwrite: bool) -> Result<BackupSummary> {
     let text = |field: &str| begun.head[field].as_str().unwrap_or_default().to_owned();
     let (number, cluster, root) = (text("backup"), text("cluster"), text("root"));
-    let mut file = BackupFile::create(path, &cluster, overwrite).map_err(Failure::from)?;
+    let file = BackupFile::create(path, &cluster, overwrite).map_err(Failure::from)?;
+    let (parts, arriving) = mpsc::channel(PARTS_AHEAD);
+    let writing = spawn_blocking(move || write(file, arriving, &root));
+    let fetched = fetch(&mut begun, &number, parts).await;
+    let written = writing.await.into_diagnostic()?.map_err(Failure::from)?;
+    fetched?;
+    written.ok_or_else(|| miette!("{} sent no end", begun.member))
+}
+
+/// What the member sends.
+enum Part {
+    Bytes(Bytes),
+    /// There is no more.
+    End,
+}
+
+/// Fetches all parts, unless the writer gives up.
+async fn fetch(begun: &mut Begun, number: &str, parts: mpsc::Sender<Part>) -> Result<()> {
     for part in 0_u64.. {
         let url = format!("{PATH}?backup={number}&part={part}");
-        let bytes = match ask(&mut begun.connection, &url).await {
-            Ok(answer) if answer.status.is_success() => answer.body,
-            Ok(answer) => {
-                file.discard();
-                let why = String::from_utf8_lossy(&answer.body).into_owned();
-                return Err(Failure::Refused(format!("{}: {why}", begun.member)).into());
-            }
-            Err(error) => {
-                file.discard();
-                return Err(error.into());
-            }
-        };
-        if bytes.is_empty() {
+        let answer = ask(&mut begun.connection, &url).await?;
+        if !answer.status.is_success() {
+            let why = String::from_utf8_lossy(&answer.body).into_owned();
+            return Err(Failure::Refused(format!("{}: {why}", begun.member)).into());
+        }
+        let part = if answer.body.is_empty() { Part::End } else { Part::Bytes(answer.body) };
+        let ends = matches!(part, Part::End);
+        if parts.send(part).await.is_err() || ends {
             break;
         }
-        file.feed(&bytes).map_err(Failure::from)?;
     }
-    let finished = spawn_blocking(move || file.finish(&root)).await.into_diagnostic()?;
-    Ok(finished.map_err(Failure::from)?)
+    Ok(())
+}
+
+/// Writes what arrives; `None` when it ended early, and there is no file then.
+fn write(
+    mut file: BackupFile,
+    mut arriving: mpsc::Receiver<Part>,
+    root: &str,
+) -> Result<Option<BackupSummary>, BackupError> {
+    while let Some(part) = arriving.blocking_recv() {
+        let Part::Bytes(bytes) = part else { return file.finish(root).map(Some) };
+        if let Err(error) = file.feed(&bytes) {
+            file.discard();
+            return Err(error);
+        }
+    }
+    file.discard();
+    Ok(None)
 }
