@@ -24,4 +24,5 @@ mod repair;
 mod replicated_store;
 mod retention;
 mod rewind;
+mod rolling;
 mod up_down;

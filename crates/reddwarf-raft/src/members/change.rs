@@ -103,14 +103,42 @@ pub async fn carry_out(core: &Core, ask: &MembersAsk) -> MembersReply {
             }
         }
         MembersAsk::Remove { name } => plan::remove(&view, name),
+        MembersAsk::Transfer { name } => match plan::lead(&view, name.as_deref()) {
+            Ok(id) => return lead(core, id).await,
+            Err(why) => Err(why),
+        },
     };
     match planned {
         Err(why) => MembersReply::Refused(why),
         Ok(Step::Change(change)) => apply(core, change).await,
         Ok(Step::HandOver) => {
-            transfer::hand_over(core).await;
+            // Whoever leads then is asked next.
+            let _ = transfer::hand_over(core).await;
             MembersReply::NotLeader
         }
+    }
+}
+
+/// Lets a member lead, or whichever is fittest.
+async fn lead(core: &Core, wanted: Option<u64>) -> MembersReply {
+    let taken = match wanted {
+        Some(id) if id == core.node_id => Some(id),
+        Some(id) => {
+            if transfer::lag(core, id).is_none_or(|lag| lag > transfer::LAG_MAX) {
+                let why = "it lacks too much of the log; try again when it has caught up";
+                return MembersReply::Refused(why.to_owned());
+            }
+            transfer::transfer(core, id).await
+        }
+        None => transfer::hand_over(core).await,
+    };
+    match taken {
+        Some(id) if wanted.is_none_or(|wanted| wanted == id) => MembersReply::Done(id),
+        Some(id) => {
+            let name = core.members().remove(&id).map_or_else(String::new, |member| member.name);
+            MembersReply::Refused(format!("{name} took over instead"))
+        }
+        None => MembersReply::Unknown("no other member took over in time".to_owned()),
     }
 }
 
