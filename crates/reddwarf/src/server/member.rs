@@ -155,7 +155,7 @@ fn node_config(config: &Config, tls: &tls::MemberTls) -> NodeConfig {
         admission,
         tls: Some(tls.client.clone()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        limits: Limits::default(),
+        limits: Limits::default().with_log_kept(config.wal.keep.0),
         disk: Arc::new(FileDisk),
     }
 }
