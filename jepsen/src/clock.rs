@@ -137,7 +137,7 @@ pub fn library() -> Result<&'static Path, ClockError> {
 /// # Errors
 /// [`ClockError`]
 pub fn lay(group: &Group) -> Result<(), ClockError> {
-    for member in &group.members {
+    for member in &group.all {
         let mut governed = Ok(());
         member.set_launch(|launch| governed = Clock::of(&member.folder).govern(launch));
         governed?;

@@ -11,10 +11,11 @@ use reddwarf::group::{Launch, LocalGroup, running_pid};
 use reddwarf::kubeconfig::Kubeconfig;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::process::{Command, ExitStatus, Output};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
@@ -75,12 +76,16 @@ pub fn free_ports(count: u16) -> u16 {
     }
 }
 
+type Ended = Arc<parking_lot::Mutex<BTreeMap<i32, ExitStatus>>>;
+
 /// A running group.
 pub struct Cluster {
     /// Its folder's layout.
     pub group: LocalGroup,
     /// A client that goes to whichever member answers.
     pub client: GroupClient,
+    /// How processes ended, by their ids.
+    ended: Ended,
     _folder: TempDir,
     _turn: MutexGuard<'static, ()>,
 }
@@ -97,7 +102,7 @@ impl Cluster {
         let mut launch = Launch::new(&cluster.group, &program()).expect("a kubeconfig");
         launch.members().await.expect("all members become ready");
         assert!(launch.workers(workers).await.expect("workers start"), "workers register");
-        reap(launch);
+        cluster.reap(launch);
         cluster
     }
 
@@ -109,7 +114,7 @@ impl Cluster {
             .expect("a new group");
         let kubeconfig = Kubeconfig::read(&group.admin_kubeconfig()).expect("just written");
         let client = GroupClient::new(&kubeconfig).expect("certificates just made");
-        Cluster { group, client, _folder: folder, _turn: turn }
+        Cluster { group, client, ended: Ended::default(), _folder: folder, _turn: turn }
     }
 
     /// Starts member `i`, from 1, which must refuse to run or end by itself; gives what it says.
@@ -138,7 +143,7 @@ impl Cluster {
     pub async fn start_missing(&self) {
         let mut launch = Launch::new(&self.group, &program()).expect("a kubeconfig");
         launch.members().await.expect("all members become ready");
-        reap(launch);
+        self.reap(launch);
     }
 
     /// Process id of member `i`, from 1.
@@ -157,6 +162,19 @@ impl Cluster {
     pub async fn kill(&self, i: u16) {
         self.signal(i, Signal::KILL);
         self.wait_gone(i).await;
+    }
+
+    /// Stops member `i` with SIGTERM and waits until it has ended; gives how.
+    pub async fn stop(&self, i: u16) -> ExitStatus {
+        let pid = self.pid(i).as_raw_nonzero().get();
+        self.signal(i, Signal::TERM);
+        let mut status = None;
+        eventually("the member ends", async || {
+            status = self.ended.lock().get(&pid).copied();
+            status.is_some()
+        })
+        .await;
+        status.expect("it has ended")
     }
 
     /// Waits until member `i` does not run.
@@ -268,6 +286,18 @@ impl Cluster {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// Waits for the children in the background, so that a killed one does not stay a zombie.
+    fn reap(&self, launch: Launch<'_>) {
+        for mut child in launch.processes.into_iter().filter_map(|process| process.child) {
+            let ended = self.ended.clone();
+            std::thread::spawn(move || {
+                let pid = i32::try_from(child.id()).expect("a process id");
+                let status = child.wait().expect("a child");
+                ended.lock().insert(pid, status);
+            });
+        }
+    }
+
     fn print_logs(&self) {
         let nodes = (1..=self.group.plan.nodes).map(|i| self.group.node_folder(i));
         for folder in nodes.chain([self.group.hollow_folder()]) {
@@ -275,15 +305,6 @@ impl Cluster {
             let lines: Vec<&str> = text.lines().collect();
             let shown = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
             eprintln!("---- {}\n{}", folder.join("log").display(), shown.join("\n"));
-        }
-    }
-}
-
-/// Waits for the children in the background, so that a killed one does not stay a zombie.
-fn reap(launch: Launch<'_>) {
-    for process in launch.processes {
-        if let Some(mut child) = process.child {
-            std::thread::spawn(move || child.wait());
         }
     }
 }

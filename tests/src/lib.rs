@@ -12,6 +12,7 @@ mod memory_history;
 pub mod memory_store;
 pub mod program;
 pub mod reader;
+pub mod retrying;
 pub mod store_suite;
 pub mod trial;
 pub mod watcher;

@@ -25,9 +25,19 @@ pub struct Seen {
     pub n: Option<u64>,
 }
 
+/// How open watches ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// The server ended them, after a whole event.
+    pub whole: usize,
+    /// The connection broke, or an event was cut short.
+    pub broken: usize,
+}
+
 /// A running watcher.
 pub struct Watcher {
     seen: Arc<Mutex<Vec<Seen>>>,
+    ends: Arc<Mutex<Ends>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -35,13 +45,20 @@ impl Watcher {
     /// Watches `path`, which may have a query, from `version` on, at first on member `i`.
     pub fn start(cluster: Arc<Cluster>, i: u16, path: &str, version: u64) -> Watcher {
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let task = tokio::spawn(run(cluster, i, path.to_owned(), version, seen.clone()));
-        Watcher { seen, task }
+        let ends = Arc::new(Mutex::new(Ends::default()));
+        let into = (seen.clone(), ends.clone());
+        let task = tokio::spawn(run(cluster, i, path.to_owned(), version, into));
+        Watcher { seen, ends, task }
     }
 
     /// What was seen so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().clone()
+    }
+
+    /// How its watches ended so far.
+    pub fn ends(&self) -> Ends {
+        *self.ends.lock()
     }
 
     /// The newest version seen.
@@ -61,21 +78,21 @@ async fn run(
     mut i: u16,
     path: String,
     from: u64,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    (seen, ends): (Arc<Mutex<Vec<Seen>>>, Arc<Mutex<Ends>>),
 ) {
     loop {
         let version = seen.lock().last().map_or(from, |seen: &Seen| seen.version);
         let join = if path.contains('?') { '&' } else { '?' };
         let url = format!("{path}{join}watch=true&resourceVersion={version}");
         // Whatever ends it, the watch is resumed elsewhere from where it was.
-        follow(&cluster, i, &url, &seen).await;
+        follow(&cluster, i, &url, &seen, &ends).await;
         i = i % cluster.group.plan.nodes + 1;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 /// Reads one watch until it ends, stays idle or fails.
-async fn follow(cluster: &Cluster, i: u16, url: &str, seen: &Mutex<Vec<Seen>>) {
+async fn follow(cluster: &Cluster, i: u16, url: &str, seen: &Mutex<Vec<Seen>>, ends: &Mutex<Ends>) {
     let Ok(mut connection) = cluster.connect(i).await else { return };
     let opened = connection.start(Method::GET, url, None, Bytes::new());
     let Ok(Ok(response)) = tokio::time::timeout(IDLE, opened).await else { return };
@@ -84,7 +101,13 @@ async fn follow(cluster: &Cluster, i: u16, url: &str, seen: &Mutex<Vec<Seen>>) {
     }
     let mut body = response.into_body();
     let mut buffer = BytesMut::new();
-    while let Ok(Some(Ok(frame))) = tokio::time::timeout(IDLE, body.frame()).await {
+    while let Ok(next) = tokio::time::timeout(IDLE, body.frame()).await {
+        let Some(Ok(frame)) = next else {
+            let whole = next.is_none() && buffer.is_empty();
+            let mut ends = ends.lock();
+            *if whole { &mut ends.whole } else { &mut ends.broken } += 1;
+            return;
+        };
         let Some(data) = frame.data_ref() else { continue };
         buffer.extend_from_slice(data);
         while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {

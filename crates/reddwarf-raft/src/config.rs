@@ -121,6 +121,20 @@ pub struct Limits {
     pub store_cache_bytes: usize,
 }
 
+impl Limits {
+    /// The same with so many bytes of the log kept: a small log has small segments, and is looked at
+    /// for what is to be purged more often.
+    #[must_use]
+    pub fn with_log_kept(self, bytes: u64) -> Self {
+        Limits {
+            wal_segment_bytes: (bytes / 8).min(self.wal_segment_bytes),
+            snapshot_wal_bytes: bytes / 2,
+            log_keep_bytes: bytes,
+            ..self
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {

@@ -49,6 +49,11 @@ use tokio_util::sync::CancellationToken;
 
 /// How long another member may take to tell its status.
 const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long the group may take to confirm that it is there while a member stops; elections are
+/// over by then.
+const ALONE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often a stopping member makes sure of that.
+const ALONE_LOOK: Duration = Duration::from_millis(200);
 /// How long a stopping node waits for the proposals that it has taken on.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -453,6 +458,16 @@ impl Node {
         members::ask(&self.core, MembersAsk::Remove { name: name.to_owned() }).await
     }
 
+    /// Lets a member lead, or whichever is fittest of those that do not; the name of who leads then.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub async fn transfer(&self, name: Option<&str>) -> Result<String, ChangeError> {
+        let ask = MembersAsk::Transfer { name: name.map(str::to_owned) };
+        let id = members::ask(&self.core, ask).await?;
+        Ok(self.core.members().remove(&id).map(|member| member.name).unwrap_or_default())
+    }
+
     /// State root and the index at which it holds.
     pub fn state_root(&self) -> (u64, String) {
         let (index, _, root) = self.core.machine.standing();
@@ -469,17 +484,19 @@ impl Node {
     /// Hands leadership to another member, if this one leads; returns when that one does.
     pub async fn hand_over(&self) {
         if self.core.is_leader() {
-            transfer::hand_over(&self.core).await;
+            // Why it was not done is in the log.
+            let _ = transfer::hand_over(&self.core).await;
         }
     }
 
     /// Stops: hands leadership on, finishes what it has taken on, makes everything durable, as far as
     /// it still can.
     pub async fn shutdown(&self) {
-        if !self.core.failed.is_cancelled() {
+        let last = async {
             self.hand_over().await;
             self.drain().await;
-        }
+        };
+        self.core.failed.run_until_cancelled(last).await;
         self.core.stopping.store(true, Ordering::Release);
         self.core.machine.fanout.stop();
         if let Err(error) = self.core.raft.shutdown().await {
@@ -495,6 +512,21 @@ impl Node {
             tracing::error!(%error, "the state was not flushed");
         }
         self.core.stop.cancel();
+    }
+
+    /// While a member stops: once the group cannot confirm anything for a moment, gives up whatever
+    /// waits for a majority, so that the stop does not. Returns then, or when the node has ended.
+    pub async fn give_up_when_alone(&self) {
+        let alone = async {
+            // One in quarantine is refused at once, which says nothing of the others.
+            while tokio::time::timeout(ALONE_TIMEOUT, self.ready()).await.is_ok() {
+                tokio::time::sleep(ALONE_LOOK).await;
+            }
+        };
+        if self.core.stop.run_until_cancelled(alone).await.is_some() {
+            tracing::warn!("there is no majority: what waits for one is given up");
+            self.core.failed.cancel();
+        }
     }
 
     /// Waits for the proposals taken on before.

@@ -208,13 +208,17 @@ impl Mover {
         }
     }
 
-    fn requeue_later(&self, items: Vec<Item>) {
+    /// Tries again what `leader` did not take: after a pause, or as soon as another one leads.
+    fn requeue_later(&self, items: Vec<Item>, leader: u64) {
         if items.is_empty() {
             return;
         }
         let mover = self.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(RETRY).await;
+            let mut view = mover.core.leader.clone();
+            let other = view.wait_for(|view| view.leader.is_some_and(|id| id != leader));
+            // Whoever it is then, the queue finds out.
+            let _ = tokio::time::timeout(RETRY, other).await;
             items.into_iter().for_each(|item| mover.requeue(item));
         });
     }
@@ -230,7 +234,8 @@ impl Mover {
             Ok(results) => results,
             Err(error) => {
                 tracing::warn!(%error, "Raft takes no proposals any more");
-                return self.requeue_later(batch.into_iter().map(Attempt::not_taken).collect());
+                let again = batch.into_iter().map(Attempt::not_taken).collect();
+                return self.requeue_later(again, self.core.node_id);
             }
         };
         let mover = self.clone();
@@ -247,7 +252,7 @@ impl Mover {
                     _ => again.push(attempt.item),
                 }
             }
-            mover.requeue_later(again);
+            mover.requeue_later(again, mover.core.node_id);
         });
     }
 
@@ -258,11 +263,14 @@ impl Mover {
         let proposals: Vec<Bytes> = batch.iter().map(|item| item.data.bytes().clone()).collect();
         let batch = Attempt::begin_all(batch);
         match self.send(leader, &proposals).await {
-            Ok(results) => self.settle(batch, results).await,
+            Ok(results) => self.settle(leader, batch, results).await,
             Err(true) => {
-                self.requeue_later(batch.into_iter().map(|attempt| attempt.item).collect())
+                let again = batch.into_iter().map(|attempt| attempt.item).collect();
+                self.requeue_later(again, leader);
             }
-            Err(false) => self.requeue_later(batch.into_iter().map(Attempt::not_taken).collect()),
+            Err(false) => {
+                self.requeue_later(batch.into_iter().map(Attempt::not_taken).collect(), leader);
+            }
         }
     }
 
@@ -287,7 +295,7 @@ impl Mover {
         }
     }
 
-    async fn settle(&self, batch: Vec<Attempt>, results: Vec<Forwarded>) {
+    async fn settle(&self, leader: u64, batch: Vec<Attempt>, results: Vec<Forwarded>) {
         let mut again = Vec::new();
         let mut applied = Vec::new();
         for (attempt, result) in batch.into_iter().zip(results) {
@@ -307,7 +315,7 @@ impl Mover {
                 }
             }
         }
-        self.requeue_later(again);
+        self.requeue_later(again, leader);
         self.answer_covered(applied);
     }
 

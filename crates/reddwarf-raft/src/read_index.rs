@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_secs(2);
 const UNCONFIRMED: Duration = Duration::from_secs(5);
 
 /// Why a member that cannot go on refuses.
-pub const FAILED: &str = "this member has failed and is stopping";
+pub const FAILED: &str = "this member cannot go on and is stopping";
 
 type Waiter = oneshot::Sender<u64>;
 

@@ -74,7 +74,7 @@ enum Workload {
     Watch,
     /// Bind 2,000 pods to 100 nodes
     Schedule,
-    /// Longest time without an acknowledged write when the leader is killed
+    /// Longest time without an acknowledged write when the leader stops, is killed or falls silent
     Failover,
 }
 
@@ -176,7 +176,7 @@ async fn run_workloads(
     }
     objects::remove_namespace(target, &namespace).await?;
     if wanted(Workload::Failover) && target.group().is_some_and(|g| g.plan.nodes > 2) {
-        for fault in [Fault::Killed, Fault::Silent] {
+        for fault in [Fault::Stopped, Fault::Killed, Fault::Silent] {
             report.add(failover::longest_gap(target, fault).await?.against(2_000.0));
         }
     }

@@ -9,6 +9,7 @@ mod flags;
 mod interval;
 mod joined;
 mod resolve;
+mod size;
 
 pub use file::ConfigFile;
 pub use flags::ServerFlags;
@@ -16,6 +17,7 @@ pub use interval::Interval;
 pub use joined::{Joined, JoinedPeer};
 pub(crate) use resolve::check_name;
 pub use resolve::{ConfigError, load, load_to_join};
+pub use size::Size;
 
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -48,6 +50,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// What is logged.
     pub log: LogConfig,
+    /// How much of the write-ahead log is kept.
+    pub wal: WalConfig,
     /// Backups at intervals; none when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupConfig>,
@@ -89,6 +93,20 @@ pub struct LogConfig {
     pub level: String,
     /// How a line looks.
     pub format: LogFormat,
+}
+
+/// The write-ahead log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WalConfig {
+    /// What of its newest end is never purged, so that a member that was away for not longer than
+    /// that reaches back is sent entries, and not the whole state.
+    pub keep: Size,
+}
+
+impl Default for WalConfig {
+    fn default() -> Self {
+        WalConfig { keep: Size(128 << 20) }
+    }
 }
 
 /// Backups that a member makes at intervals.

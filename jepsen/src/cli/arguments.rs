@@ -105,11 +105,14 @@ pub struct RunArguments {
     /// The `reddwarf` program; without it, cargo builds one.
     #[arg(long)]
     pub binary: Option<PathBuf>,
+    /// Another build of `reddwarf`, which `rolling` swaps with the one.
+    #[arg(long, value_name = "PATH")]
+    pub other_binary: Option<PathBuf>,
     /// Where members run.
     #[arg(long, value_enum, default_value = "any")]
     pub hosts: HostsArgument,
     /// Other servers as the subject, `https://host:port`: no members are started.
-    #[arg(long, value_delimiter = ',', conflicts_with_all = ["nodes", "binary", "hosts"])]
+    #[arg(long, value_delimiter = ',', conflicts_with_all = ["nodes", "binary", "other_binary", "hosts"])]
     pub server: Vec<String>,
     /// The servers' authority (PEM).
     #[arg(long, requires = "server")]

@@ -15,6 +15,8 @@ use tokio::process::Command;
 /// Names of nemeses, and why they cannot act.
 type LeftOut = Vec<(&'static str, String)>;
 
+/// Places for members that join while the group runs.
+const VACANT_PLACES: usize = 2;
 /// How long a server may take to tell its version.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -57,28 +59,39 @@ async fn subject(arguments: &RunArguments, seed: u64) -> Result<Where> {
     if !arguments.server.is_empty() {
         return servers(arguments);
     }
-    let program = match &arguments.binary {
+    let mut programs = vec![match &arguments.binary {
         Some(program) => std::path::absolute(program).into_diagnostic()?,
         None => build(Program::Product).await.into_diagnostic()?,
-    };
+    }];
+    if let Some(other) = &arguments.other_binary {
+        programs.push(std::path::absolute(other).into_diagnostic()?);
+    }
     let wanted = match arguments.hosts {
         HostsArgument::Any => HostsWanted::Any,
         HostsArgument::Namespace => HostsWanted::Namespaces,
         HostsArgument::Loopback => HostsWanted::Loopback,
     };
-    let hosts = host::choose(wanted, arguments.nodes.into(), seed).into_diagnostic()?;
-    Ok(Where::Own { hosts, program })
+    let nodes = usize::from(arguments.nodes);
+    let wanting = nemesis::find(&arguments.nemesis).into_diagnostic()?;
+    let more = wanting.iter().any(|entry| entry.needs.contains(&Need::Vacancy));
+    let places = nodes + if more { VACANT_PLACES } else { 0 };
+    let hosts = host::choose(wanted, places, seed).into_diagnostic()?;
+    Ok(Where::Own { hosts, nodes, programs })
 }
 
 /// What the subject says that it is.
 async fn version(subject: &Where) -> Result<String> {
     match subject {
-        Where::Own { program, .. } => {
-            let output = Command::new(program).arg("--version").output().await;
-            let output = output
-                .into_diagnostic()
-                .wrap_err_with(|| format!("cannot run {}", program.display()))?;
-            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        Where::Own { programs, .. } => {
+            let mut versions = Vec::new();
+            for program in programs {
+                let output = Command::new(program).arg("--version").output().await;
+                let output = output
+                    .into_diagnostic()
+                    .wrap_err_with(|| format!("cannot run {}", program.display()))?;
+                versions.push(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+            }
+            Ok(versions.join(" and "))
         }
         Where::Servers { endpoints, credentials, .. } => {
             let Some(first) = endpoints.first() else { return Ok(String::new()) };

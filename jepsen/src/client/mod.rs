@@ -8,6 +8,7 @@ mod error;
 mod habits;
 mod kubeconfig;
 mod lines;
+mod servers;
 
 pub use answer::Answer;
 pub use call::Call;
@@ -15,6 +16,7 @@ pub use credentials::{Credentials, Pem};
 pub use error::ClientError;
 pub use habits::Habits;
 pub use lines::Lines;
+pub use servers::Servers;
 
 use connection::Connection;
 use std::time::Duration;

@@ -68,7 +68,7 @@ const SMALL_BYTES: u64 = 8 * 1024 * 1024 * 1024;
 /// # Errors
 /// [`DiskError`]
 pub fn lay(group: &mut Group, seed: u64, small: bool) -> Result<(), DiskError> {
-    for (at, member) in group.members.iter_mut().enumerate() {
+    for (at, member) in group.all.iter_mut().enumerate() {
         let (below, seed) = (member.folder.join("disk"), seed ^ (at as u64) << 32);
         let disk = if small {
             FaultyDisk::mount_small(&below, &member.data, SMALL_BYTES, seed)?

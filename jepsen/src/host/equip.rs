@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 /// Why a need cannot be met here; `None` when it can.
 pub fn lacking(need: Need, hosts: &dyn Hosts) -> Option<String> {
     match need {
-        Need::Processes => None,
+        // They are laid out where a fault needs them.
+        Need::Processes | Need::Vacancy | Need::ShortLog => None,
         Need::Network => {
             let none = hosts.network().is_none();
             none.then(|| format!("{} hosts have no links that can be cut", hosts.name()))
@@ -30,6 +31,9 @@ pub fn equip(group: &mut Group, needs: &BTreeSet<Need>, seed: u64) -> Result<(),
     }
     if needs.contains(&Need::Clock) {
         clock::lay(group)?;
+    }
+    if needs.contains(&Need::ShortLog) {
+        group.shorten_logs()?;
     }
     Ok(())
 }

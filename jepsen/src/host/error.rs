@@ -57,6 +57,14 @@ pub enum HostError {
         /// `runs already`, `does not run`
         state: &'static str,
     },
+    /// A command of the program failed.
+    #[error("`reddwarf {command}` failed: {said}")]
+    Command {
+        /// Its arguments, or what it was for.
+        command: String,
+        /// What it said.
+        said: String,
+    },
     /// A signal could not be sent.
     #[error("cannot signal {name}")]
     Signal {

@@ -1,14 +1,14 @@
 //! The group under test.
 
 use super::{HostError, Hosts, Member, Role, Strays};
-use crate::client::{Call, Client, Credentials, Endpoint, Habits};
-use crate::host::Place;
+use crate::client::{Call, Client, Credentials, Endpoint, Habits, Servers};
 use crate::net::Network;
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::fs;
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,54 +24,103 @@ const AUTHORITY: [&str; 2] = ["ca.crt", "ca.key"];
 
 /// All members, and what is between them.
 pub struct Group {
-    /// In the order of their numbers; `members[0]` is `n1`.
-    pub members: Vec<Member>,
+    /// Every place for a member, in the order of their numbers; `all[0]` is `n1`. Who is a member
+    /// now is told by [`Group::members`].
+    pub all: Vec<Member>,
     /// The links between them, when they can be acted on.
     pub network: Option<Arc<Network>>,
     /// How the run's clients behave.
     pub habits: Arc<Habits>,
+    /// Where clients find the members of now.
+    pub servers: Servers,
+    /// The run's folder.
+    pub(super) folder: PathBuf,
     credentials: Mutex<Option<Credentials>>,
     hosts: Option<Arc<dyn Hosts>>,
 }
 
 impl Group {
     /// Lays the members' folders and configurations out below `folder`; nothing runs yet, so
-    /// disks may be put below their data, and variables around their processes.
+    /// disks may be put below their data, and variables around their processes. The first `nodes`
+    /// places are the first members', the others are for who joins them. Members run the first of
+    /// the `programs` until they are told to run the next.
     ///
     /// # Errors
     /// [`HostError::File`]
     pub fn lay_out(
         hosts: Arc<dyn Hosts>,
+        nodes: usize,
         folder: &Path,
-        program: &Path,
+        programs: &[PathBuf],
     ) -> Result<Group, HostError> {
         let numbered = hosts.places().iter().enumerate();
-        let members: Vec<Member> = numbered
+        let all: Vec<Member> = numbered
             .map(|(at, place)| {
                 let name = format!("n{}", at + 1);
                 let folder = folder.join(&name);
-                Member::new(name, place, folder, program.into())
+                Member::new(name, place, folder, programs)
             })
             .collect();
-        for (member, place) in members.iter().zip(hosts.places()) {
+        for (at, member) in all.iter().enumerate() {
             fs::create_dir_all(&member.data).map_err(HostError::file(&member.data))?;
-            let config = config(member, place, &members);
+            // One that joins is told who is there.
+            let peers = if at < nodes { &all[..nodes] } else { &[] };
+            let config = config(member, peers);
             fs::write(member.config(), config).map_err(HostError::file(member.config()))?;
+            member.set_belongs(at < nodes);
         }
-        let network = hosts.network();
-        let habits = Arc::new(Habits::default());
-        Ok(Group { members, network, habits, credentials: Mutex::new(None), hosts: Some(hosts) })
+        let group = Group {
+            all,
+            network: hosts.network(),
+            habits: Arc::new(Habits::default()),
+            servers: Servers::default(),
+            folder: folder.into(),
+            credentials: Mutex::new(None),
+            hosts: Some(hosts),
+        };
+        group.tell_clients();
+        Ok(group)
     }
 
     /// No members: the servers are others', and only clients can be acted on.
     pub fn strangers(credentials: Credentials) -> Group {
         Group {
-            members: Vec::new(),
+            all: Vec::new(),
             network: None,
             habits: Arc::default(),
+            servers: Servers::default(),
+            folder: PathBuf::new(),
             credentials: Mutex::new(Some(credentials)),
             hosts: None,
         }
+    }
+
+    /// Lets members that do not run yet keep as little of their logs as they can be told to.
+    ///
+    /// # Errors
+    /// [`HostError::File`]
+    pub fn shorten_logs(&self) -> Result<(), HostError> {
+        for member in &self.all {
+            let path = member.config();
+            let opened = OpenOptions::new().append(true).open(&path);
+            let written = opened.and_then(|mut file| writeln!(file, "\n[wal]\nkeep = \"8MiB\""));
+            written.map_err(HostError::file(path))?;
+        }
+        Ok(())
+    }
+
+    /// The members of now, in the order of their numbers.
+    pub fn members(&self) -> Vec<&Member> {
+        self.all.iter().filter(|member| member.belongs()).collect()
+    }
+
+    /// Lets clients know who the members are now.
+    pub(super) fn tell_clients(&self) {
+        let endpoint = |member: &Member| Endpoint {
+            name: member.name.clone(),
+            address: member.address.to_string(),
+        };
+        self.servers.replace(self.members().into_iter().map(endpoint).collect());
     }
 
     /// What the hosts are called.
@@ -85,7 +134,8 @@ impl Group {
     /// # Errors
     /// [`HostError`]
     pub async fn found(&self) -> Result<(), HostError> {
-        let Some((first, others)) = self.members.split_first() else { return Ok(()) };
+        let members = self.members();
+        let Some((first, others)) = members.split_first() else { return Ok(()) };
         first.start()?;
         let kubeconfig = first.data.join("admin.kubeconfig");
         until(first, "is not ready", || kubeconfig.is_file()).await?;
@@ -96,6 +146,7 @@ impl Group {
             member.disk.iter().try_for_each(|disk| disk.settle())?;
             member.start()?;
         }
+        self.keep(first)?;
         *self.credentials.lock() = Some(credentials);
         self.all_ready(READY_TIMEOUT).await
     }
@@ -110,9 +161,9 @@ impl Group {
         credentials.ok_or(state)
     }
 
-    /// The member of that name.
+    /// The member of that name, or the place for one.
     pub fn member(&self, name: &str) -> Option<&Member> {
-        self.members.iter().find(|member| member.name == name)
+        self.all.iter().find(|member| member.name == name)
     }
 
     /// A client of one member.
@@ -144,13 +195,13 @@ impl Group {
     /// # Errors
     /// [`HostError::Ended`], [`HostError::Late`]
     pub async fn all_ready(&self, patience: Duration) -> Result<(), HostError> {
-        let waits = self.members.iter().map(|member| self.ready(member, patience));
+        let waits = self.members().into_iter().map(|member| self.ready(member, patience));
         futures::future::try_join_all(waits).await.map(drop)
     }
 
     /// What every member does, as the first that answers tells it; empty when none does.
     pub async fn roles(&self) -> BTreeMap<String, Role> {
-        for member in self.members.iter().filter(|member| member.pid().is_some()) {
+        for member in self.members().into_iter().filter(|member| member.pid().is_some()) {
             if let Some(status) = self.status(member).await {
                 return roles(&status);
             }
@@ -161,7 +212,7 @@ impl Group {
     /// The member that leads. When two claim it (one of them is cut off and does not know it
     /// yet), the one with the newer term.
     pub async fn leader(&self) -> Option<&Member> {
-        let asked = self.members.iter().filter(|member| member.pid().is_some());
+        let asked = self.members().into_iter().filter(|member| member.pid().is_some());
         let answers = futures::future::join_all(asked.map(|member| self.status(member))).await;
         let claims = answers.iter().flatten().filter_map(|status| {
             let leader = members(status).find(|member| member["role"] == "leader")?;
@@ -188,7 +239,7 @@ impl Group {
 
     /// Kills what runs.
     pub async fn end(&self) {
-        for member in &self.members {
+        for member in &self.all {
             // It may have ended by itself.
             let _ = member.kill().await;
         }
@@ -212,14 +263,14 @@ fn roles(status: &Value) -> BTreeMap<String, Role> {
     members(status).filter_map(one).collect()
 }
 
-fn config(member: &Member, place: &Place, members: &[Member]) -> String {
+fn config(member: &Member, peers: &[Member]) -> String {
     let mut text = format!(
         "name = {:?}\ncluster = \"jepsen\"\ndata_dir = {:?}\nlisten = \"{}\"\n",
         member.name,
         member.data.display().to_string(),
-        place.address
+        member.address
     );
-    for peer in members {
+    for peer in peers {
         // Writing to a string cannot fail.
         let _ =
             write!(text, "\n[[peers]]\nname = {:?}\naddress = \"{}\"\n", peer.name, peer.address);
@@ -227,7 +278,7 @@ fn config(member: &Member, place: &Place, members: &[Member]) -> String {
     text
 }
 
-fn copy_authority(from: &Path, to: &Path) -> Result<(), HostError> {
+pub(super) fn copy_authority(from: &Path, to: &Path) -> Result<(), HostError> {
     fs::create_dir_all(to).map_err(HostError::file(to))?;
     for name in AUTHORITY {
         let path: PathBuf = from.join(name);

@@ -5,12 +5,15 @@ use super::{HostError, Launch, Place, Strays};
 use crate::disk::FaultyDisk;
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal};
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::process::Command;
 
 /// How long a killed process may take to be gone; a full disk or a traced process can delay it.
 const KILL_TIMEOUT: Duration = Duration::from_secs(20);
@@ -42,12 +45,19 @@ pub struct Member {
     /// What acts on its writes, when something stands below `data`.
     pub disk: Option<Arc<FaultyDisk>>,
     launch: Mutex<Launch>,
-    program: PathBuf,
+    /// The builds that it runs by turns; the first is the one of now.
+    programs: Mutex<VecDeque<PathBuf>>,
+    belongs: AtomicBool,
     process: Mutex<Option<Process>>,
 }
 
 impl Member {
-    pub(super) fn new(name: String, place: &Place, folder: PathBuf, program: PathBuf) -> Member {
+    pub(super) fn new(
+        name: String,
+        place: &Place,
+        folder: PathBuf,
+        programs: &[PathBuf],
+    ) -> Member {
         Member {
             name,
             address: place.address,
@@ -56,7 +66,8 @@ impl Member {
             folder,
             disk: None,
             launch: Mutex::new(place.launch.clone()),
-            program,
+            programs: Mutex::new(programs.iter().cloned().collect()),
+            belongs: AtomicBool::new(false),
             process: Mutex::new(None),
         }
     }
@@ -64,6 +75,33 @@ impl Member {
     /// The file of its configuration.
     pub fn config(&self) -> PathBuf {
         self.folder.join("config.toml")
+    }
+
+    /// Whether it is a member of the group now; otherwise it is only a place for one.
+    pub fn belongs(&self) -> bool {
+        self.belongs.load(Ordering::Acquire)
+    }
+
+    /// Whether it is a member from now on.
+    pub(super) fn set_belongs(&self, belongs: bool) {
+        self.belongs.store(belongs, Ordering::Release);
+    }
+
+    /// The build that it runs, or would.
+    pub fn program(&self) -> PathBuf {
+        self.programs.lock()[0].clone()
+    }
+
+    /// Runs the next of the builds from its next start on; the same where there is only one.
+    pub fn next_program(&self) -> PathBuf {
+        let mut programs = self.programs.lock();
+        programs.rotate_left(1);
+        programs[0].clone()
+    }
+
+    /// A command of its build, at its place and with its variables.
+    pub fn command(&self) -> Command {
+        self.launch.lock().command(&self.program())
     }
 
     /// Changes what its next process is started under.
@@ -93,7 +131,7 @@ impl Member {
         }
         let arguments: [OsString; 3] = ["server".into(), "--config".into(), self.config().into()];
         let launch = self.launch.lock().clone();
-        let process = Process::start(&launch, &self.program, &arguments, &self.log)
+        let process = Process::start(&launch, &self.program(), &arguments, &self.log)
             .map_err(|source| HostError::Start { name: name(), source })?;
         let pid = process.pid;
         Strays::note(pid, &self.config());

@@ -21,7 +21,7 @@ pub struct Launch {
 
 impl Launch {
     /// The command for `program`, which ends when jepsen drops its handle.
-    fn command(&self, program: &Path) -> Command {
+    pub(super) fn command(&self, program: &Path) -> Command {
         let mut command = match self.prefix.split_first() {
             None => Command::new(program),
             Some((first, rest)) => {

@@ -8,17 +8,23 @@ use super::disk_full::DiskFull;
 use super::disturb::Disturb;
 use super::duplicate::Twice;
 use super::failing_fsync::FailingFsync;
+use super::grow::{Grow, Shrink};
 use super::hop::Hop;
 use super::kill::Kill;
 use super::loss::Lost;
 use super::lost_writes::LostWrites;
 use super::partition::{Cut, Partition};
 use super::pause::Pause;
+use super::purge::Purge;
 use super::reorder::Overtaken;
+use super::replace::Replace;
+use super::rolling::Rolling;
+use super::rotate::Rotate;
 use super::slow_fsync::SlowFsync;
 use super::slow_watch::SlowWatch;
 use super::term::Term;
 use super::throttle::Narrow;
+use super::transfer::Transfer;
 use super::{Need, Nemesis, Who};
 
 /// A nemesis that can be asked for.
@@ -46,6 +52,8 @@ const NETWORK: &[Need] = &[Need::Network];
 const DISK: &[Need] = &[Need::Disk];
 const ROOM: &[Need] = &[Need::Disk, Need::Room];
 const CLOCK: &[Need] = &[Need::Clock];
+const VACANCY: &[Need] = &[Need::Processes, Need::Vacancy];
+const SHORT_LOG: &[Need] = &[Need::Processes, Need::ShortLog];
 
 /// One that `all` means.
 const fn own(
@@ -97,6 +105,33 @@ pub const CATALOGUE: &[Entry] = &[
         "SIGSTOP to one member, the leader, a minority or a majority, shorter and longer \
                 than elections take to begin",
         || Box::new(Pause::new([Who::One, Who::Leader, Who::Minority, Who::Majority])),
+    ),
+    own("rolling", PROCESSES, "all members are restarted by SIGTERM, one after the other", || {
+        Box::new(Rolling::default())
+    }),
+    own("transfer", PROCESSES, "leadership is handed from member to member by command", || {
+        Box::new(Transfer)
+    }),
+    own("rotate", PROCESSES, "certificates of one member, the leader or all are renewed", || {
+        Box::new(Rotate)
+    }),
+    own("grow", VACANCY, "machines join and vote, and as many members are let go later", || {
+        Box::new(Grow::default())
+    }),
+    own("shrink", VACANCY, "a member, or the leader, is let go, and a machine joins later", || {
+        Box::new(Shrink::default())
+    }),
+    own("replace", VACANCY, "a killed member's place is taken by another machine", || {
+        Box::new(Replace::by_another())
+    }),
+    own("wipe", PROCESSES, "a killed member comes back with nothing, as somebody new", || {
+        Box::new(Replace::wiped())
+    }),
+    own(
+        "purge",
+        SHORT_LOG,
+        "a member is away until the others have purged what it lacks, and fetches the state",
+        || Box::new(Purge::default()),
     ),
     own("hop", PROCESSES, "clients go to another member with every operation", || {
         Box::new(Hop::default())

@@ -1,5 +1,6 @@
 //! Clients that ask another member with every operation, as behind a load balancer.
 
+use super::victims::names;
 use super::{Fault, Nemesis, NemesisError, Rng};
 use crate::history::{Edn, value};
 use crate::host::Group;
@@ -21,7 +22,7 @@ impl Nemesis for Hop {
     async fn begin(&mut self, group: &Group, rng: &mut Rng) -> Result<Fault, NemesisError> {
         self.hops_before = group.habits.hops();
         group.habits.set_hopping(true);
-        let targets = group.members.iter().map(|member| member.name.clone()).collect();
+        let targets = names(&group.members());
         let hold = Duration::from_millis(rng.random_range(HOLD_MS));
         Ok(Fault::new(targets, hold, value::map([("hopping", Edn::Bool(true))])))
     }

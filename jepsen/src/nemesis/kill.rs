@@ -46,7 +46,8 @@ impl Nemesis for Kill {
     }
 }
 
-async fn kill(member: &Member) -> Result<Edn, NemesisError> {
+/// Kills a member, and shows that it is gone.
+pub(super) async fn kill(member: &Member) -> Result<Edn, NemesisError> {
     let Some(pid) = member.pid() else {
         return Err(NemesisError::NoEvidence(format!("{} does not run", member.name)));
     };

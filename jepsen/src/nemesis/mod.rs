@@ -17,6 +17,7 @@ mod disturb;
 mod duplicate;
 mod error;
 mod failing_fsync;
+mod grow;
 mod hop;
 mod kill;
 mod lines;
@@ -24,11 +25,17 @@ mod loss;
 mod lost_writes;
 mod partition;
 mod pause;
+mod purge;
 mod reorder;
+mod replace;
+mod rolling;
+mod rotate;
 mod slow_fsync;
 mod slow_watch;
 mod term;
 mod throttle;
+mod transfer;
+mod turnover;
 mod victims;
 
 pub use catalogue::{CATALOGUE, Entry, UnknownNemesis, find};
@@ -59,6 +66,10 @@ pub enum Need {
     Room,
     /// Every member's wall clock.
     Clock,
+    /// Places where no member is, for those that join.
+    Vacancy,
+    /// Logs that keep little.
+    ShortLog,
 }
 
 impl Need {
@@ -70,6 +81,8 @@ impl Need {
             Need::Disk => "disks of jepsen's own below the members' data",
             Need::Room => "small file systems below those",
             Need::Clock => "clocks that can be changed",
+            Need::Vacancy => "places for further members",
+            Need::ShortLog => "logs that keep little",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Members that do not hear each other.
 
-use super::lines::{Changed, Count, network};
+use super::lines::{Changed, Count};
+use super::victims::names;
 use super::{Fault, Nemesis, NemesisError, Rng};
 use crate::history::{Edn, value};
 use crate::host::Group;
@@ -120,7 +121,8 @@ impl Partition {
         group: &Group,
         rng: &mut Rng,
     ) -> Result<(Cut, Grudge, Vec<String>), NemesisError> {
-        let mut names = network(group)?.members().to_vec();
+        // Places where nobody is at the time are not cut off.
+        let mut names = names(&group.members());
         names.shuffle(rng);
         let cut = self.ways.choose(rng).copied().unwrap_or(Cut::One);
         let leader = if cut.is_around_leader() { group.leader().await } else { None };

@@ -1,6 +1,7 @@
 //! Watchers that do not read what they are sent; the server must not wait for them, nor keep
 //! everything for them.
 
+use super::victims::names;
 use super::{Fault, Nemesis, NemesisError, Rng};
 use crate::history::{Edn, value};
 use crate::host::Group;
@@ -22,7 +23,7 @@ impl Nemesis for SlowWatch {
     async fn begin(&mut self, group: &Group, rng: &mut Rng) -> Result<Fault, NemesisError> {
         self.stalls_before = group.habits.stalls();
         group.habits.set_slow_watchers(true);
-        let targets = group.members.iter().map(|member| member.name.clone()).collect();
+        let targets = names(&group.members());
         let hold = Duration::from_millis(rng.random_range(HOLD_MS));
         Ok(Fault::new(targets, hold, value::map([("slow", Edn::Bool(true))])))
     }

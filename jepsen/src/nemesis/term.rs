@@ -53,7 +53,8 @@ impl Nemesis for Term {
     }
 }
 
-async fn stop(member: &Member) -> Result<Edn, NemesisError> {
+/// Stops a member, which must end well.
+pub(super) async fn stop(member: &Member) -> Result<Edn, NemesisError> {
     member.signal(Signal::TERM)?;
     let status = member.wait_ended(STOP_TIMEOUT).await?;
     if !status.success() {

@@ -54,10 +54,11 @@ impl Who {
         {
             return vec![leader];
         }
-        let count = self.count(group.members.len());
-        let mut drawn = (0..group.members.len()).choose_multiple(rng, count);
+        let members = group.members();
+        let count = self.count(members.len());
+        let mut drawn = (0..members.len()).choose_multiple(rng, count);
         drawn.sort_unstable();
-        drawn.into_iter().map(|at| &group.members[at]).collect()
+        drawn.into_iter().map(|at| members[at]).collect()
     }
 }
 

@@ -21,9 +21,10 @@ pub async fn writable(subject: &Subject, recorder: &Recorder, timeout: Duration)
     let log = |kind, value| recorder.log(Process::Probe, kind, "writable", value, BTreeMap::new());
     log(Kind::Invoke, Edn::Nil);
     let timeout = timeout.min(ATTEMPT_TIMEOUT);
-    let writes = subject.endpoints.iter().map(|endpoint| write(subject, endpoint, timeout));
+    let servers = subject.servers.all();
+    let writes = servers.iter().map(|endpoint| write(subject, endpoint, timeout));
     let written = join_all(writes).await;
-    let names = subject.endpoints.iter().zip(&written).filter(|(_, written)| **written);
+    let names = servers.iter().zip(&written).filter(|(_, written)| **written);
     let names = value::texts(names.map(|(endpoint, _)| &endpoint.name));
     let all = written.iter().all(|written| *written);
     log(if all { Kind::Ok } else { Kind::Fail }, value::map([("nodes", names)]));

@@ -106,7 +106,7 @@ async fn set_up(
         let stage = Arc::new(Stage {
             workload: entry.name,
             recorder: recorder.clone(),
-            endpoints: subject.endpoints.clone(),
+            servers: subject.servers.clone(),
             credentials: subject.credentials.clone(),
             habits: subject.group.habits.clone(),
             namespace: format!("jepsen-{}-{}", plan.label(), entry.name),

@@ -14,10 +14,12 @@ use std::time::Duration;
 pub enum Where {
     /// Members that the run starts.
     Own {
-        /// Where, one each.
+        /// Where, one each, and for those that join meanwhile.
         hosts: Arc<dyn Hosts>,
-        /// The `reddwarf` program.
-        program: PathBuf,
+        /// How many there are at first.
+        nodes: usize,
+        /// The `reddwarf` program, and another build of it, if there is one.
+        programs: Vec<PathBuf>,
     },
     /// Servers that run already.
     Servers {
@@ -68,7 +70,7 @@ impl Plan {
     /// How many members there are.
     pub fn nodes(&self) -> usize {
         match &self.subject {
-            Where::Own { hosts, .. } => hosts.places().len(),
+            Where::Own { nodes, .. } => *nodes,
             Where::Servers { endpoints, .. } => endpoints.len(),
         }
     }

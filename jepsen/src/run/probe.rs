@@ -22,7 +22,7 @@ type Told = BTreeMap<String, u64>;
 
 /// Asks until clients are to stop, and then a few times more.
 pub async fn members(subject: Subject, recorder: Arc<Recorder>, signals: Signals) {
-    if subject.group.members.is_empty() {
+    if subject.group.members().is_empty() {
         return;
     }
     let mut told = Told::new();
@@ -42,7 +42,7 @@ pub async fn members(subject: Subject, recorder: Arc<Recorder>, signals: Signals
 async fn look(subject: &Subject, recorder: &Recorder, told: &mut Told) {
     let log = |kind, value| recorder.log(Process::Probe, kind, "members", value, BTreeMap::new());
     log(Kind::Invoke, Edn::Nil);
-    let running = subject.group.members.iter().filter(|member| member.pid().is_some());
+    let running = subject.group.members().into_iter().filter(|member| member.pid().is_some());
     let since = &*told;
     let answers = running.map(|member| async move {
         let since = since.get(&member.name).copied().unwrap_or(0);

@@ -2,8 +2,8 @@
 
 use super::RunError;
 use super::plan::{Plan, Where};
-use crate::client::{Credentials, Endpoint};
-use crate::host::{Group, Member, equip};
+use crate::client::{Credentials, Servers};
+use crate::host::{Group, equip};
 use std::sync::Arc;
 
 /// The servers of a run; clones share them.
@@ -11,8 +11,8 @@ use std::sync::Arc;
 pub struct Subject {
     /// The members that the run started; none of them when the servers are others'.
     pub group: Arc<Group>,
-    /// All servers.
-    pub endpoints: Vec<Endpoint>,
+    /// All servers of now.
+    pub servers: Servers,
     /// Who asks them.
     pub credentials: Credentials,
 }
@@ -21,16 +21,16 @@ impl Subject {
     /// Starts the members, or takes the servers that are there.
     pub async fn open(plan: &Plan) -> Result<Subject, RunError> {
         match &plan.subject {
-            Where::Own { hosts, program } => {
+            Where::Own { hosts, nodes, programs } => {
                 let out = std::path::absolute(&plan.out).map_err(RunError::file(&plan.out))?;
-                let mut group = Group::lay_out(hosts.clone(), &out, program)?;
+                let mut group = Group::lay_out(hosts.clone(), *nodes, &out, programs)?;
                 let needs = plan.nemeses.iter().flat_map(|entry| entry.needs).copied();
                 equip(&mut group, &needs.collect(), plan.seed)?;
                 start(group).await
             }
             Where::Servers { endpoints, credentials, .. } => Ok(Subject {
                 group: Arc::new(Group::strangers(credentials.clone())),
-                endpoints: endpoints.clone(),
+                servers: Servers::new(endpoints.clone()),
                 credentials: credentials.clone(),
             }),
         }
@@ -47,11 +47,7 @@ async fn start(group: Group) -> Result<Subject, RunError> {
         group.end().await;
         return Err(error.into());
     }
-    let endpoint = |member: &Member| Endpoint {
-        name: member.name.clone(),
-        address: member.address.to_string(),
-    };
-    let endpoints = group.members.iter().map(endpoint).collect();
     let credentials = group.credentials()?;
-    Ok(Subject { group: Arc::new(group), endpoints, credentials })
+    let servers = group.servers.clone();
+    Ok(Subject { group: Arc::new(group), servers, credentials })
 }

@@ -39,9 +39,9 @@ pub struct Pending {
 impl Actor {
     /// Client `number` of its workload, at the server whose turn it is.
     pub fn new(stage: &Arc<Stage>, number: usize) -> Actor {
-        let at = number % stage.endpoints.len();
+        let at = number % stage.servers.len();
         Actor {
-            client: Client::new(stage.endpoints[at].clone(), &stage.credentials, stage.timeout),
+            client: Client::new(stage.servers.at(at), &stage.credentials, stage.timeout),
             rng: stage.rng(number),
             stage: stage.clone(),
             process: stage.recorder.new_process(),
@@ -59,17 +59,26 @@ impl Actor {
     pub fn go_to(&mut self, at: usize) {
         if at != self.at {
             self.at = at;
-            self.client.hop(self.stage.endpoints[at].clone());
+            self.client.hop(self.stage.servers.at(at));
         }
     }
 
     /// Goes to another server, when there is one.
     pub fn hop(&mut self) {
-        let others = self.stage.endpoints.len().saturating_sub(1);
+        let others = self.stage.servers.len().saturating_sub(1);
         if others > 0 {
             let step = self.rng.random_range(1..=others);
-            self.go_to((self.at + step) % self.stage.endpoints.len());
+            self.go_to((self.at + step) % (others + 1));
             self.stage.habits.hopped();
+        }
+    }
+
+    /// Goes to the server that stands now where the one of before stood: a member may have left
+    /// the group, and another come.
+    fn follow(&mut self) {
+        let now = self.stage.servers.at(self.at);
+        if now != *self.client.endpoint() {
+            self.client.hop(now);
         }
     }
 
@@ -97,6 +106,7 @@ impl Actor {
 
     /// Records that an operation begins.
     pub fn invoke(&mut self, f: &'static str, value: Edn) -> Pending {
+        self.follow();
         if self.stage.habits.hopping() {
             self.hop();
         }

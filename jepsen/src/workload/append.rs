@@ -53,7 +53,7 @@ impl Workload for Append {
 
     async fn conclude(&self, stage: &Arc<Stage>) {
         let used = self.used.lock().clone();
-        join_all((0..stage.endpoints.len()).map(|at| {
+        join_all((0..stage.servers.len()).map(|at| {
             let used = &used;
             async move {
                 let mut actor = Actor::new(stage, at);

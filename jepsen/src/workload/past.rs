@@ -73,7 +73,7 @@ impl Workload for Past {
         let mut rng = stage.rng(usize::MAX);
         let moments = self.moments.lock().clone();
         let chosen: Vec<Moment> = moments.choose_multiple(&mut rng, LAST_LOOKS).copied().collect();
-        join_all((0..stage.endpoints.len()).map(|at| {
+        join_all((0..stage.servers.len()).map(|at| {
             let chosen = &chosen;
             async move {
                 let mut actor = Actor::new(stage, at);

@@ -69,7 +69,7 @@ impl Workload for Register {
 
     async fn conclude(&self, stage: &Arc<Stage>) {
         let used = self.used.lock().clone();
-        let readers = (0..stage.endpoints.len()).map(|at| read_all(stage, at, &used));
+        let readers = (0..stage.servers.len()).map(|at| read_all(stage, at, &used));
         join_all(readers).await;
     }
 }

@@ -40,7 +40,7 @@ struct Applied {
 #[async_trait]
 impl Workload for Revert {
     async fn act(&self, stage: &Arc<Stage>) {
-        let count = stage.endpoints.len() + MORE_WATCHERS;
+        let count = stage.servers.len() + MORE_WATCHERS;
         self.watchers.lock().start(stage, count, |_| family::watched(stage));
         join_all((0..stage.concurrency).map(|number| self.client(stage, number))).await;
     }
@@ -49,7 +49,7 @@ impl Workload for Revert {
         let last = family::mark_the_end(stage).await;
         let watchers = std::mem::take(&mut *self.watchers.lock());
         watchers.finish(last).await;
-        join_all((0..stage.endpoints.len()).map(|at| self.families.last_looks(stage, at))).await;
+        join_all((0..stage.servers.len()).map(|at| self.families.last_looks(stage, at))).await;
     }
 }
 

@@ -64,7 +64,7 @@ impl Workload for Schedule {
     }
 
     async fn act(&self, stage: &Arc<Stage>) {
-        self.watchers.lock().start(stage, stage.endpoints.len() + MORE_WATCHERS, |_| Watched {
+        self.watchers.lock().start(stage, stage.servers.len() + MORE_WATCHERS, |_| Watched {
             path: pods_path(stage),
             selector: None,
             describe,

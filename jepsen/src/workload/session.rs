@@ -40,7 +40,7 @@ impl Workload for Session {
     }
 
     async fn conclude(&self, stage: &Arc<Stage>) {
-        join_all((0..stage.endpoints.len()).map(|at| async move {
+        join_all((0..stage.servers.len()).map(|at| async move {
             SessionClient::new(Actor::new(stage, at)).list().await;
         }))
         .await;

@@ -45,7 +45,7 @@ impl Workload for Set {
     }
 
     async fn conclude(&self, stage: &Arc<Stage>) {
-        join_all((0..stage.endpoints.len()).map(|at| async move {
+        join_all((0..stage.servers.len()).map(|at| async move {
             list(&mut Actor::new(stage, at), false).await;
         }))
         .await;

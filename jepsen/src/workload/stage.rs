@@ -1,6 +1,6 @@
 //! What the clients of one workload share.
 
-use crate::client::{Answer, Call, Client, ClientError, Credentials, Endpoint, Habits};
+use crate::client::{Answer, Call, Client, ClientError, Credentials, Habits, Servers};
 use crate::generator::Pace;
 use crate::nemesis::Rng;
 use crate::run::Recorder;
@@ -53,7 +53,7 @@ pub struct Stage {
     /// Where lines go.
     pub recorder: Arc<Recorder>,
     /// The servers.
-    pub endpoints: Vec<Endpoint>,
+    pub servers: Servers,
     /// What clients show them.
     pub credentials: Credentials,
     /// How clients behave.
@@ -121,8 +121,10 @@ impl Stage {
 
     /// Removes the namespace with everything in it, as far as the server does that.
     pub async fn remove_namespace(&self) {
-        let Some(endpoint) = self.endpoints.first() else { return };
-        let mut client = Client::new(endpoint.clone(), &self.credentials, self.timeout);
+        if self.servers.is_empty() {
+            return;
+        }
+        let mut client = Client::new(self.servers.at(0), &self.credentials, self.timeout);
         let path = format!("/api/v1/namespaces/{}", self.namespace);
         if let Err(error) = client.send(Call::delete(path, &json!({}))).await {
             tracing::warn!(%error, namespace = self.namespace, "cannot remove the namespace");
@@ -145,8 +147,7 @@ impl Stage {
     pub async fn ask(&self, call: Call, accepted: &[u16]) -> Result<Answer, StageError> {
         let path = call.path.clone();
         let deadline = Instant::now() + SET_UP_TIMEOUT;
-        let endpoint = self.endpoints[0].clone();
-        let mut client = Client::new(endpoint, &self.credentials, self.timeout);
+        let mut client = Client::new(self.servers.at(0), &self.credentials, self.timeout);
         loop {
             let failure = match client.send(call.clone()).await {
                 Ok(answer) if answer.is_success() => return Ok(answer),

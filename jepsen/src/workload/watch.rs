@@ -48,14 +48,14 @@ impl Workload for Watch {
         let last = self.write_last(stage).await;
         let watchers = std::mem::take(&mut *self.watchers.lock());
         watchers.finish(last).await;
-        let lists = (0..stage.endpoints.len()).map(|at| list(stage, at));
+        let lists = (0..stage.servers.len()).map(|at| list(stage, at));
         join_all(lists).await;
     }
 }
 
 impl Watch {
     fn start_watchers(&self, stage: &Arc<Stage>) {
-        let count = stage.endpoints.len() + MORE_WATCHERS;
+        let count = stage.servers.len() + MORE_WATCHERS;
         self.watchers.lock().start(stage, count, |number| Watched {
             path: stage.config_maps(),
             selector: SELECTORS[number % SELECTORS.len()],

@@ -57,8 +57,8 @@ impl Trial {
         let turn = ONE_AT_A_TIME.lock().await;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let hosts = Arc::new(Loopback::find(1).expect("a port"));
-        let mut group = Group::lay_out(hosts, folder.path(), &program).expect("laid out");
-        let member = &mut group.members[0];
+        let mut group = Group::lay_out(hosts, 1, folder.path(), &[program]).expect("laid out");
+        let member = &mut group.all[0];
         let below = member.folder.join("disk");
         let disk = match FaultyDisk::mount_small(&below, &member.data, VOLUME_BYTES, 11) {
             Err(error @ DiskError::Cannot { .. }) => return skip(error.to_string()),
@@ -77,7 +77,7 @@ impl Trial {
     }
 
     fn member(&self) -> &Member {
-        &self.group.members[0]
+        &self.group.all[0]
     }
 
     fn client(&self) -> Client {

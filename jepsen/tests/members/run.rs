@@ -26,7 +26,7 @@ fn plan(out: &Path, program: PathBuf) -> Plan {
     let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
     let hosts = Arc::new(Loopback::find(3).expect("free ports"));
     Plan {
-        subject: Where::Own { hosts, program },
+        subject: Where::Own { hosts, nodes: 3, programs: vec![program] },
         version: "under test".into(),
         workloads: workload::find(&names(&["register", "set", "watch"])).expect("workloads"),
         nemeses: nemesis::find(&names(&["kill-leader", "pause"])).expect("nemeses"),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 /// How long a new leader may take to show; the product promises a tenth of it.
 const PATIENCE: Duration = Duration::from_secs(10);
+const MEMBERS: usize = 3;
 
 /// The member's program, or none where there is none.
 fn program() -> Option<PathBuf> {
@@ -23,14 +24,14 @@ fn program() -> Option<PathBuf> {
 
 fn group(folder: &std::path::Path) -> Option<Group> {
     let program = program()?;
-    match Namespaces::create(3, 7) {
+    match Namespaces::create(MEMBERS, 7) {
         Err(error @ HostError::Unavailable { .. }) if !is_root() => {
             eprintln!("SKIPPED: {error}");
             None
         }
         hosts => {
             let hosts = std::sync::Arc::new(hosts.expect("namespaces"));
-            Some(Group::lay_out(hosts, folder, &program).expect("folders"))
+            Some(Group::lay_out(hosts, MEMBERS, folder, &[program]).expect("folders"))
         }
     }
 }

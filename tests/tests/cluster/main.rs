@@ -25,4 +25,5 @@ mod repair;
 mod replicated_store;
 mod retention;
 mod rewind;
+mod rolling;
 mod up_down;

@@ -226,3 +226,39 @@ async fn only_a_token_that_is_good_lets_in() {
     assert!(said.contains("ca.key") && said.contains("cannot make certificates"), "{said}");
     assert_eq!(members(&cluster.client).await.len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leadership_goes_to_whom_it_is_given() {
+    let cluster = Arc::new(Cluster::start(3).await);
+    let writers = Writers::start(&cluster, 3);
+    let leads = |i: u16| {
+        let cluster = cluster.clone();
+        let name = format!("node-{i}");
+        async move {
+            let all = members(&cluster.client).await;
+            all.iter().any(|member| member["name"] == name.as_str() && member["role"] == "leader")
+        }
+    };
+    let first = cluster.leader().await;
+    let (second, third) = (first % 3 + 1, (first + 1) % 3 + 1);
+    for to in [second, third, third] {
+        let output = reddwarf(&cluster, &["member", "transfer", &format!("node-{to}")]);
+        assert_eq!(said(&output), format!("node-{to} leads"));
+        eventually("it leads, as the members say", async || leads(to).await).await;
+    }
+    let output = reddwarf(&cluster, &["member", "transfer"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_ne!(said(&output), format!("node-{third} leads"), "any but who led");
+    let why = refused(&cluster, &["member", "transfer", "node-9"]);
+    assert!(why.contains("node-9 is no member"), "{why}");
+
+    let written = writers.finish().await;
+    let unknown: usize = written.iter().map(|part| part.unknown.len()).sum();
+    assert_eq!(unknown, 0, "no write fails while leadership moves");
+    let leader = cluster.leader().await;
+    let dead = leader % 3 + 1;
+    cluster.kill(dead).await;
+    let why = refused(&cluster, &["member", "transfer", &format!("node-{dead}")]);
+    assert!(why.contains("does not answer"), "{why}");
+    assert!(leads(leader).await);
+}

@@ -10,12 +10,13 @@ use bytes::Bytes;
 use openraft::errors::{ChangeMembershipError, ClientWriteError, RaftError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
+use tokio::sync::MutexGuard;
 
 /// How long a change may take, with the change of the leader that it may need.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the leader may take for its part.
 const LEADER_TIMEOUT: Duration = Duration::from_secs(8);
-/// How long one change may wait for another.
+/// How long one change may wait for another, also one that is half done.
 const TURN_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long Raft may take to commit a change; both steps of a change of voters.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,6 +46,11 @@ pub enum ChangeError {
 pub async fn ask(core: &Core, ask: MembersAsk) -> Result<u64, ChangeError> {
     let deadline = Instant::now() + TIMEOUT;
     let mut leader = core.leader.clone();
+    let to_go = match &ask {
+        MembersAsk::Remove { name } if is_member(core, name) => Some(name.as_str()),
+        _ => None,
+    };
+    let mut tried = false;
     while Instant::now() < deadline {
         let known = leader.borrow_and_update().leader;
         let reply = match known {
@@ -54,15 +60,39 @@ pub async fn ask(core: &Core, ask: MembersAsk) -> Result<u64, ChangeError> {
         };
         match reply {
             MembersReply::Done(index) => return Ok(index),
-            MembersReply::Refused(why) => return Err(ChangeError::Refused(why)),
+            MembersReply::Refused(why) => {
+                let done = match to_go.filter(|_| tried) {
+                    Some(name) => is_gone(core, name).await,
+                    None => None,
+                };
+                return done.ok_or(ChangeError::Refused(why));
+            }
             MembersReply::Unknown(why) => return Err(ChangeError::Unknown(why)),
             // Woken by the next leader.
             MembersReply::NotLeader => {
+                tried |= known.is_some();
                 let _ = tokio::time::timeout(RETRY, leader.changed()).await;
             }
         }
     }
     Err(ChangeError::NoLeader)
+}
+
+fn is_member(core: &Core, name: &str) -> bool {
+    core.members().values().any(|member| member.name == name)
+}
+
+/// Whether an attempt that was interrupted has let a member go after all: the leader that was to
+/// do it may have lost its place when it had appended the change, and the next one completes that.
+async fn is_gone(core: &Core, name: &str) -> Option<u64> {
+    let deadline = Instant::now() + TURN_TIMEOUT;
+    while is_member(core, name) {
+        if Instant::now() > deadline {
+            return None;
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+    Some(core.membership().log_id().as_ref().map_or(0, |log_id| log_id.index()))
 }
 
 async fn forward(core: &Core, leader: u64, ask: &MembersAsk) -> MembersReply {
@@ -82,8 +112,7 @@ async fn forward(core: &Core, leader: u64, ask: &MembersAsk) -> MembersReply {
 
 /// Does what is asked, if this member leads.
 pub async fn carry_out(core: &Core, ask: &MembersAsk) -> MembersReply {
-    let turn = tokio::time::timeout(TURN_TIMEOUT, core.changing_members.lock()).await;
-    let Ok(_turn) = turn else {
+    let Some(_turn) = turn(core).await else {
         return MembersReply::Refused("another change of the members is under way".to_owned());
     };
     if core.leadership.borrow().is_none() {
@@ -103,14 +132,58 @@ pub async fn carry_out(core: &Core, ask: &MembersAsk) -> MembersReply {
             }
         }
         MembersAsk::Remove { name } => plan::remove(&view, name),
+        MembersAsk::Transfer { name } => match plan::lead(&view, name.as_deref()) {
+            Ok(id) => return lead(core, id).await,
+            Err(why) => Err(why),
+        },
     };
     match planned {
         Err(why) => MembersReply::Refused(why),
         Ok(Step::Change(change)) => apply(core, change).await,
         Ok(Step::HandOver) => {
-            transfer::hand_over(core).await;
+            // Whoever leads then is asked next.
+            let _ = transfer::hand_over(core).await;
             MembersReply::NotLeader
         }
+    }
+}
+
+/// Waits until nobody changes the members. A change that an earlier leader has left half done is
+/// completed by the steward, which takes turns, too.
+async fn turn(core: &Core) -> Option<MutexGuard<'_, ()>> {
+    let deadline = tokio::time::Instant::now() + TURN_TIMEOUT;
+    loop {
+        let turn = core.changing_members.lock();
+        let turn = tokio::time::timeout_at(deadline, turn).await.ok()?;
+        let joint = core.membership().membership().get_joint_config().len() > 1;
+        if !joint || tokio::time::Instant::now() > deadline {
+            return Some(turn);
+        }
+        drop(turn);
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// Lets a member lead, or whichever is fittest.
+async fn lead(core: &Core, wanted: Option<u64>) -> MembersReply {
+    let taken = match wanted {
+        Some(id) if id == core.node_id => Some(id),
+        Some(id) => {
+            if transfer::lag(core, id).is_none_or(|lag| lag > transfer::LAG_MAX) {
+                let why = "it lacks too much of the log; try again when it has caught up";
+                return MembersReply::Refused(why.to_owned());
+            }
+            transfer::transfer(core, id).await
+        }
+        None => transfer::hand_over(core).await,
+    };
+    match taken {
+        Some(id) if wanted.is_none_or(|wanted| wanted == id) => MembersReply::Done(id),
+        Some(id) => {
+            let name = core.members().remove(&id).map_or_else(String::new, |member| member.name);
+            MembersReply::Refused(format!("{name} took over instead"))
+        }
+        None => MembersReply::Unknown("no other member took over in time".to_owned()),
     }
 }
 

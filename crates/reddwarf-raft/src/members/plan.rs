@@ -151,6 +151,26 @@ pub fn remove(view: &View, name: &str) -> Result<Step, String> {
     Ok(Step::Change(ChangeMembers::RemoveVoters(BTreeSet::from([id]))))
 }
 
+/// Who is to lead; `None` is whichever is fittest of those that do not.
+///
+/// # Errors
+/// Why that is not possible, for the operator.
+pub fn lead(view: &View, name: Option<&str>) -> Result<Option<u64>, String> {
+    let others = view.voters.iter().filter(|id| **id != view.leader);
+    let Some(name) = name else {
+        return match others.copied().any(|id| view.reachable.contains(&id)) {
+            true => Ok(None),
+            false => Err("there is no other voter that answers, and could lead".to_owned()),
+        };
+    };
+    match view.voter_named(name) {
+        Some(id) if view.reachable.contains(&id) => Ok(Some(id)),
+        Some(_) => Err(format!("{name} does not answer")),
+        None if view.learner_named(name).is_some() => Err(format!("{name} does not vote yet")),
+        None => Err(format!("{name} is no member of this group")),
+    }
+}
+
 /// How a learner that has caught up becomes a voter, in the place of another if it takes one's.
 ///
 /// # Errors
@@ -261,6 +281,19 @@ mod tests {
         assert_eq!(remove(&view(3, &[]), "a"), Ok(Step::HandOver));
         let learner = with_learner(view(3, &[]), 90, "x", true);
         assert_eq!(promote(&learner, &candidate(90, Some("a"))), Ok(Step::HandOver));
+    }
+
+    #[test]
+    fn a_voter_that_answers_can_lead() {
+        assert_eq!(lead(&view(3, &[2]), None), Ok(None));
+        assert_eq!(lead(&view(3, &[]), Some("b")), Ok(Some(2)));
+        assert_eq!(lead(&view(3, &[]), Some("a")), Ok(Some(1)), "it leads already");
+        assert!(refusal(lead(&view(3, &[2]), Some("b"))).contains("b does not answer"));
+        assert!(refusal(lead(&view(3, &[]), Some("x"))).contains("no member"));
+        let learner = with_learner(view(3, &[]), 90, "x", true);
+        assert!(refusal(lead(&learner, Some("x"))).contains("does not vote"));
+        assert!(refusal(lead(&view(1, &[]), None)).contains("no other voter"));
+        assert!(refusal(lead(&view(3, &[2, 3]), None)).contains("no other voter"));
     }
 
     #[test]

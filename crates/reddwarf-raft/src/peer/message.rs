@@ -82,12 +82,17 @@ pub enum MembersAsk {
         /// Its name.
         name: String,
     },
+    /// Lets another member lead.
+    Transfer {
+        /// Its name; whichever is fittest when there is none.
+        name: Option<String>,
+    },
 }
 
 /// The answer to a [`MembersAsk`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MembersReply {
-    /// Done; the log index of the membership that says so.
+    /// Done; the log index of the membership that says so, or the id of who leads now.
     Done(u64),
     /// Nothing was changed here, because this member does not lead, or leads no longer.
     NotLeader,

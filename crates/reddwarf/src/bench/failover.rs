@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 /// Writers, spread over the members.
 const WRITERS: usize = 6;
-/// When the leader is killed.
+/// When the fault is done.
 const BEFORE: Duration = Duration::from_secs(1);
 /// How long is written afterwards.
 const AFTER: Duration = Duration::from_secs(5);
@@ -25,6 +25,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_000);
 /// What befalls the leader.
 #[derive(Clone, Copy)]
 pub(super) enum Fault {
+    /// SIGTERM: it hands leadership over first. One writer, at another member, which sees nothing
+    /// of it but the change of the leader.
+    Stopped,
     /// SIGKILL: its connections break, and its port refuses others.
     Killed,
     /// SIGSTOP, continued at the end: it is silent, like a machine that lost its power.
@@ -36,19 +39,27 @@ pub(super) enum Fault {
 pub(super) async fn longest_gap(target: &Arc<Target>, fault: Fault) -> Result<Row> {
     let group = target.group().ok_or_else(|| miette!("the members' processes are unknown"))?;
     let namespace = make_namespace(target).await?;
+    let leader = leader_of(target).await?;
+    let writers_at: Vec<usize> = match fault {
+        Fault::Stopped => {
+            let at = target.members().iter().position(|member| member.name == leader);
+            vec![at.unwrap_or_default() + 1]
+        }
+        Fault::Killed | Fault::Silent => (0..WRITERS).collect(),
+    };
     let (acknowledged, mut times) = mpsc::unbounded_channel();
     let mut writers = JoinSet::new();
     let end = Instant::now() + BEFORE + AFTER;
-    for at in 0..WRITERS {
+    for at in writers_at {
         let path = format!("/api/v1/namespaces/{namespace}/configmaps");
         writers.spawn(write(target.clone(), at, path, end, acknowledged.clone()));
     }
     drop(acknowledged);
     tokio::time::sleep(BEFORE).await;
-    let leader = leader_of(target).await?;
     let pid = running_pid(&group.folder.join(&leader).join("pid")).into_diagnostic()?;
     let pid = pid.and_then(Pid::from_raw).ok_or_else(|| miette!("{leader} does not run"))?;
     let (signal, what) = match fault {
+        Fault::Stopped => (Signal::TERM, "stopped"),
         Fault::Killed => (Signal::KILL, "killed"),
         Fault::Silent => (Signal::STOP, "silent"),
     };

@@ -1,4 +1,4 @@
-//! `reddwarf member`: who the members are, and letting one go.
+//! `reddwarf member`: who the members are, letting one go, and letting another lead.
 
 use super::GroupFlags;
 use super::log::escaped;
@@ -39,6 +39,13 @@ enum Command {
         #[command(flatten)]
         group: GroupFlags,
     },
+    /// Let another member lead
+    Transfer {
+        /// Its name; without one, the fittest of those that do not lead
+        name: Option<String>,
+        #[command(flatten)]
+        group: GroupFlags,
+    },
 }
 
 pub(super) fn run(command: &MemberCommand) -> Result<()> {
@@ -62,6 +69,15 @@ pub(super) fn run(command: &MemberCommand) -> Result<()> {
             let path = format!("/reddwarf/members/{}", escaped(name));
             runtime.block_on(client.send_json(Method::DELETE, &path, &json!({})))?;
             println!("{name} is no member any more");
+        }
+        Command::Transfer { name, group } => {
+            let client = group.client()?;
+            let path = match name {
+                Some(name) => format!("/reddwarf/leader/{}", escaped(name)),
+                None => "/reddwarf/leader".to_owned(),
+            };
+            let said = runtime.block_on(client.send_json(Method::POST, &path, &json!({})))?;
+            println!("{} leads", said["leader"].as_str().unwrap_or_default());
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! The configuration file.
 
-use super::{Interval, LogFormat, Member};
+use super::{Interval, LogFormat, Member, Size};
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -26,6 +26,9 @@ pub struct ConfigFile {
     /// See [`super::Config::log`].
     #[serde(default)]
     pub log: LogTable,
+    /// See [`super::Config::wal`].
+    #[serde(default)]
+    pub wal: WalTable,
     /// See [`super::Config::backup`].
     pub backup: Option<BackupTable>,
     /// The members of the group; this one may be left out.
@@ -56,6 +59,14 @@ pub struct LogTable {
     pub level: Option<String>,
     /// See [`super::LogConfig::format`].
     pub format: Option<LogFormat>,
+}
+
+/// `[wal]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WalTable {
+    /// See [`super::WalConfig::keep`].
+    pub keep: Option<Size>,
 }
 
 /// `[backup]`

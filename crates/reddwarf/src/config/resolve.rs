@@ -1,9 +1,9 @@
 //! Puts flags, environment, file and defaults together.
 
-use super::file::BackupTable;
+use super::file::{BackupTable, WalTable};
 use super::{
     BackupConfig, Config, ConfigFile, DEFAULT_LOG_LEVEL, DEFAULT_PORT, Interval, Joined, LogConfig,
-    Member, ServerFlags, TlsFiles,
+    Member, ServerFlags, Size, TlsFiles, WalConfig,
 };
 use crate::data_folder;
 use miette::{Diagnostic, NamedSource, SourceSpan};
@@ -15,6 +15,8 @@ use std::time::Duration;
 /// How often backups are made unless configured, and how many are kept.
 const BACKUP_INTERVAL: Duration = Duration::from_secs(3_600);
 const BACKUPS_KEPT: usize = 24;
+/// How much of the log is kept at least.
+const WAL_KEPT_MIN: Size = Size(8 << 20);
 
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -181,6 +183,7 @@ fn resolve(flags: &ServerFlags, file: ConfigFile) -> Result<Config, ConfigError>
                 .unwrap_or_else(|| DEFAULT_LOG_LEVEL.into()),
             format: flags.log_format.or(file.log.format).unwrap_or_default(),
         },
+        wal: wal(&file.wal)?,
         backup: file.backup.map(backup).transpose()?,
         cluster: flags.cluster.clone().or(file.cluster).unwrap_or_else(|| "reddwarf".into()),
         pid_file: flags.pid_file.clone().or(file.pid_file),
@@ -190,6 +193,19 @@ fn resolve(flags: &ServerFlags, file: ConfigFile) -> Result<Config, ConfigError>
         advertise,
         joined: None,
     })
+}
+
+fn wal(table: &WalTable) -> Result<WalConfig, ConfigError> {
+    let keep = table.keep.unwrap_or(WalConfig::default().keep);
+    if keep < WAL_KEPT_MIN {
+        return Err(ConfigError::Value {
+            setting: "wal.keep",
+            value: keep.to_string(),
+            problem: "members that were away for a moment would have to fetch the whole state",
+            help: "keep at least 8MiB",
+        });
+    }
+    Ok(WalConfig { keep })
 }
 
 fn backup(table: BackupTable) -> Result<BackupConfig, ConfigError> {

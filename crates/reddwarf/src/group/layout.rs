@@ -1,6 +1,6 @@
 //! The folder of a local group.
 
-use crate::config::{Config, DEFAULT_LOG_LEVEL, LogConfig, LogFormat, Member, TlsFiles};
+use crate::config::{Config, DEFAULT_LOG_LEVEL, LogConfig, LogFormat, Member, TlsFiles, WalConfig};
 use crate::kubeconfig;
 use crate::pki::{self, Authority, PkiError, write_private};
 use miette::Diagnostic;
@@ -208,6 +208,7 @@ impl LocalGroup {
                 renew: true,
             }),
             log: LogConfig { level: DEFAULT_LOG_LEVEL.into(), format: LogFormat::Human },
+            wal: WalConfig::default(),
             backup: None,
             members: (1..=self.plan.nodes).map(member).collect(),
             joined: None,

@@ -57,6 +57,7 @@ pub(super) fn server(
             verify_route(node),
             du_route(node),
             members::route(node),
+            members::leader_route(node),
             certificates::route(&config.name, renewal),
             reception::authority_route(reception),
             reception::join_route(reception),

@@ -103,6 +103,10 @@ pub(super) async fn run(
         reason = node.failed() => Some(reason),
     };
     stopping.cancel();
+    let alone = {
+        let node = node.clone();
+        group.spawn(async move { node.give_up_when_alone().await })
+    };
     if let Err(error) = leading.await {
         warn!(%error, "the leader's loops did not end cleanly");
     }
@@ -110,6 +114,7 @@ pub(super) async fn run(
         warn!(%error, "the member's list of kinds was not kept to the end");
     }
     member.stop(&node).await;
+    alone.abort();
     match failure {
         None => Ok(()),
         Some(Failure::Broken(reason)) => Err(ServerError::Failed { reason }),
@@ -150,7 +155,7 @@ fn node_config(config: &Config, tls: &tls::MemberTls) -> NodeConfig {
         admission,
         tls: Some(tls.client.clone()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        limits: Limits::default(),
+        limits: Limits::default().with_log_kept(config.wal.keep.0),
         disk: Arc::new(FileDisk),
     }
 }

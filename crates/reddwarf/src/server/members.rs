@@ -1,4 +1,4 @@
-//! `/reddwarf/members/NAME`: lets a member go.
+//! `/reddwarf/members/NAME`: lets a member go; `/reddwarf/leader`: lets another lead.
 
 use super::api::{answer, refused};
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 const PATH: &str = "/reddwarf/members";
+const LEADER_PATH: &str = "/reddwarf/leader";
 
 /// Serves `DELETE /reddwarf/members/NAME`.
 pub(super) fn route(node: &Arc<Node>) -> Route {
@@ -27,6 +28,29 @@ pub(super) fn route(node: &Arc<Node>) -> Route {
                 Ok(index) => {
                     let body = json!({"removed": name, "index": index}).to_string();
                     answer("application/json", body.into())
+                }
+                Err(error) => not_changed(&error),
+            }
+        }
+        .boxed()
+    })
+}
+
+/// Serves `POST /reddwarf/leader` and `POST /reddwarf/leader/NAME`.
+pub(super) fn leader_route(node: &Arc<Node>) -> Route {
+    let node = node.clone();
+    Route::new(LEADER_PATH, move |request: Request<Bytes>| {
+        let node = node.clone();
+        async move {
+            if request.method() != Method::POST {
+                let why = "a POST lets another member lead; `/reddwarf/status` shows who does";
+                return refused(StatusCode::METHOD_NOT_ALLOWED, why);
+            }
+            let name = request.uri().path().strip_prefix(LEADER_PATH).unwrap_or_default();
+            let name = Some(name.trim_start_matches('/')).filter(|name| !name.is_empty());
+            match node.transfer(name).await {
+                Ok(leader) => {
+                    answer("application/json", json!({"leader": leader}).to_string().into())
                 }
                 Err(error) => not_changed(&error),
             }
