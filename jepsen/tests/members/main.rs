@@ -3,3 +3,4 @@
 mod disk;
 mod member_on_disk;
 mod run;
+mod turnover;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The member's program, or none where there is none.
-fn program() -> Option<PathBuf> {
+pub fn program() -> Option<PathBuf> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/release/reddwarf");
     let program = std::env::var_os("REDDWARF").map_or(beside, PathBuf::from);
     if !program.is_file() {
