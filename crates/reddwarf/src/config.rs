@@ -9,6 +9,7 @@ mod flags;
 mod interval;
 mod joined;
 mod resolve;
+mod settle;
 
 pub use file::ConfigFile;
 pub use flags::ServerFlags;
@@ -16,6 +17,7 @@ pub use interval::Interval;
 pub use joined::{Joined, JoinedPeer};
 pub(crate) use resolve::check_name;
 pub use resolve::{ConfigError, load, load_to_join};
+pub use settle::{Settle, UpgradeConfig};
 
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -51,6 +53,9 @@ pub struct Config {
     /// Backups at intervals; none when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupConfig>,
+    /// When the group's feature level is raised.
+    #[serde(skip_serializing_if = "UpgradeConfig::is_default")]
+    pub upgrade: UpgradeConfig,
     /// All members of the group, this one included, by name.
     #[serde(rename = "peers")]
     pub members: Vec<Member>,

@@ -82,12 +82,15 @@ pub enum MembersAsk {
         /// Its name.
         name: String,
     },
+    /// Raises the group's feature level as far as all members support it. Only a leader whose build
+    /// knows of levels is asked.
+    RaiseLevel,
 }
 
 /// The answer to a [`MembersAsk`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MembersReply {
-    /// Done; the log index of the membership that says so.
+    /// Done; the log index of the membership that says so, or the level that the group is at.
     Done(u64),
     /// Nothing was changed here, because this member does not lead, or leads no longer.
     NotLeader,
@@ -108,6 +111,9 @@ pub enum Forwarded {
     Unknown,
     /// Certainly not appended, and trying again is of no use.
     Refused(String),
+    /// Certainly not appended: the group has not reached the feature level that it needs. Whoever
+    /// forwards such a proposal knows of levels.
+    NotYet(String),
 }
 
 /// The answer to [`super::frame::Kind::ReadIndex`].

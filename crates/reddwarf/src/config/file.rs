@@ -1,6 +1,6 @@
 //! The configuration file.
 
-use super::{Interval, LogFormat, Member};
+use super::{Interval, LogFormat, Member, UpgradeConfig};
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -28,6 +28,9 @@ pub struct ConfigFile {
     pub log: LogTable,
     /// See [`super::Config::backup`].
     pub backup: Option<BackupTable>,
+    /// See [`super::Config::upgrade`].
+    #[serde(default)]
+    pub upgrade: UpgradeConfig,
     /// The members of the group; this one may be left out.
     #[serde(default)]
     pub peers: Vec<Member>,
