@@ -129,7 +129,7 @@ pub fn run(cli: Cli, build: Build) -> miette::Result<()> {
         Command::Member(command) => member::run(&command),
         Command::Cert(command) => cert::run(&command),
         Command::Status(flags) => status::run(&flags),
-        Command::Upgrade(flags) => upgrade::run(&flags),
+        Command::Upgrade(flags) => upgrade::run(&flags, build.levels),
         Command::Apply(flags) => apply::run(&flags),
         Command::Log(flags) => log::run(&flags),
         Command::Show(flags) => show::run(&flags),

@@ -21,6 +21,7 @@ pub use error::ServerError;
 pub use signals::stop_signals;
 
 use crate::config::Config;
+use crate::group::PidFile;
 use reddwarf_core::Build;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -39,6 +40,7 @@ const LAST_TIMEOUT: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`ServerError`]
 pub fn run(config: Config, build: Build) -> Result<(), ServerError> {
+    let pid_file = hold_pid_file(&config)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let requests = runtime("requests", cores.saturating_sub(1).clamp(1, REQUEST_THREADS_MAX))?;
     let group = runtime("group", 1)?;
@@ -48,7 +50,15 @@ pub fn run(config: Config, build: Build) -> Result<(), ServerError> {
         member::run(config, build, group.handle(), stop).await
     });
     group.shutdown_timeout(LAST_TIMEOUT);
+    // What the group still did may have held the data: only now may another process run here.
+    drop(pid_file);
     result
+}
+
+fn hold_pid_file(config: &Config) -> Result<Option<PidFile>, ServerError> {
+    let Some(path) = &config.pid_file else { return Ok(None) };
+    let held = PidFile::hold(path);
+    held.map(Some).map_err(|source| ServerError::PidFile { path: path.clone(), source })
 }
 
 fn runtime(name: &str, threads: usize) -> Result<Runtime, ServerError> {

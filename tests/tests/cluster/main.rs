@@ -25,3 +25,4 @@ mod replicated_store;
 mod retention;
 mod rewind;
 mod up_down;
+mod upgrade;

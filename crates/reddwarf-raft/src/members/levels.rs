@@ -64,13 +64,14 @@ impl Settling {
 
 /// Looks after level and builds while this member leads, until the node stops.
 pub async fn keep(core: Arc<Core>) {
+    core.stop.run_until_cancelled(look_after(&core)).await;
+}
+
+async fn look_after(core: &Core) {
     let mut settling = Settling::default();
     let mut told = String::new();
     loop {
-        tokio::select! {
-            () = core.stop.cancelled() => return,
-            () = tokio::time::sleep(INTERVAL) => {}
-        }
+        tokio::time::sleep(INTERVAL).await;
         let level = *core.machine.level.borrow();
         let leads = core.leadership.borrow().is_some();
         let next = Some(level.next()).filter(|next| core.build.levels.contains(*next));
@@ -78,14 +79,14 @@ pub async fn keep(core: Arc<Core>) {
             settling = Settling::default();
             continue;
         }
-        let members = see(&core).await;
-        let recorded = record(&core, &members).await;
+        let members = if next.is_some() { see(core).await } else { remembered(core) };
+        let recorded = record(core, &members).await;
         let lacks = next.and_then(|next| lacking(next, &members));
         let settle = core.limits.level_settle;
         let raised = match next {
             Some(_) if settling.is_over(Instant::now(), lacks.is_some(), settle) => {
                 settling = Settling::default();
-                raise(&core).await.map(drop)
+                raise(core).await.map(drop)
             }
             _ => Ok(()),
         };
@@ -143,20 +144,24 @@ async fn raise(core: &Core) -> Result<FeatureLevel, String> {
     raise_in_turn(core).await
 }
 
-/// Every member and what it runs.
-async fn see(core: &Core) -> Vec<Seen> {
-    let (view, _) = look(core).await;
+/// Every member and what it ran when it was dialed last, without asking them.
+fn remembered(core: &Core) -> Vec<Seen> {
     let build = |id: u64| match id == core.node_id {
         true => Some(core.build.clone()),
-        false if view.reachable.contains(&id) => core.client(id).and_then(|client| client.build()),
-        false => None,
+        false => core.client(id).and_then(|client| client.build()),
     };
-    let seen = |(id, member): (&u64, &crate::types::Member)| Seen {
-        id: *id,
-        name: member.name.clone(),
-        build: build(*id),
-    };
-    view.members.iter().map(seen).collect()
+    let members = core.members().into_iter();
+    members.map(|(id, member)| Seen { id, name: member.name, build: build(id) }).collect()
+}
+
+/// Every member, and what it runs if it answers now.
+async fn see(core: &Core) -> Vec<Seen> {
+    let (view, _) = look(core).await;
+    let mut members = remembered(core);
+    for member in members.iter_mut().filter(|member| !view.reachable.contains(&member.id)) {
+        member.build = None;
+    }
+    members
 }
 
 /// Records the members' builds where they are others than those that are recorded. Of a member that

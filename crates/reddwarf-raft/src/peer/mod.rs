@@ -14,7 +14,7 @@ pub use connection::CallError;
 pub use dial::{Identity, Lane, PeerClient, Refused, prepare};
 pub use fetch::{FetchError, Fetched, fetch};
 pub use frame::{ALPN, ALPN_FIRST_LEVEL, FrameReader, Kind, WIRE_VERSION};
-pub use greeting::PeerBuild;
+pub use greeting::{Greeting, PeerBuild, from_json as read_greeting};
 pub use message::*;
 pub use network::{Network, PeerClients};
 pub use serve::{PeerHandler, Protocol, common_name, serve};

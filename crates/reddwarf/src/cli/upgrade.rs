@@ -11,7 +11,12 @@ use bytes::Bytes;
 use clap::{ArgGroup, Args};
 use http::Method;
 use miette::{Diagnostic, IntoDiagnostic, Result};
+use reddwarf_core::FeatureLevels;
 use serde_json::Value;
+use std::time::Duration;
+
+/// How long a member may take for an answer; the leader waits for a majority.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("what").required(true))]
@@ -46,18 +51,18 @@ enum Failure {
     NotRaised(String),
 }
 
-pub(super) fn run(flags: &UpgradeFlags) -> Result<()> {
+pub(super) fn run(flags: &UpgradeFlags, own: FeatureLevels) -> Result<()> {
     let client = flags.group.client()?;
     let runtime = super::client_runtime()?;
     match flags.finish {
         true => runtime.block_on(finish(flags, &client)),
-        false => runtime.block_on(check(flags, &client)),
+        false => runtime.block_on(check(flags, &client, own)),
     }
 }
 
-async fn check(flags: &UpgradeFlags, client: &GroupClient) -> Result<()> {
+async fn check(flags: &UpgradeFlags, client: &GroupClient, own: FeatureLevels) -> Result<()> {
     let group = Group::read(&status(client).await?);
-    let assessment = Assessment::of(&group);
+    let assessment = Assessment::of(&group, own);
     match flags.output {
         Output::Json => {
             let told = assessment.to_json(&group);
@@ -122,6 +127,8 @@ async fn ask(
     let member = client.members().iter().find(|member| member.name == name);
     let member = member.ok_or_else(|| ClientError::Url { url: name.to_owned() })?;
     let mut connection = client.connect(member).await?;
-    let answer = connection.send(method, path, None, Bytes::new()).await?;
+    let sent = connection.send(method, path, None, Bytes::new());
+    let late = ClientError::Timeout { url: member.url.clone(), seconds: PATIENCE.as_secs() };
+    let answer = tokio::time::timeout(PATIENCE, sent).await.unwrap_or(Err(late))?;
     crate::client::parse(path, &answer)
 }

@@ -9,7 +9,6 @@ use super::reception::Reception;
 use super::{api, connection, live, tls};
 use crate::certificates::{Renewal, Signer};
 use crate::config::{Config, JoinedPeer};
-use crate::group::PidFile;
 use http::Request;
 use hyper::body::Incoming;
 use reddwarf_apiserver::authn::{PeerIdentity, user_from_certificate};
@@ -36,7 +35,6 @@ pub(super) async fn run(
     group: &Handle,
     stop: CancellationToken,
 ) -> Result<(), ServerError> {
-    let _pid_file = hold_pid_file(&config)?;
     std::fs::create_dir_all(&config.data_dir)
         .map_err(|source| ServerError::DataDir { path: config.data_dir.clone(), source })?;
     let [newest, first_level] = ALPNS;
@@ -118,12 +116,6 @@ pub(super) async fn run(
         Some(Failure::Broken(reason)) => Err(ServerError::Failed { reason }),
         Some(reason) => Err(ServerError::NoMember { reason }),
     }
-}
-
-fn hold_pid_file(config: &Config) -> Result<Option<PidFile>, ServerError> {
-    let Some(path) = &config.pid_file else { return Ok(None) };
-    let held = PidFile::hold(path);
-    held.map(Some).map_err(|source| ServerError::PidFile { path: path.clone(), source })
 }
 
 /// Who this member is in Raft: one that joined was given its number, unless it has made a group of

@@ -93,11 +93,12 @@ pub(super) struct Assessment {
 }
 
 impl Assessment {
-    /// Judges a group.
-    pub fn of(group: &Group) -> Assessment {
+    /// Judges a group that is to be upgraded to a version which supports `own`, as the program does
+    /// that asks.
+    pub fn of(group: &Group, own: FeatureLevels) -> Assessment {
         let obstacles = obstacles(group);
         let next = match obstacles.is_empty() {
-            true => next(group),
+            true => next(group, own.newest),
             false => "leave all members running, and mend what is wrong".to_owned(),
         };
         Assessment { obstacles, downgrade: downgrade(group), next }
@@ -178,9 +179,9 @@ fn downgrade(group: &Group) -> String {
 }
 
 /// What to do with a group that has nothing wrong with it.
-fn next(group: &Group) -> String {
+fn next(group: &Group, own: FeatureLevel) -> String {
     let newest = |member: &Member| member.levels.map(|levels| levels.newest);
-    let highest = group.members.iter().filter_map(newest).max().unwrap_or(group.level);
+    let highest = group.members.iter().filter_map(newest).fold(own, FeatureLevel::max);
     let lowest = group.members.iter().filter_map(newest).min().unwrap_or(group.level);
     let mut behind: Vec<&Member> =
         group.members.iter().filter(|member| newest(member) != Some(highest)).collect();
@@ -224,17 +225,25 @@ mod tests {
     }
 
     fn judged(group: &Group) -> Assessment {
-        Assessment::of(group)
+        Assessment::of(group, FeatureLevels::FIRST)
     }
 
     #[test]
     fn the_way_through_an_upgrade() {
         let next = |levels| judged(&three(1, levels)).next;
         assert_eq!(next(["1", "1-2", "1"]), "upgrade c, ask again, then a");
-        assert!(next(["1", "1-2", "1-2"]).starts_with("upgrade a: it is the last"));
+        assert!(next(["1", "1-2", "1-2"]).starts_with("upgrade a, the last"));
         assert!(next(["1-2", "1-2", "1-2"]).contains("`reddwarf upgrade --finish` does it now"));
         let done = judged(&three(2, ["1-2", "1-2", "1-2"]));
         assert!(done.next.starts_with("nothing: all members support feature level 2"));
+    }
+
+    #[test]
+    fn who_asks_is_of_the_version_that_is_upgraded_to() {
+        let all_old = three(1, ["1"; 3]);
+        let own: FeatureLevels = "1-2".parse().expect("levels");
+        let next = Assessment::of(&all_old, own).next;
+        assert_eq!(next, "upgrade b, ask again, then c, a");
     }
 
     #[test]
