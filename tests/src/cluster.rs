@@ -9,7 +9,7 @@ use http::Method;
 use reddwarf::client::{Answer, ClientError, Connection, GroupClient};
 use reddwarf::group::{Launch, LocalGroup, running_pid};
 use reddwarf::kubeconfig::Kubeconfig;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -170,6 +170,14 @@ impl Cluster {
     pub async fn kill(&self, i: u16) {
         self.signal(i, Signal::KILL);
         self.wait_gone(i).await;
+    }
+
+    /// Stops member `i` cleanly and waits until its process has ended, which may hold its data for a
+    /// moment longer than its pid file.
+    pub async fn stop(&self, i: u16) {
+        let pid = self.pid(i);
+        self.signal(i, Signal::TERM);
+        eventually("the process ends", async || test_kill_process(pid).is_err()).await;
     }
 
     /// Waits until member `i` does not run.

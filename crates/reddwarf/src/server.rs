@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Threads that serve requests: all cores but one, which is left to the group.
 const REQUEST_THREADS_MAX: usize = 8;
-/// How long what the group still does may take once the member has stopped.
+/// How long what is still done may take once the member has stopped.
 const LAST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs a member of a program of `build` until SIGTERM or SIGINT.
@@ -49,8 +49,9 @@ pub fn run(config: Config, build: Build) -> Result<(), ServerError> {
         stop_signals(stop.clone()).map_err(ServerError::Process)?;
         member::run(config, build, group.handle(), stop).await
     });
+    // What either still does holds the data: only then may another process run here.
+    requests.shutdown_timeout(LAST_TIMEOUT);
     group.shutdown_timeout(LAST_TIMEOUT);
-    // What the group still did may have held the data: only now may another process run here.
     drop(pid_file);
     result
 }

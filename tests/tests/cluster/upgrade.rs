@@ -4,7 +4,6 @@ use reddwarf_core::FeatureLevels;
 use reddwarf_tests::cluster::{Cluster, eventually, free_ports, program};
 use reddwarf_tests::joiner::said;
 use reddwarf_tests::trial::{BETWEEN, Trial};
-use rustix::process::Signal;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -34,8 +33,7 @@ impl Upgrade {
     /// Replaces a running member; stopped by a signal, it hands over what it leads.
     async fn replace(&self, cluster: &Cluster, i: u16, program: &Path) {
         let (began, led) = (Instant::now(), cluster.leader().await == i);
-        cluster.signal(i, Signal::TERM);
-        cluster.wait_gone(i).await;
+        cluster.stop(i).await;
         let gone = began.elapsed();
         cluster.start_missing_as(program).await;
         let name = program.file_name().unwrap_or_default().display();
@@ -50,7 +48,6 @@ impl Upgrade {
         })
         .await;
         assert_eq!(self.check(cluster)["level"], self.level, "nobody raised it");
-        tokio::time::sleep(BETWEEN).await;
     }
 
     /// What `reddwarf upgrade --check` says.
@@ -118,8 +115,7 @@ impl Upgrade {
     /// The older program neither goes on with a member nor joins, and harms nothing.
     async fn no_way_back(&self, cluster: &Cluster, i: u16) {
         let before = self.check(cluster);
-        cluster.signal(i, Signal::TERM);
-        cluster.wait_gone(i).await;
+        cluster.stop(i).await;
         for _ in 0..2 {
             let why = cluster.refusal_of(&self.older, i).await;
             assert!(why.contains(self.refusals[0]), "{why}");
