@@ -29,6 +29,10 @@ helm:
     cargo build --release --workspace
     cargo test --release -p reddwarf-tests --test cluster helm -- --ignored
 
+# Upgrade a group from an older revision, by default the last from before there were feature levels
+upgrade *revision:
+    tests/upgrade.sh {{revision}}
+
 # Replay the recorded scenarios and rewrite the list of those that do not pass
 compat-update:
     cargo build --release --workspace

@@ -122,8 +122,16 @@ impl Cluster {
     /// # Panics
     /// When it runs on.
     pub async fn refusal(&self, i: u16) -> String {
+        self.refusal_of(&program(), i).await
+    }
+
+    /// The same with another program.
+    ///
+    /// # Panics
+    /// When it runs on.
+    pub async fn refusal_of(&self, program: &Path, i: u16) -> String {
         let config = self.group.node_folder(i).join("config.toml");
-        let member = tokio::process::Command::new(program())
+        let member = tokio::process::Command::new(program)
             .args(["server", "--config"])
             .arg(config)
             .kill_on_drop(true)
@@ -141,7 +149,12 @@ impl Cluster {
 
     /// Starts whatever member does not run, and waits until all are ready.
     pub async fn start_missing(&self) {
-        let mut launch = Launch::new(&self.group, &program()).expect("a kubeconfig");
+        self.start_missing_as(&program()).await;
+    }
+
+    /// The same with another program.
+    pub async fn start_missing_as(&self, program: &Path) {
+        let mut launch = Launch::new(&self.group, program).expect("a kubeconfig");
         launch.members().await.expect("all members become ready");
         self.reap(launch);
     }

@@ -26,7 +26,12 @@ pub struct Trial {
 impl Trial {
     /// Starts all of it and lets it run for a moment.
     pub async fn start() -> Trial {
-        let cluster = Arc::new(Cluster::start(3).await);
+        Trial::over(Cluster::start(3).await).await
+    }
+
+    /// The same over a group of three that runs.
+    pub async fn over(cluster: Cluster) -> Trial {
+        let cluster = Arc::new(cluster);
         let list = cluster.get(1, PATH).await;
         let version = version_of(&list);
         let watch = |i| Watcher::start(cluster.clone(), i, PATH, version);
@@ -55,7 +60,11 @@ impl Trial {
             check_seen(&written, &watcher.seen());
         }
         let reads = self.reader.finish().await;
-        println!("{count} objects created, {reads} reads of lists and roots");
+        let unknown: usize = written.iter().map(|part| part.unknown.len()).sum();
+        println!(
+            "{count} objects created, {unknown} attempts not acknowledged, {reads} reads of lists \
+             and roots"
+        );
     }
 }
 

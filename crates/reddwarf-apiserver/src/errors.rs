@@ -219,6 +219,8 @@ pub fn propose_error(error: ProposeError) -> Box<Status> {
             let details = StatusDetails { retry_after_seconds: 1, ..Default::default() };
             Box::new(Status::failure(Reason::Timeout, message).with_details(details))
         }
+        // It is of no use to try again before the members are upgraded.
+        ProposeError::NotYet(why) => Box::new(Status::failure(Reason::MethodNotAllowed, why)),
         ProposeError::TooLarge(why) => {
             let message = format!("Request entity too large: {why}");
             Box::new(Status::failure(Reason::RequestEntityTooLarge, message))

@@ -16,6 +16,7 @@ pub mod codec;
 pub mod commit;
 pub mod commit_ref;
 pub mod event;
+pub mod feature;
 pub mod field_path;
 pub mod floors;
 pub mod gvk;
@@ -43,6 +44,7 @@ pub use branch::{
 pub use commit::{Author, Commit, CommitChange, CommitHeader, CommitId};
 pub use commit_ref::{CommitPrefix, CommitRef, NoCommitRef};
 pub use event::ChangeEvent;
+pub use feature::{Build, FeatureLevel, FeatureLevels, MemberBuild};
 pub use field_path::{FieldPath, PathSegment};
 pub use floors::Floors;
 pub use gvk::{GroupResource, GroupVersionKind, GroupVersionResource};

@@ -1,7 +1,10 @@
 //! Proposals: what a member asks the group to write, and what it is answered.
 
 use crate::branch::LinksOfMain;
-use crate::{Author, BranchId, CommitId, Floors, Links, ObjectIndex, ObjectKey, Revision};
+use crate::{
+    Author, BranchId, CommitId, FeatureLevel, Floors, Links, MemberBuild, ObjectIndex, ObjectKey,
+    Revision,
+};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -146,6 +149,43 @@ pub enum ProposalKind {
     Excise(Write, Vec<Excised>),
     /// A commit that has to do with branches.
     LinkedWrite(Write, Links),
+    /// A leader's own: raises the group's feature level by one.
+    RaiseLevel {
+        /// The term of the leader.
+        fence: Fence,
+        /// The new level.
+        level: FeatureLevel,
+    },
+    /// A leader's own: records which builds the members run, in place of what was recorded.
+    RecordBuilds {
+        /// The term of the leader.
+        fence: Fence,
+        /// In the order of the nodes.
+        builds: Vec<MemberBuild>,
+    },
+}
+
+impl ProposalKind {
+    /// The feature level that the group must have reached for the leader to append this: members
+    /// of builds that support a lower one only cannot decode it (invariant 2).
+    pub fn needs(&self) -> FeatureLevel {
+        match self {
+            ProposalKind::Write(_)
+            | ProposalKind::Tick { .. }
+            | ProposalKind::LinkedToMain(..)
+            | ProposalKind::Retain { .. }
+            | ProposalKind::Excise(..)
+            | ProposalKind::LinkedWrite(..) => FeatureLevel::FIRST,
+            // The leader asks all members first; whoever has an earlier build must not see it.
+            ProposalKind::RaiseLevel { level, .. } => FeatureLevel(level.0.saturating_sub(1)),
+            ProposalKind::RecordBuilds { .. } => FeatureLevel::MEMBER_BUILDS,
+        }
+    }
+
+    /// Whether only the leader itself proposes such a thing, and never for another member.
+    pub fn is_leaders_own(&self) -> bool {
+        matches!(self, ProposalKind::RaiseLevel { .. } | ProposalKind::RecordBuilds { .. })
+    }
 }
 
 impl From<Write> for ProposalKind {

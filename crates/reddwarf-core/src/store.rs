@@ -211,6 +211,9 @@ pub enum ProposeError {
     /// It may or may not be written.
     #[error("outcome unknown: {0}")]
     Unknown(String),
+    /// It was not written: the group has not reached the feature level that it needs.
+    #[error("not written: {0}")]
+    NotYet(String),
     /// It passes a named limit.
     #[error("too large: {0}")]
     TooLarge(String),

@@ -1,8 +1,8 @@
 //! Immutable views of the stored objects.
 
 use crate::{
-    Ancestry, Branch, BranchId, Collection, CommitPoint, Floors, Lost, ObjectKey, Place, Revision,
-    StoredObject,
+    Ancestry, Branch, BranchId, Collection, CommitPoint, FeatureLevel, Floors, Lost, ObjectKey,
+    Place, Revision, StoredObject,
 };
 use imbl::OrdMap;
 use std::ops::Bound;
@@ -32,6 +32,8 @@ pub struct View {
     pub marks: Arc<Vec<(u64, Revision)>>,
     /// What was lost with earlier groups, oldest first; a state of the past does not say.
     pub lost: Arc<Vec<Lost>>,
+    /// The group's feature level; a state of the past does not say.
+    pub level: FeatureLevel,
 }
 
 impl View {

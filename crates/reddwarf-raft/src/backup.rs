@@ -8,7 +8,9 @@ use crate::core::Core;
 use crate::snapshot::SnapshotStream;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use reddwarf_storage::{BackupError, BackupFile, BackupSummary, KvError, PinnedState};
+use reddwarf_storage::{
+    BackupError, BackupFile, BackupSummary, KvError, PinnedState, StoreOptions,
+};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -121,8 +123,9 @@ pub async fn write(
     path: &Path,
 ) -> Result<BackupSummary, BackupFailure> {
     let (mut stream, head) = fix(core, cluster_id).await?;
-    let (path, cluster) = (path.to_owned(), cluster_id.to_owned());
-    let mut file = blocking(move || BackupFile::create(&path, &cluster, false)).await??;
+    let options = StoreOptions { levels: core.build.levels, ..StoreOptions::new(cluster_id) };
+    let path = path.to_owned();
+    let mut file = blocking(move || BackupFile::create(&path, options, false)).await??;
     loop {
         let chunk = stream.next_chunk().await;
         let Some(chunk) = chunk.map_err(BackupFailure::Unavailable)? else { break };

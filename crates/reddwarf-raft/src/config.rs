@@ -1,7 +1,9 @@
 //! What a node is started with.
 
+use crate::peer::PeerBuild;
 use crate::types::Member;
 use crate::wal::{Disk, FileDisk};
+use reddwarf_core::{Build, FeatureLevels};
 use rustls::ClientConfig;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -55,6 +57,8 @@ pub struct NodeConfig {
     pub tls: Option<Arc<ClientConfig>>,
     /// Version of the program, shown in the status.
     pub version: String,
+    /// The feature levels that the program supports.
+    pub levels: FeatureLevels,
     /// Named limits and intervals.
     pub limits: Limits,
     /// How the log's files are written: [`FileDisk`], but in tests of failing disks.
@@ -73,10 +77,16 @@ impl NodeConfig {
             peers: vec![peer],
             admission: None,
             tls: None,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: Build::THIS.version.to_owned(),
+            levels: Build::THIS.levels,
             limits: Limits::default(),
             disk: Arc::new(FileDisk),
         }
+    }
+
+    /// What this node runs, as others are told.
+    pub(crate) fn build(&self) -> PeerBuild {
+        PeerBuild { version: self.version.clone(), levels: self.levels }
     }
 
     /// The first membership.
@@ -117,6 +127,9 @@ pub struct Limits {
     pub scrub_pause: Duration,
     /// Pause between a finding and the repair, in which it can be seen from outside.
     pub repair_pause: Duration,
+    /// For how long all members must have run and supported the next feature level before the
+    /// leader raises the group to it by itself; `None` when it never does.
+    pub level_settle: Option<Duration>,
     /// Cache of the durable store.
     pub store_cache_bytes: usize,
 }
@@ -152,6 +165,7 @@ impl Default for Limits {
             scrub_bytes_per_second: 2 * 1024 * 1024,
             scrub_pause: Duration::from_secs(600),
             repair_pause: Duration::from_secs(1),
+            level_settle: Some(Duration::from_secs(600)),
             store_cache_bytes: 16 * 1024 * 1024,
         }
     }

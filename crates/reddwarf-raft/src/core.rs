@@ -3,7 +3,7 @@
 use crate::config::Limits;
 use crate::machine::{Machine, MachineParts};
 use crate::metrics::RaftMetrics;
-use crate::peer::{PeerClient, PeerClients};
+use crate::peer::{PeerBuild, PeerClient, PeerClients};
 use crate::quarantine::Quarantine;
 use crate::types::{Member, StoredMembership, TypeConfig};
 use crate::wal::Wal;
@@ -42,6 +42,8 @@ pub struct Core {
     pub wal: Arc<Wal>,
     /// Ways to the members.
     pub clients: Arc<PeerClients>,
+    /// What this node runs.
+    pub build: PeerBuild,
     /// Named limits and intervals.
     pub limits: Limits,
     /// Figures.

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use reddwarf_core::Proposal;
 use reddwarf_core::codec::{self, CodecError};
 use reddwarf_core::limits::PROPOSAL_BYTES_MAX;
+use reddwarf_core::{FeatureLevel, Proposal};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub struct LogData(Arc<Inner>);
 
 struct Inner {
     bytes: Bytes,
+    needs: FeatureLevel,
+    leaders_own: bool,
     decoded: Mutex<Option<Proposal>>,
 }
 
@@ -35,12 +37,13 @@ impl LogData {
         if bytes.len() > PROPOSAL_BYTES_MAX {
             return Err(CodecError::Length(bytes.len()));
         }
-        Ok(LogData(Arc::new(Inner { bytes: bytes.into(), decoded: Mutex::new(Some(proposal)) })))
+        Ok(Self::known(bytes.into(), proposal))
     }
 
     /// Wraps encoded bytes without looking at them.
     pub fn from_bytes(bytes: Bytes) -> Self {
-        LogData(Arc::new(Inner { bytes, decoded: Mutex::new(None) }))
+        let (needs, leaders_own) = (FeatureLevel::FIRST, false);
+        LogData(Arc::new(Inner { bytes, needs, leaders_own, decoded: Mutex::new(None) }))
     }
 
     /// Wraps and decodes bytes that came from another member (invariant 2).
@@ -52,7 +55,24 @@ impl LogData {
             return Err(CodecError::Length(bytes.len()));
         }
         let proposal = codec::decode(PROPOSAL_VERSION, &bytes)?;
-        Ok(LogData(Arc::new(Inner { bytes, decoded: Mutex::new(Some(proposal)) })))
+        Ok(Self::known(bytes, proposal))
+    }
+
+    fn known(bytes: Bytes, proposal: Proposal) -> Self {
+        let (needs, leaders_own) = (proposal.kind.needs(), proposal.kind.is_leaders_own());
+        let decoded = Mutex::new(Some(proposal));
+        LogData(Arc::new(Inner { bytes, needs, leaders_own, decoded }))
+    }
+
+    /// The feature level that the group must have reached before this is appended; of bytes that
+    /// were not looked at the first, since they come out of a log.
+    pub fn needs(&self) -> FeatureLevel {
+        self.0.needs
+    }
+
+    /// Whether only the leader itself proposes this.
+    pub fn is_leaders_own(&self) -> bool {
+        self.0.leaders_own
     }
 
     /// The encoded proposal.

@@ -2,6 +2,7 @@
 
 use crate::peer::Refused;
 use crate::wal::WalOpenError;
+use reddwarf_core::{FeatureLevel, FeatureLevels};
 use std::path::PathBuf;
 
 /// Why a running node cannot go on.
@@ -67,6 +68,18 @@ pub enum StartError {
         /// The file.
         path: PathBuf,
         /// What is wrong and what to do.
+        reason: String,
+    },
+    /// The durable state is of a group at a feature level that this build does not support.
+    #[error("{reason}")]
+    Level {
+        /// The file.
+        path: PathBuf,
+        /// The group's.
+        level: FeatureLevel,
+        /// By this build.
+        supported: FeatureLevels,
+        /// The same in words, and what to do.
         reason: String,
     },
     /// The durable state holds something else than was written.

@@ -5,8 +5,8 @@ use crate::members::{self, standing};
 use crate::node::own_status;
 use crate::outgoing::Outgoing;
 use crate::peer::{
-    Hello, HelloReply, Kind, PeerHandler, SnapshotBegin, SnapshotChunk, decode, decode_append,
-    decode_forward, encode,
+    Hello, HelloReply, Kind, PeerBuild, PeerHandler, SnapshotBegin, SnapshotChunk, decode,
+    decode_append, decode_forward, encode,
 };
 use crate::proposer;
 use crate::read_index::ReadIndex;
@@ -137,7 +137,11 @@ impl Handler {
 
 #[async_trait]
 impl PeerHandler for Handler {
-    fn admit(&self, hello: &Hello) -> Result<HelloReply, String> {
+    fn build(&self) -> PeerBuild {
+        self.core.build.clone()
+    }
+
+    fn admit(&self, hello: &Hello, build: &PeerBuild) -> Result<HelloReply, String> {
         let (who, me) = (&hello.from_name, &self.identity.name);
         if hello.cluster_id != self.identity.cluster_id {
             let (theirs, ours) = (&hello.cluster_id, &self.identity.cluster_id);
@@ -146,6 +150,9 @@ impl PeerHandler for Handler {
         if hello.to != self.core.node_id {
             let (to, id) = (hello.to, self.core.node_id);
             return Err(format!("{who} calls node {to}, but {me} is node {id}"));
+        }
+        if let Some(why) = build.falls_short(who, *self.core.machine.level.borrow()) {
+            return Err(why);
         }
         // A caller that is not named may be newer than what this member knows; then, as before
         // the first entry, Raft itself decides. A leader knows the newest.

@@ -58,6 +58,7 @@ pub use identity::recorded as recorded_identity;
 pub use members::ChangeError;
 pub use metrics::RaftMetrics;
 pub use node::Node;
-pub use peer::ALPN;
+/// The ALPNs of connections between members, the preferred one first.
+pub const ALPNS: [&[u8]; 2] = [peer::ALPN, peer::ALPN_FIRST_LEVEL];
 pub use reddwarf_storage::{BackupSummary, RowsUsage, Usage};
-pub use status::{GroupStatus, MemberStatus};
+pub use status::{GroupMember, GroupStatus, MemberStatus};

@@ -15,7 +15,7 @@ use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use parking_lot::Mutex;
 use reddwarf_core::planted::{self, Bug};
-use reddwarf_core::{Outcome, RequestId, Revision};
+use reddwarf_core::{FeatureLevel, FeatureLevels, MemberBuild, Outcome, RequestId, Revision};
 use reddwarf_storage::{Durable, Persist, PersistBatch, RedbStore, load, read_checkpoint};
 use reddwarf_versioning::{Applied, Checkpoint, EntryContext, State, StateRoot, WindowLimits};
 use std::io;
@@ -53,6 +53,8 @@ pub struct MachineParts {
     pub window: WindowLimits,
     /// How far `apply` came, after it is visible to readers.
     pub applied: watch::Sender<AppliedTo>,
+    /// The group's feature level, as far as it is applied.
+    pub level: watch::Sender<FeatureLevel>,
     /// What is wrong with the state.
     pub quarantine: Quarantine,
     /// Held while entries are applied, or the state is replaced.
@@ -78,6 +80,7 @@ impl Machine {
     ) -> Self {
         let quarantine = Quarantine::of(store.path().parent().unwrap_or(Path::new("")));
         let at = AppliedTo { index: state.applied().index, term: state.applied().term };
+        let level = watch::channel(state.level()).0;
         Machine(Arc::new(MachineParts {
             fanout,
             snapshots: Arc::new(SnapshotSource {
@@ -91,6 +94,7 @@ impl Machine {
             metrics,
             window,
             applied: watch::channel(at).0,
+            level,
             quarantine,
             turn: Arc::default(),
             state: Mutex::new(state),
@@ -113,6 +117,11 @@ impl MachineParts {
     /// What is recorded of the state beside its rows.
     pub fn checkpoint(&self) -> Checkpoint {
         self.state.lock().checkpoint()
+    }
+
+    /// The members' builds as they were recorded last.
+    pub fn builds(&self) -> Arc<Vec<MemberBuild>> {
+        self.state.lock().builds().clone()
     }
 
     /// The newest membership that is certainly committed.
@@ -146,6 +155,15 @@ impl MachineParts {
         flushed.map_err(io::Error::other)?.map_err(io::Error::other)
     }
 
+    /// Tells the level of a state that takes effect.
+    pub(crate) fn note_level(&self, state: &State) {
+        let level = state.level();
+        let changed = self.level.send_if_modified(|known| std::mem::replace(known, level) != level);
+        if changed {
+            tracing::info!(%level, "the group's feature level");
+        }
+    }
+
     /// Waits while the persister is too far behind (invariant 15).
     async fn wait_for_persister(&self) -> io::Result<()> {
         loop {
@@ -166,6 +184,18 @@ impl MachineParts {
             progressed.await;
         }
     }
+}
+
+/// Whether this build can go on with a state. Nothing of what was applied last is durable yet: a build
+/// that supports its level goes on from what is, and applies it again.
+pub(crate) fn check_level(state: &State, supported: FeatureLevels) -> io::Result<()> {
+    let level = state.level();
+    if level <= supported.newest {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "the group was raised to feature level {level}, this build supports {supported}; start a          version of reddwarf that supports it"
+    )))
 }
 
 /// What one entry leads to.
@@ -250,6 +280,8 @@ impl RaftStateMachine<TypeConfig> for Machine {
                 }
                 answers.extend(step.request.map(|id| (id, step.outcome)));
             }
+            check_level(&state, parts.store.options().levels)?;
+            parts.note_level(&state);
             if roots.wants_batch_end(started) {
                 roots.push_batch_end(last.index(), state.root(), started);
             }
@@ -297,6 +329,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
             let loaded = load(parts.store.as_ref(), parts.window).map_err(io::Error::other)?;
             parts.fanout.reset(loaded.state.view(), loaded.window);
             let applied = loaded.state.applied();
+            parts.note_level(&loaded.state);
             *parts.state.lock() = loaded.state;
             parts.roots.lock().clear();
             parts.applied.send_replace(AppliedTo { index: applied.index, term: applied.term });

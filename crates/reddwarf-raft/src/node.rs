@@ -16,14 +16,15 @@ use crate::metrics::RaftMetrics;
 use crate::open::{Opened, open};
 use crate::outgoing::Outgoing;
 use crate::peer::{
-    self, Identity, Kind, Lane, MembersAsk, Network, PeerClients, PeerHandler, Refused,
+    self, Identity, Kind, Lane, MembersAsk, Network, PeerBuild, PeerClients, PeerHandler, Protocol,
+    Refused,
 };
 use crate::proposer::Proposer;
 use crate::read_index::ReadIndex;
 use crate::repair;
 use crate::roots;
 use crate::scrub;
-use crate::status::{GroupStatus, MemberStatus};
+use crate::status::{GroupMember, GroupStatus, MemberStatus, UNREACHABLE};
 use crate::store::ReplicatedStore;
 use crate::sweep;
 use crate::transfer;
@@ -33,7 +34,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{ServerState, SnapshotPolicy};
 use parking_lot::Mutex;
 use reddwarf_core::planted::{self, Bug};
-use reddwarf_core::{CommitId, History, HistoryError, ReadError, Store};
+use reddwarf_core::{CommitId, FeatureLevel, History, HistoryError, MemberBuild, ReadError, Store};
 use reddwarf_storage::{BackupSummary, Usage, Verified};
 use reddwarf_versioning::StateRoot;
 use std::collections::BTreeSet;
@@ -131,7 +132,8 @@ impl Node {
         }
         let identity = config.tls.as_ref().map(|tls| {
             let (id, name) = (config.node_id, config.name.as_str());
-            Identity::new(&config.cluster_id, id, name, incarnation, tls)
+            let identity = Identity::new(&config.cluster_id, id, name, incarnation, tls);
+            identity.of_build(config.build(), machine.parts().level.subscribe())
         });
         if let (Some(identity), Some(admission)) = (&identity, &config.admission) {
             identity.is_member_since(admission.admitted_at);
@@ -166,6 +168,7 @@ impl Node {
             machine: parts,
             wal,
             clients,
+            build: config.build(),
             limits: config.limits.clone(),
             metrics,
             leader,
@@ -204,6 +207,7 @@ impl Node {
         tokio::spawn(roots::compare(Arc::clone(&core)));
         tokio::spawn(repair::run(Arc::clone(&core)));
         tokio::spawn(members::steward(Arc::clone(&core)));
+        tokio::spawn(members::keep_level(Arc::clone(&core)));
         let reads = ReadIndex::start(Arc::clone(&core));
         let store = Arc::new(ReplicatedStore {
             core: Arc::clone(&core),
@@ -296,7 +300,7 @@ impl Node {
         (fanout.watchers(), fanout.window_bytes())
     }
 
-    /// Serves a connection whose ALPN is [`peer::ALPN`], until it ends.
+    /// Serves a connection whose ALPN is one of [`crate::ALPNS`], until it ends.
     pub async fn serve_peer(&self, stream: TlsStream<TcpStream>) {
         let (tcp, tls) = stream.get_ref();
         if let Err(error) = peer::prepare(tcp) {
@@ -305,18 +309,23 @@ impl Node {
         }
         let certificate = tls.peer_certificates().and_then(|chain| chain.first());
         let name = certificate.and_then(peer::common_name);
-        self.serve_stream(stream, name).await;
+        let protocol = Protocol::of(tls.alpn_protocol());
+        self.serve_stream(stream, protocol, name).await;
     }
 
     /// Serves any stream; `certificate_name` is the common name that its TLS layer verified.
-    pub async fn serve_stream<S>(&self, stream: S, certificate_name: Option<String>)
-    where
+    pub async fn serve_stream<S>(
+        &self,
+        stream: S,
+        protocol: Protocol,
+        certificate_name: Option<String>,
+    ) where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
         let handler = Arc::clone(&self.handler) as Arc<dyn PeerHandler>;
         let served = tokio::select! {
             () = self.core.stop.cancelled() => Ok(()),
-            served = peer::serve(stream, certificate_name, handler) => served,
+            served = peer::serve(stream, protocol, certificate_name, handler) => served,
         };
         if let Err(error) = served {
             tracing::debug!(%error, "a peer's connection ended");
@@ -401,7 +410,34 @@ impl Node {
             member.lag = newest.saturating_sub(member.applied_index);
             member.voter = voters.contains(&member.id);
         }
-        GroupStatus { cluster_id: self.cluster_id.clone(), members }
+        let level = *self.core.machine.level.borrow();
+        let recorded = self.core.machine.builds();
+        let members = members.into_iter().map(|status| self.with_build(status, &recorded));
+        let changing = self.core.membership().membership().get_joint_config().len() > 1;
+        GroupStatus {
+            cluster_id: self.cluster_id.clone(),
+            level,
+            changing,
+            members: members.collect(),
+        }
+    }
+
+    /// With the levels that the member supports; of one that does not answer, as it was recorded.
+    fn with_build(&self, mut status: MemberStatus, recorded: &[MemberBuild]) -> GroupMember {
+        let answers = status.role != UNREACHABLE;
+        let build = match status.id == self.core.node_id {
+            true => Some(self.core.build.clone()),
+            false if answers => self.core.client(status.id).and_then(|client| client.build()),
+            false => {
+                let found = recorded.iter().find(|build| build.node == status.id);
+                found
+                    .map(|build| PeerBuild { version: build.version.clone(), levels: build.levels })
+            }
+        };
+        if let Some(build) = build.as_ref().filter(|_| !answers) {
+            status.version.clone_from(&build.version);
+        }
+        GroupMember { levels: build.map(|build| build.levels), status }
     }
 
     async fn ask_status(&self, id: u64, member: Member) -> MemberStatus {
@@ -409,7 +445,7 @@ impl Node {
             id,
             name: member.name,
             endpoint: member.addr,
-            role: "unreachable".to_owned(),
+            role: UNREACHABLE.to_owned(),
             ..MemberStatus::default()
         };
         let Some(client) = self.core.client(id) else { return unreachable };
@@ -466,6 +502,20 @@ impl Node {
         let ask = MembersAsk::Transfer { name: name.map(str::to_owned) };
         let id = members::ask(&self.core, ask).await?;
         Ok(self.core.members().remove(&id).map(|member| member.name).unwrap_or_default())
+    }
+
+    /// The group's feature level, as far as this member has applied it.
+    pub fn level(&self) -> watch::Receiver<FeatureLevel> {
+        self.core.machine.level.subscribe()
+    }
+
+    /// Raises the group's feature level as far as all members support it; the level then.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub async fn raise_level(&self) -> Result<FeatureLevel, ChangeError> {
+        let level = members::ask(&self.core, MembersAsk::RaiseLevel).await?;
+        Ok(FeatureLevel(u32::try_from(level).unwrap_or(u32::MAX)))
     }
 
     /// State root and the index at which it holds.

@@ -130,6 +130,9 @@ async fn renew(config: &NodeConfig, broken: Broken) -> Result<(), StartError> {
     let incarnation = broken.claim.incarnation;
     let identity =
         Identity::new(&config.cluster_id, config.node_id, &config.name, incarnation, tls);
+    // The level is not known without a state.
+    let level = identity.level.clone();
+    let identity = identity.of_build(config.build(), level);
     let refused = identity.refused.subscribe();
     let clients = PeerClients::new(Some(identity), BTreeMap::new());
     let mut told = String::new();
@@ -164,7 +167,7 @@ fn state_path(config: &NodeConfig) -> PathBuf {
 
 fn store_options(config: &NodeConfig) -> StoreOptions {
     let (cache_bytes, cluster) = (config.limits.store_cache_bytes, config.cluster_id.clone());
-    StoreOptions { cache_bytes, cluster }
+    StoreOptions { cache_bytes, cluster, levels: config.levels }
 }
 
 /// What keeps the state from being used, with all of its causes.
@@ -192,6 +195,10 @@ fn open_state(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Machine, Sta
     let path = state_path(config);
     let store = RedbStore::open(&path, store_options(config));
     let store = store.map_err(|e| {
+        if let OpenError::Level { level, supported, .. } = e {
+            let (path, reason) = (path.clone(), e.to_string());
+            return StartError::Level { path, level, supported, reason };
+        }
         // The folder is known to be this cluster's, and the name in the file has no checksum.
         let damaged = e.is_damage() || matches!(e, OpenError::OtherCluster { .. });
         wrong_state(path.clone(), damaged, &e)

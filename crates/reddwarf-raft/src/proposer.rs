@@ -13,7 +13,8 @@ use bytes::Bytes;
 use futures::StreamExt;
 use openraft::errors::ClientWriteError;
 use openraft::raft::WriteResult;
-use reddwarf_core::{Outcome, Proposal, ProposalKind, ProposeError, RequestId};
+use reddwarf_core::{FeatureLevel, Outcome, Proposal, ProposalKind, ProposeError, RequestId};
+use reddwarf_versioning::needs_level;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -225,6 +226,7 @@ impl Mover {
 
     /// Hands a batch to Raft here; the answers come from `apply`, only failures are looked at.
     async fn submit(&self, batch: Vec<Item>) {
+        let batch = self.within_level(batch);
         if batch.is_empty() {
             return;
         }
@@ -254,6 +256,18 @@ impl Mover {
             }
             mover.requeue_later(again, mover.core.node_id);
         });
+    }
+
+    /// What the group's feature level allows; the rest is answered (invariant 2).
+    fn within_level(&self, batch: Vec<Item>) -> Vec<Item> {
+        let level = *self.core.machine.level.borrow();
+        let (allowed, early) =
+            batch.into_iter().partition::<Vec<_>, _>(|item| item.data.needs() <= level);
+        for item in early {
+            let why = needs_level(item.data.needs(), level);
+            self.core.machine.pending.resolve(&item.id, Err(ProposeError::NotYet(why)));
+        }
+        allowed
     }
 
     async fn forward(&self, leader: u64, batch: Vec<Item>) {
@@ -313,6 +327,10 @@ impl Mover {
                     };
                     self.core.machine.pending.resolve(&item.id, Err(answer));
                 }
+                Forwarded::NotYet(text) => {
+                    let item = attempt.not_taken();
+                    self.core.machine.pending.resolve(&item.id, Err(ProposeError::NotYet(text)));
+                }
             }
         }
         self.requeue_later(again, leader);
@@ -346,10 +364,9 @@ pub async fn accept(core: &Core, proposals: Vec<Bytes>) -> Vec<Forwarded> {
         let refused = || Forwarded::Refused("the leader's disk is full".to_owned());
         return proposals.iter().map(|_| refused()).collect();
     }
-    let checked: Vec<Result<LogData, String>> = proposals
-        .into_iter()
-        .map(|bytes| LogData::checked(bytes).map_err(|error| error.to_string()))
-        .collect();
+    let level = *core.machine.level.borrow();
+    let checked: Vec<Result<LogData, Forwarded>> =
+        proposals.into_iter().map(|bytes| check(bytes, level)).collect();
     let good: Vec<LogData> =
         checked.iter().filter_map(|data| data.as_ref().ok().cloned()).collect();
     let Ok(results) = core.raft.client_write_many(good).await else {
@@ -364,10 +381,23 @@ pub async fn accept(core: &Core, proposals: Vec<Bytes>) -> Vec<Forwarded> {
                 Some(Ok(result)) => forwarded(result),
                 _ => Forwarded::Unknown,
             },
-            Err(text) => Forwarded::Refused(text),
+            Err(refused) => refused,
         });
     }
     out
+}
+
+/// Whether replicas of builds that support `level` can decode a proposal, and may be sent it by
+/// another member.
+fn check(bytes: Bytes, level: FeatureLevel) -> Result<LogData, Forwarded> {
+    let data = LogData::checked(bytes).map_err(|error| Forwarded::Refused(error.to_string()))?;
+    if data.is_leaders_own() {
+        return Err(Forwarded::Refused("only the leader itself proposes this".to_owned()));
+    }
+    match data.needs() <= level {
+        true => Ok(data),
+        false => Err(Forwarded::NotYet(needs_level(data.needs(), level))),
+    }
 }
 
 fn forwarded(result: WriteResult<TypeConfig>) -> Forwarded {

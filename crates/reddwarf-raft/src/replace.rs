@@ -4,7 +4,7 @@
 //! some earlier entry; what follows it is applied to it out of this member's own log, so that both
 //! states stand at the same entry and can be compared.
 
-use crate::machine::{MachineParts, apply_one};
+use crate::machine::{MachineParts, apply_one, check_level};
 use crate::peer::Fetched;
 use crate::roots::RecentRoots;
 use crate::types::Entry;
@@ -98,12 +98,14 @@ impl CaughtUp {
 
     fn put_in_place(self, machine: &MachineParts, received: &Received) -> io::Result<Replaced> {
         let index = self.state.applied().index;
+        check_level(&self.state, machine.store.options().levels)?;
         let same = self.state.root() == machine.state.lock().root();
         let swap = &mut || received.install_for_damaged(&machine.store);
         machine.persist.install(swap).map_err(io::Error::other)?;
         self.batches.into_iter().for_each(|batch| machine.persist.submit(batch));
         if !same {
             machine.fanout.reset(self.state.view(), self.window);
+            machine.note_level(&self.state);
             *machine.state.lock() = self.state;
             *machine.roots.lock() = self.roots;
         }

@@ -1,5 +1,6 @@
 //! The group as one member sees it.
 
+use reddwarf_core::{FeatureLevel, FeatureLevels};
 use serde::{Deserialize, Serialize};
 
 /// Status of the whole group.
@@ -7,11 +8,39 @@ use serde::{Deserialize, Serialize};
 pub struct GroupStatus {
     /// Id of the group.
     pub cluster_id: String,
+    /// The group's feature level, as far as the member that was asked has applied it.
+    #[serde(default)]
+    pub level: FeatureLevel,
+    /// Whether a change of the voters is half done.
+    #[serde(default)]
+    pub changing: bool,
     /// All members, by id; one that did not answer says so.
-    pub members: Vec<MemberStatus>,
+    pub members: Vec<GroupMember>,
 }
 
-/// Status of one member.
+/// [`MemberStatus::role`] of a member that did not answer.
+pub const UNREACHABLE: &str = "unreachable";
+
+/// A member as the one that was asked for the status sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupMember {
+    /// What it said.
+    #[serde(flatten)]
+    pub status: MemberStatus,
+    /// The feature levels that its program supports; of one that does not answer those that it
+    /// supported last, if that is recorded.
+    pub levels: Option<FeatureLevels>,
+}
+
+impl std::ops::Deref for GroupMember {
+    type Target = MemberStatus;
+
+    fn deref(&self) -> &MemberStatus {
+        &self.status
+    }
+}
+
+/// Status of one member, as members tell each other: its fields stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberStatus {

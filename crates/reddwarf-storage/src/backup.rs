@@ -7,7 +7,7 @@ use crate::load::{LoadError, load};
 use crate::open::{OpenError, StoreOptions};
 use crate::snapshot_writer::{SnapshotError, SnapshotWriter};
 use crate::{HistoryReader, KvError, KvStore, RedbStore, Verified};
-use reddwarf_core::{HistoryError, Revision};
+use reddwarf_core::{FeatureLevels, HistoryError, Revision};
 use reddwarf_versioning::{State, StateRoot, WindowLimits};
 use std::ffi::OsString;
 use std::io;
@@ -87,25 +87,31 @@ pub struct BackupSummary {
 pub struct BackupFile {
     path: PathBuf,
     partial: PathBuf,
+    levels: FeatureLevels,
     writer: SnapshotWriter,
 }
 
 impl BackupFile {
-    /// Begins a backup that is to be at `path`, of the state of `cluster`.
+    /// Begins a backup that is to be at `path`, of the state of the cluster of `options`.
     ///
     /// # Errors
     /// [`BackupError::Exists`] unless `overwrite`; [`BackupError::Snapshot`].
-    pub fn create(path: &Path, cluster: &str, overwrite: bool) -> Result<Self, BackupError> {
+    pub fn create(
+        path: &Path,
+        options: StoreOptions,
+        overwrite: bool,
+    ) -> Result<Self, BackupError> {
         if !overwrite && path.exists() {
             return Err(BackupError::Exists(path.to_owned()));
         }
         let mut partial = OsString::from(path);
         partial.push(".partial");
         let partial = PathBuf::from(partial);
-        let writer = SnapshotWriter::create_at(partial.clone(), StoreOptions::new(cluster))?;
+        let levels = options.levels;
+        let writer = SnapshotWriter::create_at(partial.clone(), options)?;
         let private = std::fs::set_permissions(&partial, PermissionsExt::from_mode(MODE));
         private.map_err(failed("protect", &partial))?;
-        Ok(BackupFile { path: path.to_owned(), partial, writer })
+        Ok(BackupFile { path: path.to_owned(), partial, levels, writer })
     }
 
     /// Takes the next bytes of the snapshot.
@@ -128,8 +134,8 @@ impl BackupFile {
     /// # Errors
     /// See [`BackupError`]; there is no file then but the one that was there before.
     pub fn finish(self, expected: &str) -> Result<BackupSummary, BackupError> {
-        let BackupFile { path, partial, writer } = self;
-        let finished = check(writer, &partial, expected).and_then(|(received, summary)| {
+        let BackupFile { path, partial, levels, writer } = self;
+        let finished = check(writer, &partial, levels, expected).and_then(|(received, summary)| {
             received.place(&path).map_err(failed("put in place", &path))?;
             Ok(summary)
         });
@@ -144,10 +150,11 @@ impl BackupFile {
 fn check(
     writer: SnapshotWriter,
     partial: &Path,
+    levels: FeatureLevels,
     expected: &str,
 ) -> Result<(crate::Received, BackupSummary), BackupError> {
     let received = writer.finish()?;
-    let (_, summary) = examine_backup(partial)?;
+    let (_, summary) = examine_backup(partial, levels)?;
     let found = summary.root.to_string();
     if found != expected {
         return Err(BackupError::Root { found, expected: expected.to_owned() });
@@ -160,8 +167,11 @@ fn check(
 ///
 /// # Errors
 /// See [`BackupError`].
-pub fn examine_backup(path: &Path) -> Result<(State, BackupSummary), BackupError> {
-    let store = Arc::new(RedbStore::open_frozen(path, CACHE_BYTES)?);
+pub fn examine_backup(
+    path: &Path,
+    levels: FeatureLevels,
+) -> Result<(State, BackupSummary), BackupError> {
+    let store = Arc::new(RedbStore::open_frozen(path, CACHE_BYTES, levels)?);
     let history = HistoryReader::new(Arc::clone(&store) as Arc<dyn KvStore>);
     // Each reads most of the file, which takes a core.
     let (loaded, verified) = std::thread::scope(|scope| {
@@ -215,17 +225,18 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (state, store) = member(folder.path());
         let path = folder.path().join("nightly.redb");
-        let mut file = BackupFile::create(&path, "shop", false).expect("begins");
+        let mut file = BackupFile::create(&path, StoreOptions::new("shop"), false).expect("begins");
         chunks(&store).iter().for_each(|chunk| file.feed(chunk).expect("fits"));
         let written = file.finish(&state.root().to_string()).expect("as the member has it");
         assert_eq!((written.revision, written.cluster.as_str()), (state.revision(), "shop"));
         let mode = std::fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, MODE);
-        let (read, _) = examine_backup(&path).expect("reads");
+        let (read, _) = examine_backup(&path, FeatureLevels::OF_THIS_BUILD).expect("reads");
         assert_eq!(read.root(), state.root());
-        let again = BackupFile::create(&path, "shop", false).expect_err("it is there");
+        let again =
+            BackupFile::create(&path, StoreOptions::new("shop"), false).expect_err("it is there");
         assert!(matches!(again, BackupError::Exists(_)), "{again}");
-        BackupFile::create(&path, "shop", true).expect("told to").discard();
+        BackupFile::create(&path, StoreOptions::new("shop"), true).expect("told to").discard();
         assert_eq!(std::fs::read_dir(folder.path()).expect("reads").count(), 2);
     }
 
@@ -236,7 +247,8 @@ mod tests {
         let path = folder.path().join("nightly.redb");
         let chunks = chunks(&store);
         let written = |chunks: &[bytes::Bytes], root: &str| {
-            let mut file = BackupFile::create(&path, "shop", false).expect("begins");
+            let mut file =
+                BackupFile::create(&path, StoreOptions::new("shop"), false).expect("begins");
             chunks.iter().for_each(|chunk| file.feed(chunk).expect("fits"));
             file.finish(root).expect_err("refused")
         };

@@ -187,6 +187,7 @@ mod tests {
     use crate::{
         Durable, HistoryReader, InlinePersister, KvStore, Persist, RedbStore, StoreOptions, Table,
     };
+    use reddwarf_core::FeatureLevels;
     use reddwarf_versioning::State;
     use std::sync::Arc;
 
@@ -209,7 +210,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = killed(folder.path());
         let before = std::fs::read(&path).expect("reads");
-        let store = RedbStore::open_frozen(&path, CACHE_BYTES).expect("opens");
+        let store = RedbStore::open_frozen(&path, CACHE_BYTES, FeatureLevels::OF_THIS_BUILD)
+            .expect("opens");
         let verified = HistoryReader::new(Arc::new(store)).verify(None).expect("reads");
         assert_eq!(verified.problems, Vec::<String>::new());
         assert!(verified.commits > 80, "{verified:?}");
@@ -222,7 +224,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = killed(folder.path());
         let before = std::fs::read(&path).expect("reads");
-        let store = RedbStore::open_frozen(&path, CACHE_BYTES).expect("opens");
+        let store = RedbStore::open_frozen(&path, CACHE_BYTES, FeatureLevels::OF_THIS_BUILD)
+            .expect("opens");
         let mut batch = crate::WriteBatch::default();
         batch.put(Table::Versions, vec![9; 8], vec![7; 100_000]);
         store.commit(batch).expect("goes to memory");
@@ -254,13 +257,17 @@ mod tests {
     fn a_running_members_file_is_refused_and_readers_share_one() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = killed(folder.path());
-        let first = RedbStore::open_frozen(&path, CACHE_BYTES).expect("opens");
-        drop(RedbStore::open_frozen(&path, CACHE_BYTES).expect("shares it"));
+        let first = RedbStore::open_frozen(&path, CACHE_BYTES, FeatureLevels::OF_THIS_BUILD)
+            .expect("opens");
+        drop(
+            RedbStore::open_frozen(&path, CACHE_BYTES, FeatureLevels::OF_THIS_BUILD)
+                .expect("shares it"),
+        );
         let refused = RedbStore::open(&path, StoreOptions::new("test"));
         assert!(matches!(refused, Err(OpenError::InUse { .. })), "{refused:?}");
         drop(first);
         let member = RedbStore::open(&path, StoreOptions::new("test")).expect("opens");
-        let refused = RedbStore::open_frozen(&path, CACHE_BYTES);
+        let refused = RedbStore::open_frozen(&path, CACHE_BYTES, FeatureLevels::OF_THIS_BUILD);
         assert!(matches!(refused, Err(OpenError::InUse { .. })), "{refused:?}");
         drop(member);
     }

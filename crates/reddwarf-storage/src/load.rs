@@ -84,6 +84,8 @@ pub(crate) fn checkpoint_from(get: &MetaRow<'_>) -> Result<Checkpoint, KvError> 
     }
     checkpoint.marks = Arc::new(part_from(get, rows::META_MARKS)?.unwrap_or_default());
     checkpoint.lost = Arc::new(part_from(get, rows::META_LOST)?.unwrap_or_default());
+    checkpoint.level = part_from(get, rows::META_LEVEL)?.unwrap_or_default();
+    checkpoint.builds = Arc::new(part_from(get, rows::META_BUILDS)?.unwrap_or_default());
     Ok(checkpoint)
 }
 

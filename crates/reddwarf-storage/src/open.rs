@@ -1,5 +1,6 @@
 //! What a data file must be to be opened.
 
+use reddwarf_core::{FeatureLevel, FeatureLevels};
 use std::path::PathBuf;
 
 /// How a data file is opened.
@@ -9,12 +10,15 @@ pub struct StoreOptions {
     pub cache_bytes: usize,
     /// The cluster to which the data belongs; a file of another one is refused.
     pub cluster: String,
+    /// The feature levels that are supported; a file of a group at another one is refused.
+    pub levels: FeatureLevels,
 }
 
 impl StoreOptions {
     /// The usual cache of 16 MiB.
     pub fn new(cluster: impl Into<String>) -> Self {
-        StoreOptions { cache_bytes: 16 * 1024 * 1024, cluster: cluster.into() }
+        let levels = FeatureLevels::OF_THIS_BUILD;
+        StoreOptions { cache_bytes: 16 * 1024 * 1024, cluster: cluster.into(), levels }
     }
 }
 
@@ -23,6 +27,14 @@ impl OpenError {
     /// a system that refuses.
     pub fn is_damage(&self) -> bool {
         matches!(self, OpenError::Damaged { .. })
+    }
+}
+
+/// What to do about a file of a level that is not supported.
+fn level_remedy(level: FeatureLevel, supported: FeatureLevels) -> &'static str {
+    match level > supported.newest {
+        true => "start a version of reddwarf that supports it: there is no way back below a level",
+        false => "start the version before this one, which raises the level of the group",
     }
 }
 
@@ -61,6 +73,20 @@ pub enum OpenError {
         found: u32,
         /// The newest that this build reads.
         known: u32,
+    },
+    /// It is of a group at a feature level that this build does not support.
+    #[error(
+        "{path} is of a group at feature level {level}, this build supports {supported}; {remedy}",
+        path = path.display(),
+        remedy = level_remedy(*level, *supported)
+    )]
+    Level {
+        /// The file.
+        path: PathBuf,
+        /// In the file.
+        level: FeatureLevel,
+        /// By this build.
+        supported: FeatureLevels,
     },
     /// It belongs to another cluster.
     #[error(

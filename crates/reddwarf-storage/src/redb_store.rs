@@ -13,6 +13,7 @@ use redb::{
     Database, DatabaseError, ReadOnlyTable, ReadableDatabase, ReadableTableMetadata, StorageError,
     TableDefinition, TableError, WriteTransaction,
 };
+use reddwarf_core::{FeatureLevel, FeatureLevels};
 use std::error::Error;
 use std::io::ErrorKind;
 use std::ops::{Bound, ControlFlow};
@@ -82,14 +83,19 @@ impl RedbStore {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub fn open_frozen(path: impl Into<PathBuf>, cache_bytes: usize) -> Result<Self, OpenError> {
+    pub fn open_frozen(
+        path: impl Into<PathBuf>,
+        cache_bytes: usize,
+        levels: FeatureLevels,
+    ) -> Result<Self, OpenError> {
         let path = path.into();
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let database = open_frozen(&path, cache_bytes).map_err(|e| refused(&path, e))?;
             let found = read_identity(&database).map_err(|error| damaged(&path, error))?;
             let (_, cluster) = found.ok_or_else(|| damaged(&path, "there is nothing in it"))?;
-            identify(&database, &path, &cluster)?;
-            Ok((database, StoreOptions { cache_bytes, cluster }))
+            let options = StoreOptions { cache_bytes, cluster, levels };
+            identify(&database, &path, &options)?;
+            Ok((database, options))
         }));
         let pages = || Err(damaged(&path, "its pages make no sense"));
         let (database, options) = opened.unwrap_or_else(|_| pages())?;
@@ -217,7 +223,7 @@ fn open_database(
     // redb may panic on a file that something else has written to.
     let opened = catch_unwind(AssertUnwindSafe(|| {
         let database = opener(path, options.cache_bytes).map_err(|error| refused(path, error))?;
-        identify(&database, path, &options.cluster)?;
+        identify(&database, path, options)?;
         Ok(database)
     }));
     opened.unwrap_or_else(|_| Err(damaged(path, "its pages make no sense")))
@@ -265,26 +271,52 @@ fn is_io(error: &std::io::Error) -> bool {
     !matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
 }
 
-/// Checks whose data this is, and writes it into a new file.
-fn identify(database: &Database, path: &Path, cluster: &str) -> Result<(), OpenError> {
+/// Checks whose data this is and whether this build can go on with it, and writes it into a new file.
+fn identify(database: &Database, path: &Path, options: &StoreOptions) -> Result<(), OpenError> {
     let found = read_identity(database).map_err(|error| damaged(path, error))?;
+    let cluster = &options.cluster;
+    let write = || write_identity(database, cluster).map_err(|error| damaged(path, error));
     match found {
-        None => write_identity(database, cluster).map_err(|error| damaged(path, error)),
-        Some((version, ref found)) if version < rows::FORMAT_VERSION && found == cluster => {
-            // What it holds stays as it is; what is added is of this version.
-            write_identity(database, cluster).map_err(|error| damaged(path, error))
-        }
+        None => write(),
         Some((version, _)) if version > rows::FORMAT_VERSION => Err(OpenError::Newer {
             path: path.to_owned(),
             found: version,
             known: rows::FORMAT_VERSION,
         }),
-        Some((_, found)) if found != cluster => Err(OpenError::OtherCluster {
+        Some((_, found)) if found != *cluster => Err(OpenError::OtherCluster {
             path: path.to_owned(),
             found,
             expected: cluster.to_owned(),
         }),
-        Some(_) => Ok(()),
+        Some((version, _)) => {
+            check_level(database, path, options.levels)?;
+            // What it holds stays as it is; what is added is of this version.
+            if version < rows::FORMAT_VERSION_FIRST_LEVEL { write() } else { Ok(()) }
+        }
+    }
+}
+
+/// Refuses a state at a level that is not supported; a file without a state has no level yet.
+fn check_level(
+    database: &Database,
+    path: &Path,
+    supported: FeatureLevels,
+) -> Result<(), OpenError> {
+    let damaged = |error: &dyn std::fmt::Display| damaged(path, error);
+    let transaction = database.begin_read().map_err(|error| damaged(&error))?;
+    let meta = transaction.open_table(definition(Table::Meta)).map_err(|error| damaged(&error))?;
+    if meta.get(rows::META_CHECKPOINT).map_err(|error| damaged(&error))?.is_none() {
+        return Ok(());
+    }
+    let level = match meta.get(rows::META_LEVEL).map_err(|error| damaged(&error))? {
+        None => FeatureLevel::FIRST,
+        Some(row) => {
+            rows::read_part(rows::META_LEVEL, row.value()).map_err(|error| damaged(&error))?
+        }
+    };
+    match supported.contains(level) {
+        true => Ok(()),
+        false => Err(OpenError::Level { path: path.to_owned(), level, supported }),
     }
 }
 
@@ -313,7 +345,8 @@ fn write_identity(database: &Database, cluster: &str) -> Result<(), redb::Error>
     }
     {
         let mut meta = transaction.open_table(definition(Table::Meta))?;
-        meta.insert(rows::META_FORMAT, rows::format_row(rows::FORMAT_VERSION).as_slice())?;
+        let format = rows::format_row(rows::FORMAT_VERSION_FIRST_LEVEL);
+        meta.insert(rows::META_FORMAT, format.as_slice())?;
         meta.insert(rows::META_CLUSTER, cluster.as_bytes())?;
     }
     transaction.commit()?;

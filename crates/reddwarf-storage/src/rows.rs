@@ -6,15 +6,18 @@ use crate::{KvError, Table};
 use bytes::Bytes;
 use reddwarf_core::codec;
 use reddwarf_core::{
-    BranchId, CommitId, Excised, Floors, Lost, ObjectIndex, ObjectKey, Revision, StoredObject,
-    content_hash,
+    BranchId, CommitId, Excised, FeatureLevel, Floors, Lost, MemberBuild, ObjectIndex, ObjectKey,
+    Revision, StoredObject, content_hash,
 };
 use reddwarf_versioning::{BranchTable, Checkpoint, CheckpointV1, CheckpointV2, Mark};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The version of the whole layout; a file of a newer one is refused.
-pub const FORMAT_VERSION: u32 = 2;
+/// The newest version of the whole layout; a file of a newer one is refused.
+pub const FORMAT_VERSION: u32 = 3;
+/// The version of the layout of files, and snapshots, of groups at the first feature level: builds
+/// that know of no levels read it. From [`FORMAT_VERSION`] on [`META_LEVEL`] says what is needed.
+pub const FORMAT_VERSION_FIRST_LEVEL: u32 = 2;
 /// Row of [`Table::Meta`]: the format version and its complement, big endian.
 pub const META_FORMAT: &[u8] = b"format";
 /// Row of [`Table::Meta`]: the cluster id, UTF-8.
@@ -29,6 +32,10 @@ pub const META_FLOORS: &[u8] = b"floors";
 pub const META_MARKS: &[u8] = b"marks";
 /// Row of [`Table::Meta`]: what was [`Lost`]; written when it changes.
 pub const META_LOST: &[u8] = b"lost";
+/// Row of [`Table::Meta`]: the [`FeatureLevel`]; written when it is above the first.
+pub const META_LEVEL: &[u8] = b"level";
+/// Row of [`Table::Meta`]: the [`MemberBuild`]s; written when they change.
+pub const META_BUILDS: &[u8] = b"builds";
 /// Row of [`Table::Meta`]: the [`Floors`] up to which this file was swept.
 pub const META_SWEPT: &[u8] = b"swept";
 
@@ -51,6 +58,11 @@ pub fn format_row(version: u32) -> [u8; 8] {
     row[..4].copy_from_slice(&version.to_be_bytes());
     row[4..].copy_from_slice(&(!version).to_be_bytes());
     row
+}
+
+/// The version of the layout of a file or snapshot of a group at `level`.
+pub fn format_of(level: FeatureLevel) -> u32 {
+    if level == FeatureLevel::FIRST { FORMAT_VERSION_FIRST_LEVEL } else { FORMAT_VERSION }
 }
 
 /// Reads the value of [`META_FORMAT`]; `None` when it is damaged.
@@ -255,6 +267,8 @@ pub fn check_meta(key: &[u8], value: &[u8]) -> Result<(), KvError> {
         META_BRANCHES => read_branches(value).map(drop),
         META_FLOORS | META_SWEPT => read_part::<Floors>(key, value).map(drop),
         META_LOST => read_part::<Vec<Lost>>(key, value).map(drop),
+        META_LEVEL => read_part::<FeatureLevel>(key, value).map(drop),
+        META_BUILDS => read_part::<Vec<MemberBuild>>(key, value).map(drop),
         META_MARKS => read_part::<Vec<Mark>>(key, value).map(drop),
         META_FORMAT => {
             let format = read_format(value).map(drop);

@@ -24,12 +24,14 @@ pub(crate) const CHUNK_VERSION: u8 = 3;
 const PAGED: [Table; 5] =
     [Table::Versions, Table::Commits, Table::CommitIds, Table::History, Table::Excised];
 /// Rows of [`Table::Meta`] that belong to the state.
-pub(crate) const STATE_ROWS: [&[u8]; 6] = [
+pub(crate) const STATE_ROWS: [&[u8]; 8] = [
     rows::META_CHECKPOINT,
     rows::META_BRANCHES,
     rows::META_FLOORS,
     rows::META_MARKS,
     rows::META_LOST,
+    rows::META_LEVEL,
+    rows::META_BUILDS,
     rows::META_SWEPT,
 ];
 
@@ -92,7 +94,7 @@ impl SnapshotReader {
             meta.extend(value.map(|value| Row { key: row.to_vec(), value }));
         }
         let cluster = cluster.to_owned();
-        let begin = Chunk::Begin { format: rows::FORMAT_VERSION, cluster, meta };
+        let begin = Chunk::Begin { format: rows::format_of(checkpoint.level), cluster, meta };
         let mut ready = vec![begin];
         for table in [Table::Current, Table::Requests] {
             let mut after = None;

@@ -6,6 +6,7 @@ use crate::redb_store::{LongWrite, sync_folder};
 use crate::snapshot_reader::{CHUNK_VERSION, Chunk, Row, STATE_ROWS};
 use crate::{KvError, RedbStore, Table, WriteBatch, aside, rows};
 use reddwarf_core::codec::{self, CodecError, RECORD_BYTES_MAX};
+use reddwarf_core::{FeatureLevel, FeatureLevels};
 use reddwarf_versioning::Checkpoint;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +49,14 @@ pub enum SnapshotError {
         found: u32,
         /// The newest that this build reads.
         known: u32,
+    },
+    /// It is of a group at a feature level that this build does not support.
+    #[error("the snapshot is of a group at feature level {level}, this build supports {supported}")]
+    Level {
+        /// In the snapshot.
+        level: FeatureLevel,
+        /// By this build.
+        supported: FeatureLevels,
     },
 }
 
@@ -107,6 +116,7 @@ impl Received {
 pub struct SnapshotWriter {
     path: PathBuf,
     cluster: String,
+    levels: FeatureLevels,
     rows_in: LongWrite,
     /// Bytes of a chunk that is not whole yet.
     partial: Vec<u8>,
@@ -134,11 +144,12 @@ impl SnapshotWriter {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(source) => return Err(SnapshotError::Remove { path, source }),
         }
-        let cluster = options.cluster.clone();
+        let (cluster, levels) = (options.cluster.clone(), options.levels);
         let store = RedbStore::open(&path, options)?;
         Ok(SnapshotWriter {
             path,
             cluster,
+            levels,
             rows_in: LongWrite::begin(store)?,
             partial: Vec::new(),
             checkpoint: None,
@@ -193,7 +204,13 @@ impl SnapshotWriter {
         }
         let found = |row: &[u8]| meta.iter().find(|one| one.key == row);
         let checkpoint = checkpoint_from(&|row| Ok(found(row).map(|one| one.value.clone())))?;
+        let (level, supported) = (checkpoint.level, self.levels);
+        if !supported.contains(level) {
+            return Err(SnapshotError::Level { level, supported });
+        }
         let mut batch = WriteBatch::default();
+        let format = rows::format_row(rows::format_of(level));
+        batch.put(Table::Meta, rows::META_FORMAT.to_vec(), format.to_vec());
         meta.into_iter().for_each(|Row { key, value }| batch.put(Table::Meta, key, value));
         self.rows_in.put(batch)?;
         self.checkpoint = Some(checkpoint);

@@ -3,7 +3,7 @@
 use crate::commit_row::{BASE_BYTES_MAX, BASE_SPAN};
 use crate::{KvError, PersistBatch, Table, WriteBatch, delta, rows, version_row};
 use bytes::Bytes;
-use reddwarf_core::{BranchId, ChangeEvent, Floors, Lost, Revision};
+use reddwarf_core::{BranchId, ChangeEvent, FeatureLevel, Floors, Lost, MemberBuild, Revision};
 use reddwarf_versioning::{
     Applied, BranchTable, Checkpoint, LandedCommit, Mark, REQUEST_BLOCK_ENTRIES, oldest_kept,
 };
@@ -23,6 +23,8 @@ pub(crate) struct Written {
     floors: Option<Arc<Floors>>,
     marks: Option<Arc<Vec<Mark>>>,
     lost: Option<Arc<Vec<Lost>>>,
+    level: FeatureLevel,
+    builds: Option<Arc<Vec<MemberBuild>>>,
     /// By what makes headers similar.
     bases: BTreeMap<String, Base>,
 }
@@ -70,7 +72,21 @@ impl Rows<'_> {
         let out = &mut self.out;
         let value = rows::checkpoint_value(checkpoint)?;
         out.put(Table::Meta, rows::META_CHECKPOINT.to_vec(), value);
-        let Written { branches, floors, marks, lost, .. } = &mut *self.written;
+        let Written { branches, floors, marks, lost, level, builds, .. } = &mut *self.written;
+        // With the first row that a build of an earlier level would overlook, the format rises
+        // beyond what such a build opens.
+        if checkpoint.level > *level {
+            let format = rows::format_row(rows::format_of(checkpoint.level));
+            out.put(Table::Meta, rows::META_FORMAT.to_vec(), format.to_vec());
+            let value = rows::part_value(rows::META_LEVEL, &checkpoint.level)?;
+            out.put(Table::Meta, rows::META_LEVEL.to_vec(), value);
+            *level = checkpoint.level;
+        }
+        if !checkpoint.builds.is_empty() {
+            changed(out, rows::META_BUILDS, builds, &checkpoint.builds, |row, part| {
+                rows::part_value(row, part)
+            })?;
+        }
         changed(out, rows::META_BRANCHES, branches, &checkpoint.branches, |_, branches| {
             rows::branches_value(branches)
         })?;

@@ -1,15 +1,15 @@
 //! The on-disk format, pinned: rows once written stay readable, and a change of the layout
-//! shows as a diff of `tests/data/format-2.txt`.
+//! shows as a diff of `tests/data/format-2.txt` and `format-3.txt`.
 //!
-//! `REDDWARF_REWRITE=1` writes that file anew, which is right only together with a new
+//! `REDDWARF_REWRITE=1` writes those files anew, which is right only together with a new
 //! [`FORMAT_VERSION`] or before the first release.
 
 use reddwarf_core::branch::BRANCHES;
 use reddwarf_core::content_hash;
 use reddwarf_core::{
-    Author, BaseObject, BranchId, Change, Collection, Excised, Expectation, Fence, Floors,
-    LinePoint, Links, ObjectIndex, Precondition, Proposal, ProposalKind, RequestId, Revision,
-    Write,
+    Author, BaseObject, BranchId, Change, Collection, Excised, Expectation, FeatureLevel,
+    FeatureLevels, Fence, Floors, LinePoint, Links, MemberBuild, ObjectIndex, Precondition,
+    Proposal, ProposalKind, RequestId, Revision, Write,
 };
 use reddwarf_storage::rows::FORMAT_VERSION;
 use reddwarf_storage::{
@@ -150,6 +150,26 @@ fn forget(store: Arc<RedbStore>, state: &mut State) {
     while !sweep.page(store.as_ref()).expect("sweeps").done {}
 }
 
+/// The group rises to the second feature level: what came with format version 3.
+fn rise(store: Arc<RedbStore>, state: &mut State) {
+    let durable = Durable::from(&state.checkpoint());
+    let persister = InlinePersister::new(store, durable, Arc::new(|_| ()));
+    let fence = Fence { term: 2 };
+    let levels = FeatureLevels { oldest: FeatureLevel(1), newest: FeatureLevel(2) };
+    let build = |node| MemberBuild { node, version: "0.1.0".into(), levels };
+    let kinds = [
+        ProposalKind::RaiseLevel { fence, level: FeatureLevel(2) },
+        ProposalKind::RecordBuilds { fence, builds: vec![build(1), build(1 << 40)] },
+    ];
+    for (index, kind) in (state.applied().index + 1..).zip(kinds) {
+        let request_id = RequestId([index as u8; 16]);
+        let proposal = Proposal { request_id, made_at: index - 1, kind };
+        let applied = vec![state.apply(entry(index), proposal).expect("in order")];
+        assert_eq!(applied[0].outcome, reddwarf_core::Outcome::Done);
+        persister.submit(PersistBatch { applied, checkpoint: state.checkpoint() });
+    }
+}
+
 /// A branch begins; then it gets an object, and loses one of its base.
 fn on_branches(state: &State, index: u64) -> Proposal {
     let view = state.view();
@@ -211,11 +231,14 @@ fn open(path: &Path) -> Arc<RedbStore> {
 
 /// The rows of a new file that is filled, which must be those in `pinned`; and the state.
 fn pinned(pinned: &str) -> (String, State) {
-    assert_eq!(FORMAT_VERSION, 2, "pin the new format in a file of its own");
+    assert_eq!(FORMAT_VERSION, 3, "pin the new format in a file of its own");
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(&folder.path().join("written.redb"));
     let mut state = fill(store.clone(), true);
     forget(store.clone(), &mut state);
+    if pinned == "format-3.txt" {
+        rise(store.clone(), &mut state);
+    }
     let written = dump(store.read().expect("reads").as_ref());
     let pinned = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(pinned);
     if std::env::var_os("REDDWARF_REWRITE").is_some() {
@@ -263,6 +286,22 @@ fn rows_are_as_pinned() {
         assert!(rows.lines().any(of_version), "no row of {table} with record version {version}");
     }
     assert!(rows.lines().any(|row| row.starts_with("excised ")));
+}
+
+#[test]
+fn rows_of_a_group_above_the_first_level_are_as_pinned() {
+    let (rows, state) = pinned("format-3.txt");
+    let loaded = read_again(&rows);
+    assert_eq!(loaded.state.root(), state.root());
+    assert_eq!(loaded.state.checkpoint(), state.checkpoint());
+    assert_eq!(loaded.state.level(), FeatureLevel(2));
+    assert_eq!(loaded.state.builds().len(), 2);
+    let format = |rows: &str| {
+        let prefix = format!("meta {} ", hex(b"format"));
+        rows.lines().find_map(|row| row.strip_prefix(&prefix)).expect("a format").to_owned()
+    };
+    assert_eq!(format(&rows), "00000003fffffffc");
+    assert_eq!(format(&pinned("format-2.txt").0), "00000002fffffffd");
 }
 
 /// They have deltas of versions with their content hashes.

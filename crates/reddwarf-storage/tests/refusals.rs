@@ -1,10 +1,13 @@
 //! Files that are not opened, each for a reason that names it.
 
-use reddwarf_core::{Change, Collection, ObjectIndex, Proposal, ProposalKind, RequestId, Write};
+use reddwarf_core::{
+    Change, Collection, FeatureLevel, FeatureLevels, Fence, ObjectIndex, Proposal, ProposalKind,
+    RequestId, Write,
+};
 use reddwarf_storage::rows::{FORMAT_VERSION, META_FORMAT, format_row};
 use reddwarf_storage::{
-    Durable, InlinePersister, KvStore, OpenError, Persist, PersistBatch, RedbStore, StoreOptions,
-    Table, WriteBatch, load,
+    Durable, InlinePersister, KvStore, OpenError, Persist, PersistBatch, RedbStore, SnapshotError,
+    SnapshotReader, SnapshotWriter, StoreOptions, Table, WriteBatch, load,
 };
 use reddwarf_versioning::{EntryContext, State, StateRoot, WindowLimits};
 use std::path::Path;
@@ -58,6 +61,78 @@ fn another_cluster_a_newer_format_and_a_second_process() {
     let error = RedbStore::open(&path, options()).expect_err("refused");
     assert!(matches!(error, OpenError::Newer { .. }), "{error}");
     assert!(error.to_string().contains(&path.display().to_string()));
+}
+
+fn supporting(oldest: u32, newest: u32) -> StoreOptions {
+    let levels = FeatureLevels { oldest: FeatureLevel(oldest), newest: FeatureLevel(newest) };
+    StoreOptions { levels, ..options() }
+}
+
+/// A file of a group that was raised to the third level, and the root of its state.
+fn raised(path: &Path) -> StateRoot {
+    let mut state = State::new();
+    let store = Arc::new(RedbStore::open(path, supporting(1, 3)).expect("a new file"));
+    let persister = InlinePersister::new(store.clone(), Durable::default(), Arc::new(|_| ()));
+    for level in 2..=3u8 {
+        let entry = EntryContext { index: u64::from(level), term: 1, leader: 1 };
+        let (fence, to) = (Fence { term: 1 }, FeatureLevel(level.into()));
+        let kind = ProposalKind::RaiseLevel { fence, level: to };
+        let proposal = Proposal { request_id: RequestId([level; 16]), made_at: 0, kind };
+        let applied = vec![state.apply(entry, proposal).expect("in order")];
+        persister.submit(PersistBatch { applied, checkpoint: state.checkpoint() });
+    }
+    state.root()
+}
+
+#[test]
+fn a_file_of_another_feature_level_is_refused_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.redb");
+    let root = raised(&path);
+    for (levels, words) in [
+        ((1, 2), "at feature level 3, this build supports 1-2; start a version of reddwarf"),
+        ((4, 5), "at feature level 3, this build supports 4-5; start the version before"),
+    ] {
+        let supported = supporting(levels.0, levels.1);
+        let frozen = RedbStore::open_frozen(&path, supported.cache_bytes, supported.levels);
+        for refused in [RedbStore::open(&path, supported), frozen] {
+            let error = refused.expect_err("refused");
+            assert!(matches!(error, OpenError::Level { .. }), "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+            assert!(!error.is_damage(), "it would be made anew");
+        }
+        let refused = RedbStore::open(&path, StoreOptions { cluster: "other".into(), ..options() });
+        let error = refused.expect_err("another cluster's before all else");
+        assert!(matches!(error, OpenError::OtherCluster { .. }), "{error}");
+    }
+    let store = RedbStore::open(&path, supporting(3, 4)).expect("supported");
+    let state = load(&store, WindowLimits::default()).expect("loads").state;
+    assert_eq!((state.level(), state.root()), (FeatureLevel(3), root));
+}
+
+#[test]
+fn a_snapshot_of_another_feature_level_is_not_installed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.redb");
+    raised(&path);
+    let store = Arc::new(RedbStore::open(&path, supporting(1, 3)).expect("opens"));
+    let send = |options: StoreOptions| {
+        let mut reader = SnapshotReader::open(store.clone(), "mine").expect("begins");
+        let to = folder.path().join("other.redb");
+        let mut writer = SnapshotWriter::create(&to, options).expect("begins");
+        while let Some(chunk) = reader.next_chunk().expect("reads") {
+            writer.feed(&chunk)?;
+        }
+        writer.finish()
+    };
+    let error = send(supporting(1, 2)).expect_err("refused");
+    assert!(matches!(error, SnapshotError::Level { .. }), "{error}");
+    let text = "the snapshot is of a group at feature level 3, this build supports 1-2";
+    assert_eq!(error.to_string(), text);
+    let received = send(supporting(2, 3)).expect("supported");
+    let copy = RedbStore::open(received.path(), supporting(1, 2)).expect_err("refused");
+    assert!(matches!(copy, OpenError::Level { .. }), "{copy}");
+    assert_eq!(received.checkpoint().level, FeatureLevel(3));
 }
 
 #[test]

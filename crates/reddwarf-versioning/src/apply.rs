@@ -71,6 +71,12 @@ impl State {
             ProposalKind::Retain { fence, floors } => {
                 self.retain(entry, fence, floors).err().map(Err)
             }
+            ProposalKind::RaiseLevel { fence, level } => {
+                self.raise_level(entry, fence, level).err().map(Err)
+            }
+            ProposalKind::RecordBuilds { fence, builds } => {
+                self.record_builds(entry, fence, builds).err().map(Err)
+            }
             ProposalKind::Excise(write, versions) => {
                 let checked = self.check_excised(&write, &versions);
                 let links = Links::default();

@@ -19,6 +19,7 @@ mod apply;
 mod branch_table;
 mod commit;
 mod entry;
+mod features;
 mod fields;
 mod lines;
 mod lthash;
@@ -35,6 +36,7 @@ mod window;
 pub use branch_table::{BranchTable, TableError};
 pub use commit::{LandedCommit, commit_id, decode_header};
 pub use entry::{Applied, EntryContext, Halt, RememberedRequest};
+pub use features::needs_level;
 pub use fields::{
     Blame, BlamedField, ChangeKind, Conflict, FieldChange, Merged, PatchError, Side, UNDECIDED,
     blame, common, diff, json_patch, merge, patch,

@@ -58,6 +58,8 @@ impl StateBuilder {
         state.view.floors = state.retention.floors.clone();
         state.view.marks = state.retention.told();
         state.view.lost = checkpoint.lost;
+        state.view.level = checkpoint.level;
+        state.builds = checkpoint.builds;
         state.lines = Lines::restore(&checkpoint.branches, &mut state.view);
         StateBuilder { state, recorded: checkpoint.objects_hash }
     }

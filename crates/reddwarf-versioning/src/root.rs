@@ -4,7 +4,7 @@
 //! small (refs, the clock, floors, membership) or hashed block by block as it grows (request
 //! ids), and is absorbed when a root is asked for.
 
-use crate::{LtHash, State};
+use crate::{LtHash, State, features};
 use reddwarf_core::{BranchId, ObjectKey, Revision, StoredObject};
 use std::fmt;
 
@@ -84,6 +84,7 @@ pub(crate) fn root_of(state: &State) -> StateRoot {
             hasher.update(&lost.through.0.to_le_bytes());
         }
     }
+    features::hash_into(state, &mut hasher);
     match &state.anchor {
         None => hasher.update(&[0]),
         Some(anchor) => {

@@ -6,7 +6,9 @@ use crate::request_memory::RequestMemory;
 use crate::retention::{Mark, Retention};
 use crate::{Anchor, BranchTable, EntryContext, Halt, LtHash, StateRoot, root};
 use bytes::Bytes;
-use reddwarf_core::{BranchId, CommitId, CommitPoint, Floors, Lost, Revision, View};
+use reddwarf_core::{
+    BranchId, CommitId, CommitPoint, FeatureLevel, Floors, Lost, MemberBuild, Revision, View,
+};
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -24,6 +26,7 @@ pub struct State {
     pub(crate) membership: Bytes,
     pub(crate) anchor: Option<Anchor>,
     pub(crate) retention: Retention,
+    pub(crate) builds: Arc<Vec<MemberBuild>>,
 }
 
 /// The part of the state that is not rows: written with every durable transaction, and by
@@ -52,6 +55,10 @@ pub struct Checkpoint {
     pub marks: Arc<Vec<Mark>>,
     /// What was lost with earlier groups.
     pub lost: Arc<Vec<Lost>>,
+    /// The group's feature level.
+    pub level: FeatureLevel,
+    /// The members' builds.
+    pub builds: Arc<Vec<MemberBuild>>,
 }
 
 /// What of a [`Checkpoint`] changes with every entry, as the codec writes it. The rest, which
@@ -170,6 +177,8 @@ impl CheckpointRecord {
             floors: Arc::default(),
             marks: Arc::default(),
             lost: Arc::default(),
+            level: FeatureLevel::FIRST,
+            builds: Arc::default(),
         })
     }
 }
@@ -213,6 +222,7 @@ impl State {
             membership: Bytes::new(),
             anchor: None,
             retention: Retention::default(),
+            builds: Arc::default(),
         }
     }
 
@@ -234,6 +244,16 @@ impl State {
     /// The membership that [`State::set_membership`] stored last; empty before.
     pub fn membership(&self) -> &Bytes {
         &self.membership
+    }
+
+    /// The group's feature level.
+    pub fn level(&self) -> FeatureLevel {
+        self.view.level
+    }
+
+    /// The members' builds as they were recorded last, in the order of the nodes.
+    pub fn builds(&self) -> &Arc<Vec<MemberBuild>> {
+        &self.builds
     }
 
     /// The newest commit of a branch.
@@ -268,6 +288,8 @@ impl State {
             floors: self.retention.floors.clone(),
             marks: self.retention.marks.clone(),
             lost: self.view.lost.clone(),
+            level: self.view.level,
+            builds: self.builds.clone(),
         }
     }
 

@@ -24,12 +24,14 @@ mod status;
 mod table;
 mod token;
 mod up;
+mod upgrade;
 mod verify;
 
 use crate::bench;
 use crate::client::GroupClient;
 use crate::kubeconfig::Kubeconfig;
 use clap::{Parser, Subcommand};
+use reddwarf_core::Build;
 use std::path::PathBuf;
 
 /// A Kubernetes control plane in one binary.
@@ -62,6 +64,8 @@ enum Command {
     Cert(cert::CertCommand),
     /// Show the members of a group
     Status(status::StatusFlags),
+    /// Tell whether a member may be upgraded now, and finish an upgrade
+    Upgrade(upgrade::UpgradeFlags),
     /// Apply many objects as one commit, or none of them
     Apply(apply::ApplyFlags),
     /// Show who changed what, newest first
@@ -109,22 +113,23 @@ impl GroupFlags {
     }
 }
 
-/// Runs the command that the arguments name.
+/// Runs the command that the arguments name, in a program of this build.
 ///
 /// # Errors
 /// A diagnostic for the operator.
-pub fn run(cli: Cli) -> miette::Result<()> {
+pub fn run(cli: Cli, build: Build) -> miette::Result<()> {
     match cli.command {
         Command::Up(flags) => up::run(&flags),
         Command::Down(flags) => down::run(&flags),
-        Command::Server(command) => server::run(&command),
+        Command::Server(command) => server::run(&command, build),
         Command::Hollow(flags) => hollow::run(&flags),
         Command::Bench(flags) => bench::run(&flags),
-        Command::Join(command) => join::run(&command),
+        Command::Join(command) => join::run(&command, build),
         Command::Token(command) => token::run(&command),
         Command::Member(command) => member::run(&command),
         Command::Cert(command) => cert::run(&command),
         Command::Status(flags) => status::run(&flags),
+        Command::Upgrade(flags) => upgrade::run(&flags, build.levels),
         Command::Apply(flags) => apply::run(&flags),
         Command::Log(flags) => log::run(&flags),
         Command::Show(flags) => show::run(&flags),
@@ -133,11 +138,11 @@ pub fn run(cli: Cli) -> miette::Result<()> {
         Command::Branch(command) => branch::run(&command),
         Command::Merge(flags) => merge::merge(&flags),
         Command::Revert(flags) => merge::revert(&flags),
-        Command::Verify(flags) => verify::run(&flags),
+        Command::Verify(flags) => verify::run(&flags, build.levels),
         Command::Restore(flags) => restore::run(&flags),
         Command::Rewind(flags) => rewind::run(&flags),
-        Command::Backup(flags) => backup::run(&flags),
-        Command::Recover(flags) => recover::run(&flags),
+        Command::Backup(flags) => backup::run(&flags, build.levels),
+        Command::Recover(flags) => recover::run(&flags, build.levels),
         Command::Du(flags) => du::run(&flags),
         Command::Excise(flags) => excise::run(&flags),
     }

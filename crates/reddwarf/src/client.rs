@@ -9,6 +9,7 @@ mod unified;
 
 pub use connection::{Answer, Connection};
 pub use group::GroupClient;
+pub(crate) use group::parse;
 pub use resources::{ObjectRef, ObjectRefError, Resource};
 pub use tls::client_config;
 pub use unified::unified_yaml;

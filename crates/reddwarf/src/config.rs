@@ -9,6 +9,7 @@ mod flags;
 mod interval;
 mod joined;
 mod resolve;
+mod settle;
 mod size;
 
 pub use file::ConfigFile;
@@ -17,6 +18,7 @@ pub use interval::Interval;
 pub use joined::{Joined, JoinedPeer};
 pub(crate) use resolve::check_name;
 pub use resolve::{ConfigError, load, load_to_join};
+pub use settle::{Settle, UpgradeConfig};
 pub use size::Size;
 
 use serde::Serialize;
@@ -51,10 +53,14 @@ pub struct Config {
     /// What is logged.
     pub log: LogConfig,
     /// How much of the write-ahead log is kept.
+    #[serde(skip_serializing_if = "WalConfig::is_default")]
     pub wal: WalConfig,
     /// Backups at intervals; none when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupConfig>,
+    /// When the group's feature level is raised.
+    #[serde(skip_serializing_if = "UpgradeConfig::is_default")]
+    pub upgrade: UpgradeConfig,
     /// All members of the group, this one included, by name.
     #[serde(rename = "peers")]
     pub members: Vec<Member>,
@@ -101,6 +107,13 @@ pub struct WalConfig {
     /// What of its newest end is never purged, so that a member that was away for not longer than
     /// that reaches back is sent entries, and not the whole state.
     pub keep: Size,
+}
+
+impl WalConfig {
+    /// Whether a file need not say it: builds that do not know of it read the file, too.
+    fn is_default(&self) -> bool {
+        *self == WalConfig::default()
+    }
 }
 
 impl Default for WalConfig {

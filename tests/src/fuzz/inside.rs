@@ -10,7 +10,7 @@ use reddwarf_core::{
     Author, BranchId, Change, Collection, ObjectIndex, ObjectKey, Proposal, ProposalKind,
     RequestId, Revision, StoredObject, Write,
 };
-use reddwarf_raft::peer::{self, FrameReader, Hello};
+use reddwarf_raft::peer::{self, FrameReader, Greeting, Hello};
 use reddwarf_raft::wal::record::{self, Record};
 use reddwarf_storage::rows;
 use reddwarf_versioning::{EntryContext, State};
@@ -67,10 +67,11 @@ fn peer_frames() -> Vec<Vec<u8>> {
 
 fn peer_message(input: &[u8]) -> u64 {
     let (first, rest) = input.split_first().unwrap_or((&0, &[]));
-    match first % 4 {
+    match first % 5 {
         0 => signed(peer::decode::<Hello>(&right(rest))),
         1 => signed(peer::decode_append(Bytes::copy_from_slice(rest))),
         2 => signed(peer::decode_forward(Bytes::copy_from_slice(rest))),
+        3 => signed(peer::read_greeting::<Greeting>(rest)),
         _ => signed(peer::decode::<peer::Forwarded>(&right(rest))),
     }
 }
@@ -85,10 +86,16 @@ fn peer_messages() -> Vec<Vec<u8>> {
         incarnation: 3,
         member_since: 0,
     };
+    let greeting = serde_json::to_vec(&serde_json::json!({
+        "wire": {"oldest": 4, "newest": 5},
+        "build": {"version": "1", "levels": {"oldest": 1, "newest": 2}},
+        "hello": &hello,
+    }));
+    let greeting = greeting.expect("encodes").into();
     let hello = peer::encode(&hello).expect("encodes");
     let forward = peer::encode_forward(&[encoded_proposal().into(), Bytes::from_static(b"x")]);
     let answer = peer::encode(&peer::Forwarded::Refused("no".into())).expect("encodes");
-    [(0, hello), (2, forward), (3, answer)]
+    [(0, hello), (2, forward), (3, greeting), (4, answer)]
         .into_iter()
         .map(|(kind, body)| [&[kind], body.as_ref()].concat())
         .collect()

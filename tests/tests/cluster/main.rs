@@ -27,3 +27,4 @@ mod retention;
 mod rewind;
 mod rolling;
 mod up_down;
+mod upgrade;

@@ -2,6 +2,7 @@
 
 use http::{Method, StatusCode};
 use reddwarf::client::Connection;
+use reddwarf_core::FeatureLevels;
 use reddwarf_storage::rows::{META_CHECKPOINT, checkpoint_value};
 use reddwarf_storage::{
     KvStore, OpenError, RedbStore, StoreOptions, Table, WriteBatch, read_checkpoint,
@@ -30,7 +31,8 @@ async fn stop(cluster: &Cluster, i: u16) {
     cluster.wait_gone(i).await;
     // The pid file is let go a little before the last of the process.
     eventually("its file is closed", async || {
-        let opened = RedbStore::open_frozen(state(cluster, i), 1 << 20);
+        let opened =
+            RedbStore::open_frozen(state(cluster, i), 1 << 20, FeatureLevels::OF_THIS_BUILD);
         !matches!(opened, Err(OpenError::InUse { .. }))
     })
     .await;

@@ -1,6 +1,7 @@
 //! Changes of the members, from whichever member is asked to the leader, which carries them out
 //! one at a time.
 
+use super::levels;
 use super::plan::{self, Change, Step, View};
 use crate::core::Core;
 use crate::peer::{CallError, Kind, Lane, MembersAsk, MembersReply, decode, encode};
@@ -8,6 +9,7 @@ use crate::status::MemberStatus;
 use crate::transfer;
 use bytes::Bytes;
 use openraft::errors::{ChangeMembershipError, ClientWriteError, RaftError};
+use reddwarf_core::FeatureLevel;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tokio::sync::MutexGuard;
@@ -97,6 +99,14 @@ async fn is_gone(core: &Core, name: &str) -> Option<u64> {
 
 async fn forward(core: &Core, leader: u64, ask: &MembersAsk) -> MembersReply {
     let Some(client) = core.client(leader) else { return MembersReply::NotLeader };
+    if matches!(ask, MembersAsk::RaiseLevel | MembersAsk::Transfer { .. })
+        && client.build().is_some_and(|build| build.levels.newest == FeatureLevel::FIRST)
+    {
+        let name = &client.member().name;
+        return MembersReply::Refused(format!(
+            "{name}, which leads, runs a version of reddwarf from before there were feature levels"
+        ));
+    }
     let body = match encode(ask) {
         Ok(body) => body,
         Err(error) => return MembersReply::Refused(error.to_string()),
@@ -112,6 +122,10 @@ async fn forward(core: &Core, leader: u64, ask: &MembersAsk) -> MembersReply {
 
 /// Does what is asked, if this member leads.
 pub async fn carry_out(core: &Core, ask: &MembersAsk) -> MembersReply {
+    if *ask == MembersAsk::RaiseLevel {
+        let leads = core.leadership.borrow().is_some();
+        return if leads { levels::finish(core).await } else { MembersReply::NotLeader };
+    }
     let Some(_turn) = turn(core).await else {
         return MembersReply::Refused("another change of the members is under way".to_owned());
     };
@@ -136,6 +150,7 @@ pub async fn carry_out(core: &Core, ask: &MembersAsk) -> MembersReply {
             Ok(id) => return lead(core, id).await,
             Err(why) => Err(why),
         },
+        MembersAsk::RaiseLevel => return MembersReply::NotLeader,
     };
     match planned {
         Err(why) => MembersReply::Refused(why),

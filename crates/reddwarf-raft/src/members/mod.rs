@@ -6,10 +6,12 @@
 //! membership without a node says of it for good that it was removed; see [`standing`].
 
 mod change;
+mod levels;
 mod plan;
 pub mod roster;
 pub mod standing;
 mod steward;
 
 pub use change::{ChangeError, ask, carry_out};
+pub use levels::keep as keep_level;
 pub use steward::steward;

@@ -1,10 +1,13 @@
 //! A lasting way to one member: connections made on demand, kept, and made again.
 
 use super::connection::{CallError, Connection};
-use super::frame::{ALPN, Kind, WIRE_VERSION};
+use super::frame::{ALPN, ALPN_FIRST_LEVEL, Kind, WIRE_VERSION};
+use super::greeting::{Greeting, GreetingReply, PeerBuild, WireVersions, from_json, to_json};
 use super::message::{Hello, HelloReply, decode, encode};
+use super::serve::Protocol;
 use crate::types::Member;
 use bytes::Bytes;
+use reddwarf_core::{Build, FeatureLevel};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::sync::Arc;
@@ -58,6 +61,10 @@ pub struct Identity {
     pub member_since: Arc<AtomicU64>,
     /// Set once a member has refused this node.
     pub refused: Arc<watch::Sender<Option<Refused>>>,
+    /// What it runs.
+    pub build: PeerBuild,
+    /// The group's feature level as far as this node knows.
+    pub level: watch::Receiver<FeatureLevel>,
     tls: Arc<ClientConfig>,
 }
 
@@ -71,11 +78,27 @@ impl Identity {
         tls: &ClientConfig,
     ) -> Self {
         let mut tls = tls.clone();
-        tls.alpn_protocols = vec![ALPN.to_vec()];
+        // A member whose build knows of no feature levels chooses the second.
+        tls.alpn_protocols = vec![ALPN.to_vec(), ALPN_FIRST_LEVEL.to_vec()];
         let (cluster_id, name) = (cluster_id.to_owned(), name.to_owned());
         let (member_since, refused) = (Arc::default(), Arc::new(watch::channel(None).0));
-        let tls = Arc::new(tls);
-        Identity { cluster_id, node_id, name, incarnation, member_since, refused, tls }
+        Identity {
+            cluster_id,
+            node_id,
+            name,
+            incarnation,
+            member_since,
+            refused,
+            build: Build::THIS.into(),
+            level: watch::channel(FeatureLevel::FIRST).1,
+            tls: Arc::new(tls),
+        }
+    }
+
+    /// The same, of another build than this source's, in a group whose level is known.
+    #[must_use]
+    pub fn of_build(self, build: PeerBuild, level: watch::Receiver<FeatureLevel>) -> Self {
+        Identity { build, level, ..self }
     }
 
     /// Takes note of a membership that names this node.
@@ -111,6 +134,8 @@ pub struct PeerClient {
     /// The member's data folder as the group knows it, and as it has shown it here.
     recorded: AtomicU64,
     seen: AtomicU64,
+    /// What the member ran when it was dialed last.
+    build: parking_lot::Mutex<Option<PeerBuild>>,
     lanes: [Mutex<LaneState>; 4],
     /// Answers that wait on the member until it knows what is committed.
     awaiting: AtomicUsize,
@@ -137,6 +162,7 @@ impl PeerClient {
             member,
             recorded,
             seen: 0.into(),
+            build: parking_lot::Mutex::default(),
             lanes: Default::default(),
             awaiting: 0.into(),
             urge: Notify::new(),
@@ -201,6 +227,11 @@ impl PeerClient {
         self.seen.load(Ordering::Acquire)
     }
 
+    /// What the member ran when it was dialed last; `None` before.
+    pub fn build(&self) -> Option<PeerBuild> {
+        self.build.lock().clone()
+    }
+
     /// The member.
     pub fn member(&self) -> &Member {
         &self.member
@@ -260,6 +291,7 @@ impl PeerClient {
         let name = ServerName::try_from(host).map_err(|error| error.to_string())?;
         let connector = TlsConnector::from(Arc::clone(&self.identity.tls));
         let tls = connector.connect(name, tcp).await.map_err(|error| format!("TLS: {error}"))?;
+        let protocol = Protocol::of(tls.get_ref().1.alpn_protocol());
         let connection = Connection::new(tls);
         let hello = Hello {
             wire_version: WIRE_VERSION,
@@ -270,18 +302,47 @@ impl PeerClient {
             incarnation: self.identity.incarnation,
             member_since: self.identity.member_since.load(Ordering::Acquire),
         };
-        let hello = encode(&hello).map_err(|error| error.to_string())?;
-        let reply = match connection.call(Kind::Hello, hello).await {
-            Ok(reply) => decode(&reply).map_err(|error| error.to_string())?,
-            Err(error) => {
-                if let CallError::Refused(text) = &error {
-                    tracing::warn!(peer = self.id, %text, "a member refuses this node");
-                }
-                return Err(error.to_string());
+        let (build, reply) = match protocol {
+            Protocol::FirstLevel => {
+                let hello = encode(&hello).map_err(|error| error.to_string())?;
+                let reply = self.introduce(&connection, hello).await?;
+                let reply: HelloReply = decode(&reply).map_err(|error| error.to_string())?;
+                (PeerBuild::first_level(), reply)
+            }
+            Protocol::Greeting => {
+                let build = self.identity.build.clone();
+                let greeting = to_json(&Greeting { wire: WireVersions::OWN, build, hello })?;
+                let reply = self.introduce(&connection, greeting).await?;
+                let GreetingReply { build, reply, .. } = from_json(&reply)?;
+                (build, reply)
             }
         };
+        self.judge(build)?;
         self.recognize(reply)?;
         Ok(connection)
+    }
+
+    async fn introduce(&self, connection: &Connection, body: Bytes) -> Result<Bytes, String> {
+        connection.call(Kind::Hello, body).await.map_err(|error| {
+            if let CallError::Refused(text) = &error {
+                tracing::warn!(peer = self.id, %text, "a member refuses this node");
+            }
+            error.to_string()
+        })
+    }
+
+    /// Whether the member's build can take part in this group.
+    fn judge(&self, build: PeerBuild) -> Result<(), String> {
+        let level = *self.identity.level.borrow();
+        let short = build.falls_short(&self.member.name, level);
+        *self.build.lock() = Some(build);
+        match short {
+            None => Ok(()),
+            Some(why) => {
+                tracing::warn!(peer = self.id, why, "a member is not spoken to");
+                Err(why)
+            }
+        }
     }
 
     /// Whether both sides run in the data folders that they are known by (invariant 16).

@@ -15,8 +15,11 @@ pub const FRAME_HEADER_BYTES: usize = 13;
 pub const FRAME_BODY_BYTES_MAX: usize = 40 * 1024 * 1024;
 /// Version of the frames and of the messages in them.
 pub const WIRE_VERSION: u32 = 4;
-/// The ALPN of connections between members.
-pub const ALPN: &[u8] = b"reddwarf-peer/1";
+/// The ALPN of connections between members, which begin with a [`super::greeting::Greeting`].
+pub const ALPN: &[u8] = b"reddwarf-peer/2";
+/// The ALPN of members whose builds know of no feature levels; these connections begin with a
+/// [`super::message::Hello`]. Each side offers and takes both while it supports the first level.
+pub const ALPN_FIRST_LEVEL: &[u8] = b"reddwarf-peer/1";
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -82,7 +82,10 @@ pub enum MembersAsk {
         /// Its name.
         name: String,
     },
-    /// Lets another member lead.
+    /// Raises the group's feature level as far as all members support it. Only a leader whose build
+    /// knows of levels is asked.
+    RaiseLevel,
+    /// Lets another member lead. Only a leader whose build knows of levels is asked.
     Transfer {
         /// Its name; whichever is fittest when there is none.
         name: Option<String>,
@@ -92,7 +95,8 @@ pub enum MembersAsk {
 /// The answer to a [`MembersAsk`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MembersReply {
-    /// Done; the log index of the membership that says so, or the id of who leads now.
+    /// Done; the log index of the membership that says so, the id of who leads now, or the level that
+    /// the group is at.
     Done(u64),
     /// Nothing was changed here, because this member does not lead, or leads no longer.
     NotLeader,
@@ -113,6 +117,9 @@ pub enum Forwarded {
     Unknown,
     /// Certainly not appended, and trying again is of no use.
     Refused(String),
+    /// Certainly not appended: the group has not reached the feature level that it needs. Whoever
+    /// forwards such a proposal knows of levels.
+    NotYet(String),
 }
 
 /// The answer to [`super::frame::Kind::ReadIndex`].

@@ -10,6 +10,7 @@ use crate::types::{Entry, LogId, Member, log_id};
 use crate::wal::{FileDisk, Mode, Wal, WalOptions};
 use openraft::EntryPayload;
 use openraft::entry::RaftEntry;
+use reddwarf_core::FeatureLevels;
 use reddwarf_core::{ProposalKind, Revision};
 use reddwarf_storage::{RedbStore, load};
 use reddwarf_versioning::{Checkpoint, StateRoot, WindowLimits};
@@ -52,7 +53,11 @@ impl MemberDisk {
     ///
     /// # Errors
     /// See [`RecoverError`].
-    pub fn read(data_dir: &Path, scratch: &Path) -> Result<Self, RecoverError> {
+    pub fn read(
+        data_dir: &Path,
+        scratch: &Path,
+        levels: FeatureLevels,
+    ) -> Result<Self, RecoverError> {
         let no_member =
             |reason: String| RecoverError::NoMember { path: data_dir.to_owned(), reason };
         let identity = identity::recorded(data_dir).map_err(failed("read", data_dir))?;
@@ -62,7 +67,7 @@ impl MemberDisk {
         if !state.is_file() {
             return Err(no_member("there is no state.redb in it".to_owned()));
         }
-        let store = RedbStore::open_frozen(&state, CACHE_BYTES)?;
+        let store = RedbStore::open_frozen(&state, CACHE_BYTES, levels)?;
         let loaded = load(&store, WindowLimits::default())?;
         let stored = membership::decode(&loaded.checkpoint.membership);
         let stored = stored.map_err(RecoverError::Membership)?;
@@ -181,6 +186,8 @@ pub(super) fn told(entry: &Entry) -> String {
             Ok(proposal) => match proposal.kind {
                 ProposalKind::Tick { .. } => "the clock".to_owned(),
                 ProposalKind::Retain { .. } => "floors of the history".to_owned(),
+                ProposalKind::RaiseLevel { level, .. } => format!("feature level {level}"),
+                ProposalKind::RecordBuilds { .. } => "the members' builds".to_owned(),
                 ProposalKind::Write(write)
                 | ProposalKind::LinkedToMain(write, _)
                 | ProposalKind::LinkedWrite(write, _)

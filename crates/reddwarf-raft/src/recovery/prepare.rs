@@ -3,13 +3,13 @@
 use super::disk::MemberDisk;
 use super::{RecoverError, failed, swap};
 use crate::identity;
-use crate::machine::apply_one;
+use crate::machine::{apply_one, check_level};
 use crate::membership;
 use crate::metrics::RaftMetrics;
 use crate::types::{Entry, LogId, Member, Membership, StoredMembership, Vote, log_id};
 use crate::wal::{FileDisk, Mode, Wal, WalOptions};
 use openraft::entry::RaftEntry;
-use reddwarf_core::Lost;
+use reddwarf_core::{FeatureLevels, Lost};
 use reddwarf_storage::{
     Durable, InlinePersister, KvStore, Persist, PersistBatch, RedbStore, SnapshotReader,
     SnapshotWriter, StoreOptions, examine_backup, load,
@@ -40,6 +40,8 @@ pub struct NewGroup {
     pub margin: u64,
     /// Size of a segment of its log.
     pub wal_segment_bytes: u64,
+    /// The feature levels that its members will support.
+    pub levels: FeatureLevels,
 }
 
 /// What a new group begins with.
@@ -68,7 +70,7 @@ pub fn from_backup(path: &Path, group: &NewGroup) -> Result<Recovered, RecoverEr
     if ["identity", "wal", "state.redb"].iter().any(there) {
         return Err(RecoverError::InUse(group.data_dir.clone()));
     }
-    let (state, _) = examine_backup(path)?;
+    let (state, _) = examine_backup(path, group.levels)?;
     let stored = membership::decode(state.membership()).map_err(RecoverError::Membership)?;
     let highest = stored.membership().nodes().map(|(id, _)| *id).max().unwrap_or_default();
     std::fs::create_dir_all(&group.data_dir).map_err(failed("create", &group.data_dir))?;
@@ -88,7 +90,7 @@ pub fn force_new_group(disk: MemberDisk, group: &NewGroup) -> Result<Recovered, 
     }
     let state = disk.data_dir.join("state.redb");
     let highest = disk.highest_id();
-    prepare(&state, group, highest, |state, persist| replay(&disk, state, persist))
+    prepare(&state, group, highest, |state, persist| replay(&disk, state, persist, group.levels))
 }
 
 /// Finishes what a crash has interrupted; `false` when there is nothing of the kind.
@@ -111,8 +113,9 @@ fn prepare(
 ) -> Result<Recovered, RecoverError> {
     let folder = swap::begin(&group.data_dir)?;
     let path = folder.join("state.redb");
-    copy(from, &path, &group.cluster_id)?;
-    let store = Arc::new(RedbStore::open(&path, StoreOptions::new(&group.cluster_id))?);
+    let options = StoreOptions { levels: group.levels, ..StoreOptions::new(&group.cluster_id) };
+    copy(from, &path, &options)?;
+    let store = Arc::new(RedbStore::open(&path, options)?);
     let loaded = load(store.as_ref(), WindowLimits::default())?;
     let durable = Durable::from(&loaded.checkpoint);
     let persist = InlinePersister::new(Arc::clone(&store) as _, durable, Arc::new(|_| ()));
@@ -152,11 +155,12 @@ fn encode(at: LogId, members: &BTreeMap<u64, Member>) -> Result<bytes::Bytes, Re
     membership::encode(&StoredMembership::new(Some(at), new)).map_err(RecoverError::Membership)
 }
 
-/// Writes the rows of one file into a new one, of `cluster`.
-fn copy(from: &Path, to: &Path, cluster: &str) -> Result<(), RecoverError> {
-    let store: Arc<dyn KvStore> = Arc::new(RedbStore::open_frozen(from, CACHE_BYTES)?);
-    let mut reader = SnapshotReader::open(store, cluster)?;
-    let mut writer = SnapshotWriter::create_at(to.to_owned(), StoreOptions::new(cluster))?;
+/// Writes the rows of one file into a new one, of the cluster of `options`.
+fn copy(from: &Path, to: &Path, options: &StoreOptions) -> Result<(), RecoverError> {
+    let store = RedbStore::open_frozen(from, CACHE_BYTES, options.levels)?;
+    let store: Arc<dyn KvStore> = Arc::new(store);
+    let mut reader = SnapshotReader::open(store, &options.cluster)?;
+    let mut writer = SnapshotWriter::create_at(to.to_owned(), options.clone())?;
     while let Some(chunk) = reader.next_chunk()? {
         writer.feed(&chunk)?;
     }
@@ -168,6 +172,7 @@ fn replay(
     disk: &MemberDisk,
     state: &mut State,
     persist: &dyn Persist,
+    levels: FeatureLevels,
 ) -> Result<u64, RecoverError> {
     let (Some(last), mut replayed) = (disk.last(), 0) else { return Ok(0) };
     let Some(mut at) = disk.tail_begins() else { return Ok(0) };
@@ -178,17 +183,22 @@ fn replay(
         }
         at += entries.len() as u64;
         replayed += entries.len() as u64;
-        persist.submit(apply(state, entries)?);
+        persist.submit(apply(state, entries, levels)?);
         persist.flush()?;
     }
     Ok(replayed)
 }
 
-fn apply(state: &mut State, entries: Vec<Entry>) -> Result<PersistBatch, RecoverError> {
+fn apply(
+    state: &mut State,
+    entries: Vec<Entry>,
+    levels: FeatureLevels,
+) -> Result<PersistBatch, RecoverError> {
     let mut applied = Vec::new();
     for entry in entries {
         let index = entry.index();
         let step = apply_one(state, entry);
+        let step = step.and_then(|step| check_level(state, levels).map(|()| step));
         let step = step.map_err(|source| RecoverError::Apply { index, source })?;
         applied.extend(step.applied);
     }

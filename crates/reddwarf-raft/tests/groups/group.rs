@@ -5,12 +5,12 @@
 use bytes::Bytes;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use reddwarf_core::{
-    Author, BranchId, Change, Committed, Expectation, ObjectIndex, ObjectKey, Precondition,
-    ProposeError, Store, Write,
+    Author, BranchId, Change, Committed, Expectation, FeatureLevels, ObjectIndex, ObjectKey,
+    Precondition, ProposeError, Store, Write,
 };
 use reddwarf_raft::types::Member;
 use reddwarf_raft::wal::{Disk, FileDisk};
-use reddwarf_raft::{ALPN, Admission, Limits, Node, NodeConfig, Peer};
+use reddwarf_raft::{ALPNS, Admission, Limits, Node, NodeConfig, Peer};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -77,7 +77,7 @@ impl Ca {
             .with_client_cert_verifier(verifier)
             .with_single_cert(chain, key)
             .expect("server");
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = ALPNS.map(<[u8]>::to_vec).to_vec();
         config
     }
 }
@@ -96,6 +96,8 @@ pub struct Group {
     pub disks: HashMap<usize, Arc<dyn Disk>>,
     /// Of members that joined later, by number.
     pub admissions: HashMap<usize, Admission>,
+    /// Of members that run another build, the feature levels that it supports.
+    pub levels: HashMap<usize, FeatureLevels>,
     dirs: Vec<TempDir>,
     pub members: Vec<Option<Running>>,
 }
@@ -110,14 +112,28 @@ impl Group {
         Group::start_on(size, limits, HashMap::new())
     }
 
+    /// The same with members of builds that support other feature levels.
+    pub fn start_as(size: u64, limits: Limits, levels: HashMap<usize, FeatureLevels>) -> Group {
+        Group::make(size, limits, HashMap::new(), levels)
+    }
+
     pub fn start_on(size: u64, limits: Limits, disks: HashMap<usize, Arc<dyn Disk>>) -> Group {
+        Group::make(size, limits, disks, HashMap::new())
+    }
+
+    fn make(
+        size: u64,
+        limits: Limits,
+        disks: HashMap<usize, Arc<dyn Disk>>,
+        levels: HashMap<usize, FeatureLevels>,
+    ) -> Group {
         let peers = (1..=size)
             .map(|id| Peer { id, name: format!("node-{id}"), addr: free_addr() })
             .collect();
         let dirs = (0..size).map(|_| tempfile::tempdir().expect("tempdir")).collect();
         let members = (0..size).map(|_| None).collect();
-        let admissions = HashMap::new();
-        let mut group = Group { ca: Ca::new(), peers, limits, disks, admissions, dirs, members };
+        let (admissions, ca) = (HashMap::new(), Ca::new());
+        let mut group = Group { ca, peers, limits, disks, admissions, levels, dirs, members };
         (0..size as usize).for_each(|at| group.start_member(at));
         group
     }
@@ -166,6 +182,7 @@ impl Group {
             admission: self.admissions.get(&at).cloned(),
             tls: Some(Arc::new(self.ca.client(&peer.name))),
             version: "test".to_owned(),
+            levels: self.levels.get(&at).copied().unwrap_or_default(),
             limits: self.limits.clone(),
             disk: self.disks.get(&at).cloned().unwrap_or_else(|| Arc::new(FileDisk)),
         }

@@ -30,7 +30,7 @@ fn voters(group: &Group, at: usize) -> Option<BTreeSet<String>> {
     let running = group.member(at);
     let status = running.runtime.block_on(running.node.status());
     let whole = status.members.iter().all(|member| member.voter);
-    whole.then(|| status.members.into_iter().map(|member| member.name).collect())
+    whole.then(|| status.members.into_iter().map(|member| member.status.name).collect())
 }
 
 fn wait_for_voters(group: &Group, at: usize, names: &[&str]) {

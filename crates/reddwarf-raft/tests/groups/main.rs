@@ -3,6 +3,7 @@
 mod failed_log;
 mod group;
 mod joining;
+mod levels;
 mod lost_leader;
 mod refusals;
 mod repair;

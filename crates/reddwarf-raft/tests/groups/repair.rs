@@ -24,7 +24,7 @@ fn wait_until(what: &str, mut check: impl FnMut() -> bool) {
 fn status(group: &Group, at: usize) -> MemberStatus {
     let running = group.member(at);
     let status = running.runtime.block_on(running.node.status());
-    status.members[at].clone()
+    status.members[at].status.clone()
 }
 
 fn state(group: &Group, at: usize) -> PathBuf {

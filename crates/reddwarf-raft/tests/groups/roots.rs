@@ -23,7 +23,7 @@ fn falsify(group: &Group, at: usize) {
 fn status(group: &Group, at: usize) -> MemberStatus {
     let running = group.member(at);
     let status = running.runtime.block_on(running.node.status());
-    status.members[at].clone()
+    status.members[at].status.clone()
 }
 
 fn wait_until(what: &str, mut check: impl FnMut() -> bool) {

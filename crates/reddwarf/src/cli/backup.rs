@@ -6,7 +6,8 @@ use bytes::Bytes;
 use clap::Args;
 use http::Method;
 use miette::{Diagnostic, IntoDiagnostic, Result, miette};
-use reddwarf_storage::{BackupError, BackupFile, BackupSummary};
+use reddwarf_core::FeatureLevels;
+use reddwarf_storage::{BackupError, BackupFile, BackupSummary, StoreOptions};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -66,9 +67,9 @@ struct Begun {
     head: Value,
 }
 
-pub(super) fn run(flags: &BackupFlags) -> Result<()> {
+pub(super) fn run(flags: &BackupFlags, levels: FeatureLevels) -> Result<()> {
     let client = flags.group.client()?;
-    let done = super::client_runtime()?.block_on(backup(flags, &client))?;
+    let done = super::client_runtime()?.block_on(backup(flags, &client, levels))?;
     let megabytes = done.bytes as f64 / 1e6;
     println!(
         "{}: revision {} (log index {}), {} objects, {} commits, {megabytes:.1} MB, state root {}",
@@ -82,13 +83,17 @@ pub(super) fn run(flags: &BackupFlags) -> Result<()> {
     Ok(())
 }
 
-async fn backup(flags: &BackupFlags, client: &GroupClient) -> Result<BackupSummary> {
+async fn backup(
+    flags: &BackupFlags,
+    client: &GroupClient,
+    levels: FeatureLevels,
+) -> Result<BackupSummary> {
     if !flags.overwrite && flags.path.exists() {
         return Err(Failure::from(BackupError::Exists(flags.path.clone())).into());
     }
     let begun = begin(client).await?;
     eprintln!("{} sends its state at revision {}", begun.member, begun.head["revision"]);
-    let done = receive(begun, &flags.path, flags.overwrite).await?;
+    let done = receive(begun, &flags.path, flags.overwrite, levels).await?;
     Ok(done)
 }
 
@@ -125,10 +130,16 @@ async fn ask(connection: &mut Connection, path: &str) -> Result<Answer, ClientEr
 }
 
 /// Writes while the next part is on its way.
-async fn receive(mut begun: Begun, path: &Path, overwrite: bool) -> Result<BackupSummary> {
+async fn receive(
+    mut begun: Begun,
+    path: &Path,
+    overwrite: bool,
+    levels: FeatureLevels,
+) -> Result<BackupSummary> {
     let text = |field: &str| begun.head[field].as_str().unwrap_or_default().to_owned();
     let (number, cluster, root) = (text("backup"), text("cluster"), text("root"));
-    let file = BackupFile::create(path, &cluster, overwrite).map_err(Failure::from)?;
+    let options = StoreOptions { levels, ..StoreOptions::new(cluster) };
+    let file = BackupFile::create(path, options, overwrite).map_err(Failure::from)?;
     let (parts, arriving) = mpsc::channel(PARTS_AHEAD);
     let writing = spawn_blocking(move || write(file, arriving, &root));
     let fetched = fetch(&mut begun, &number, parts).await;

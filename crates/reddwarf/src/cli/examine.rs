@@ -1,7 +1,7 @@
 //! `reddwarf verify --data`: the same check over the file of a member that does not run.
 
 use miette::{Diagnostic, Result};
-use reddwarf_core::{CommitId, CommitRef};
+use reddwarf_core::{CommitId, CommitRef, FeatureLevels};
 use reddwarf_storage::{
     HistoryReader, KvStore, OpenError, RedbStore, Verified, check_pages, load, read_checkpoint,
 };
@@ -52,13 +52,13 @@ struct Examined {
 }
 
 /// Examines a data folder, or a state's file; it is not changed.
-pub(super) fn run(data: &Path, against: Option<&str>) -> Result<()> {
+pub(super) fn run(data: &Path, against: Option<&str>, levels: FeatureLevels) -> Result<()> {
     let wanted = against.map(commit_id).transpose()?;
     let path = if data.is_dir() { data.join(STATE) } else { data.to_owned() };
     if !path.is_file() {
         return Err(ExamineError::Missing { path }.into());
     }
-    let Examined { verified, standing } = examine(&path, wanted)?;
+    let Examined { verified, standing } = examine(&path, wanted, levels)?;
     if !verified.problems.is_empty() {
         println!("{}: {}", path.display(), verified.problems.join("\n  "));
         return Err(ExamineError::Damaged { path }.into());
@@ -85,9 +85,13 @@ fn summary(verified: &Verified) -> String {
     )
 }
 
-fn examine(path: &Path, wanted: Option<CommitId>) -> Result<Examined, ExamineError> {
+fn examine(
+    path: &Path,
+    wanted: Option<CommitId>,
+    levels: FeatureLevels,
+) -> Result<Examined, ExamineError> {
     let mut examined = Examined::default();
-    let store = match RedbStore::open_frozen(path, CACHE_BYTES) {
+    let store = match RedbStore::open_frozen(path, CACHE_BYTES, levels) {
         Ok(store) => store,
         Err(error) => return told(path, error, examined),
     };
@@ -146,6 +150,8 @@ mod tests {
     use super::*;
     use reddwarf_storage::StoreOptions;
 
+    const LEVELS: FeatureLevels = FeatureLevels::OF_THIS_BUILD;
+
     fn empty(folder: &Path) -> PathBuf {
         let path = folder.join(STATE);
         drop(RedbStore::open(&path, StoreOptions::new("test")).expect("a new file"));
@@ -157,8 +163,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = empty(folder.path());
         let before = std::fs::read(&path).expect("reads");
-        run(folder.path(), None).expect("as written");
-        run(&path, None).expect("as written");
+        run(folder.path(), None, LEVELS).expect("as written");
+        run(&path, None, LEVELS).expect("as written");
         assert_eq!(std::fs::read(&path).expect("reads"), before);
     }
 
@@ -167,16 +173,16 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = empty(folder.path());
         let member = RedbStore::open(&path, StoreOptions::new("test")).expect("opens");
-        let said = run(&path, None).expect_err("refused").to_string();
+        let said = run(&path, None, LEVELS).expect_err("refused").to_string();
         assert!(said.contains("in use by a member"), "{said}");
         drop(member);
-        run(&path, None).expect("as written");
+        run(&path, None, LEVELS).expect("as written");
     }
 
     #[test]
     fn a_damaged_file_and_a_wrong_id_are_told() {
         let folder = tempfile::tempdir().expect("a folder");
-        let said = |against| run(folder.path(), against).expect_err("refused").to_string();
+        let said = |against| run(folder.path(), against, LEVELS).expect_err("refused").to_string();
         assert!(said(None).contains("there is no"), "{}", said(None));
         let path = empty(folder.path());
         assert!(said(Some("ab")).contains("ab is no commit's id"));

@@ -4,6 +4,7 @@ use crate::config::{self, ServerFlags};
 use crate::join::Arrival;
 use clap::Args;
 use miette::{Diagnostic, Result};
+use reddwarf_core::Build;
 
 #[derive(Args, Debug)]
 pub(super) struct JoinCommand {
@@ -34,7 +35,7 @@ enum Incomplete {
     Name,
 }
 
-pub(super) fn run(command: &JoinCommand) -> Result<()> {
+pub(super) fn run(command: &JoinCommand, build: Build) -> Result<()> {
     if command.member.name.is_none() && command.member.config.is_none() {
         return Err(Incomplete::Name.into());
     }
@@ -45,6 +46,7 @@ pub(super) fn run(command: &JoinCommand) -> Result<()> {
         token: &command.token,
         authority: &command.ca_hash,
         replaces: command.replace.as_deref(),
+        build,
     };
     let joined = super::client_runtime()?.block_on(arrival.join())?;
     let (name, id, folder) = (&joined.name, joined.node_id, config.data_dir.display());
@@ -54,5 +56,5 @@ pub(super) fn run(command: &JoinCommand) -> Result<()> {
     }
     let config = config::load(&command.member)?;
     crate::logging::start(&config.log)?;
-    Ok(crate::server::run(config)?)
+    Ok(crate::server::run(config, build)?)
 }

@@ -94,14 +94,14 @@ fn urls(status: &Value) -> Vec<(String, String)> {
     voters.filter_map(url).collect()
 }
 
-fn rows(status: &Value) -> Vec<[String; 6]> {
-    let titles = ["NAME", "ID", "ROLE", "REACHABLE", "LAG", "ADDRESS"];
+fn rows(status: &Value) -> Vec<[String; 7]> {
+    let titles = ["NAME", "ID", "ROLE", "REACHABLE", "LAG", "VERSION", "ADDRESS"];
     let mut rows = vec![titles.map(str::to_owned)];
     rows.extend(status["members"].as_array().into_iter().flatten().map(row));
     rows
 }
 
-fn row(member: &Value) -> [String; 6] {
+fn row(member: &Value) -> [String; 7] {
     let text = |field: &str| member[field].as_str().unwrap_or_default().to_owned();
     let answers = member["role"] != "unreachable";
     let role = match member["voter"].as_bool() {
@@ -115,7 +115,10 @@ fn row(member: &Value) -> [String; 6] {
     };
     let lag = if answers { member["lag"].to_string() } else { "-".to_owned() };
     let reachable = if answers { "yes" } else { "no" }.to_owned();
-    [text("name"), member["id"].to_string(), role, reachable, lag, text("endpoint")]
+    // Of one that does not answer it is the version that it ran last, if that is known.
+    let version = Some(text("version")).filter(|version| !version.is_empty());
+    let version = version.unwrap_or_else(|| "-".to_owned());
+    [text("name"), member["id"].to_string(), role, reachable, lag, version, text("endpoint")]
 }
 
 #[cfg(test)]
@@ -125,7 +128,8 @@ mod tests {
     #[test]
     fn a_member_is_told_by_what_it_does_and_whether_it_answers() {
         let status = json!({"members": [
-            {"name": "a", "id": 1, "role": "leader", "voter": true, "lag": 0, "endpoint": "h:1"},
+            {"name": "a", "id": 1, "role": "leader", "voter": true, "lag": 0, "version": "0.2.0",
+             "endpoint": "h:1"},
             {"name": "b", "id": 2, "role": "unreachable", "voter": true, "lag": 9, "endpoint": "h:2"},
             {"name": "c", "id": 77, "role": "learner", "voter": false, "replaces": "b", "lag": 5,
              "endpoint": "h:3"},
@@ -134,10 +138,10 @@ mod tests {
         assert_eq!(urls(&status), [url("a", "https://h:1"), url("b", "https://h:2")]);
         assert_eq!(
             aligned(&rows(&status)),
-            "NAME   ID   ROLE            REACHABLE   LAG   ADDRESS\n\
-             a      1    leader          yes         0     h:1\n\
-             b      2    voter           no          -     h:2\n\
-             c      77   learner for b   yes         5     h:3\n"
+            "NAME   ID   ROLE            REACHABLE   LAG   VERSION   ADDRESS\n\
+             a      1    leader          yes         0     0.2.0     h:1\n\
+             b      2    voter           no          -     -         h:2\n\
+             c      77   learner for b   yes         5     -         h:3\n"
         );
     }
 }

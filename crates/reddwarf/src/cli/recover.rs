@@ -7,6 +7,7 @@ use crate::config::{self, Config, ServerFlags};
 use clap::Args;
 use compare::Compared;
 use miette::{Diagnostic, Result};
+use reddwarf_core::FeatureLevels;
 use reddwarf_raft::Limits;
 use reddwarf_raft::recovery::{
     self, MemberDisk, NewGroup, RecoverError, Recovered, force_new_group, from_backup,
@@ -67,22 +68,27 @@ enum Failure {
     },
 }
 
-pub(super) fn run(flags: &RecoverFlags) -> Result<()> {
+pub(super) fn run(flags: &RecoverFlags, levels: FeatureLevels) -> Result<()> {
     let config = config::load(&flags.server)?;
     if recovery::resume(&config.data_dir).map_err(Failure::Failed)? {
         println!("{}: an earlier recovery is finished now", config.data_dir.display());
         return Ok(());
     }
     match &flags.from_backup {
-        Some(path) => restore(flags, &config, path),
-        None => force(flags, &config),
+        Some(path) => restore(flags, &config, path, levels),
+        None => force(flags, &config, levels),
     }
 }
 
 /// A first member of a new group with the state of a backup.
-fn restore(flags: &RecoverFlags, config: &Config, path: &Path) -> Result<()> {
+fn restore(
+    flags: &RecoverFlags,
+    config: &Config,
+    path: &Path,
+    levels: FeatureLevels,
+) -> Result<()> {
     let members = config.members.iter().map(|one| (one.name.clone(), one.address.clone()));
-    let group = group(flags, config, members.collect());
+    let group = group(flags, config, members.collect(), levels);
     let recovered = from_backup(path, &group).map_err(|error| match error {
         RecoverError::InUse(path) => Failure::InUse(path),
         error => Failure::Failed(error),
@@ -101,9 +107,9 @@ fn restore(flags: &RecoverFlags, config: &Config, path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn force(flags: &RecoverFlags, config: &Config) -> Result<()> {
+fn force(flags: &RecoverFlags, config: &Config, levels: FeatureLevels) -> Result<()> {
     let scratch = Scratch::beside(&config.data_dir)?;
-    let disk = MemberDisk::read(&config.data_dir, &scratch.0.join("own"));
+    let disk = MemberDisk::read(&config.data_dir, &scratch.0.join("own"), levels);
     let disk = disk.map_err(|source| match source {
         RecoverError::Wal(_) => Failure::Log { path: config.data_dir.clone(), source },
         source => Failure::Failed(source),
@@ -114,7 +120,7 @@ fn force(flags: &RecoverFlags, config: &Config) -> Result<()> {
         .enumerate()
         .map(|(at, what)| {
             let scratch = scratch.0.join(at.to_string());
-            Compared::find(what, &disk, &scratch, flags.kubeconfig.as_deref())
+            Compared::find(what, &disk, &scratch, flags.kubeconfig.as_deref(), levels)
         })
         .collect::<Result<_>>()?;
     for line in compare::report(&disk, &compared) {
@@ -122,7 +128,7 @@ fn force(flags: &RecoverFlags, config: &Config) -> Result<()> {
     }
     consent::ask(flags.yes, &disk.name())?;
     let own = [(config.name.clone(), config.advertise.clone())];
-    let group = group(flags, config, own.into());
+    let group = group(flags, config, own.into(), levels);
     let recovered = force_new_group(disk, &group).map_err(Failure::Failed)?;
     told(config, &recovered);
     if config.members.len() > 1 {
@@ -139,6 +145,7 @@ fn group(
     flags: &RecoverFlags,
     config: &Config,
     members: std::collections::BTreeMap<String, String>,
+    levels: FeatureLevels,
 ) -> NewGroup {
     NewGroup {
         data_dir: config.data_dir.clone(),
@@ -147,6 +154,7 @@ fn group(
         members,
         margin: flags.margin,
         wal_segment_bytes: Limits::default().wal_segment_bytes,
+        levels,
     }
 }
 

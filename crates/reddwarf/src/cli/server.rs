@@ -3,6 +3,7 @@
 use crate::config::{self, ServerFlags};
 use clap::Args;
 use miette::Result;
+use reddwarf_core::Build;
 
 #[derive(Args, Debug)]
 pub(super) struct ServerCommand {
@@ -13,12 +14,12 @@ pub(super) struct ServerCommand {
     print_config: bool,
 }
 
-pub(super) fn run(command: &ServerCommand) -> Result<()> {
+pub(super) fn run(command: &ServerCommand, build: Build) -> Result<()> {
     let config = config::load(&command.flags)?;
     if command.print_config {
         print!("{}", config.to_toml());
         return Ok(());
     }
     crate::logging::start(&config.log)?;
-    Ok(crate::server::run(config)?)
+    Ok(crate::server::run(config, build)?)
 }

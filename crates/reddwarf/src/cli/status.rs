@@ -15,8 +15,9 @@ pub(super) struct StatusFlags {
     output: Output,
 }
 
+/// How a command prints what it found.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Output {
+pub(super) enum Output {
     /// For people
     #[default]
     Table,
@@ -55,7 +56,8 @@ fn table(status: &Value) -> String {
     for member in status["members"].as_array().into_iter().flatten() {
         let unreachable = member["role"] == "unreachable";
         rows.push(COLUMNS.map(|(_, field)| match field {
-            "name" | "role" | "endpoint" => cell(&member[field]),
+            // Of one that does not answer it is the version that it ran last, if that is known.
+            "name" | "role" | "version" | "endpoint" => cell(&member[field]),
             _ if unreachable => "-".to_owned(),
             _ => cell(&member[field]),
         }));

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use clap::Args;
 use http::Method;
 use miette::{Diagnostic, Result};
+use reddwarf_core::FeatureLevels;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,9 +39,9 @@ enum VerifyError {
     Damaged(Vec<String>),
 }
 
-pub(super) fn run(flags: &VerifyFlags) -> Result<()> {
+pub(super) fn run(flags: &VerifyFlags, levels: FeatureLevels) -> Result<()> {
     if let Some(data) = &flags.data {
-        return examine::run(data, flags.against.as_deref());
+        return examine::run(data, flags.against.as_deref(), levels);
     }
     let client = flags.group.client()?;
     super::client_runtime()?.block_on(verify(flags, &client))

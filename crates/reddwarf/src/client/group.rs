@@ -173,7 +173,7 @@ impl GroupClient {
 }
 
 /// The JSON of a successful answer.
-fn parse(path: &str, answer: &Answer) -> Result<Value, ClientError> {
+pub(crate) fn parse(path: &str, answer: &Answer) -> Result<Value, ClientError> {
     let refused = |message: String| ClientError::Refused {
         url: path.into(),
         code: answer.status.as_u16(),

@@ -1,6 +1,6 @@
 //! The configuration file.
 
-use super::{Interval, LogFormat, Member, Size};
+use super::{Interval, LogFormat, Member, Size, UpgradeConfig};
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -31,6 +31,9 @@ pub struct ConfigFile {
     pub wal: WalTable,
     /// See [`super::Config::backup`].
     pub backup: Option<BackupTable>,
+    /// See [`super::Config::upgrade`].
+    #[serde(default)]
+    pub upgrade: UpgradeConfig,
     /// The members of the group; this one may be left out.
     #[serde(default)]
     pub peers: Vec<Member>,

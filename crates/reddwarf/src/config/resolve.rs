@@ -185,6 +185,7 @@ fn resolve(flags: &ServerFlags, file: ConfigFile) -> Result<Config, ConfigError>
         },
         wal: wal(&file.wal)?,
         backup: file.backup.map(backup).transpose()?,
+        upgrade: file.upgrade,
         cluster: flags.cluster.clone().or(file.cluster).unwrap_or_else(|| "reddwarf".into()),
         pid_file: flags.pid_file.clone().or(file.pid_file),
         name,
@@ -360,6 +361,18 @@ mod tests {
         assert_eq!((backup.every.0.as_secs(), backup.keep), (1_800, 24));
         let again = resolve(&ServerFlags::default(), file(&config.to_toml())).expect("complete");
         assert_eq!(again.backup, Some(backup));
+    }
+
+    #[test]
+    fn an_upgrade_is_settled_as_the_file_says() {
+        let config = resolve(&flags("/d"), file("[upgrade]\nsettle = 'never'")).expect("complete");
+        assert_eq!(config.upgrade.settle.0, None);
+        let again = resolve(&ServerFlags::default(), file(&config.to_toml())).expect("complete");
+        assert_eq!(again.upgrade, config.upgrade);
+        // An earlier version, to which a member may go back, would refuse the section.
+        let plain = resolve(&flags("/d"), ConfigFile::default()).expect("complete");
+        assert_eq!(plain.upgrade.settle.0, Some(Duration::from_secs(600)));
+        assert!(!plain.to_toml().contains("upgrade"), "{}", plain.to_toml());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The folder of a local group.
 
-use crate::config::{Config, DEFAULT_LOG_LEVEL, LogConfig, LogFormat, Member, TlsFiles, WalConfig};
+use crate::config::{
+    Config, DEFAULT_LOG_LEVEL, LogConfig, LogFormat, Member, TlsFiles, UpgradeConfig, WalConfig,
+};
 use crate::kubeconfig;
 use crate::pki::{self, Authority, PkiError, write_private};
 use miette::Diagnostic;
@@ -210,6 +212,7 @@ impl LocalGroup {
             log: LogConfig { level: DEFAULT_LOG_LEVEL.into(), format: LogFormat::Human },
             wal: WalConfig::default(),
             backup: None,
+            upgrade: UpgradeConfig::default(),
             members: (1..=self.plan.nodes).map(member).collect(),
             joined: None,
         }

@@ -11,6 +11,7 @@ use crate::pki::{self, CertificateRequest, Credentials, PkiError};
 use bytes::Bytes;
 use http::Method;
 use miette::Diagnostic;
+use reddwarf_core::Build;
 use reddwarf_storage::{OpenError, RedbStore};
 use rustls::pki_types::CertificateDer;
 use serde_json::Value;
@@ -103,6 +104,8 @@ pub struct Arrival<'a> {
     pub authority: &'a str,
     /// Name of the voter whose place is taken.
     pub replaces: Option<&'a str>,
+    /// What the machine runs.
+    pub build: Build,
 }
 
 impl Arrival<'_> {
@@ -127,7 +130,7 @@ impl Arrival<'_> {
 
     fn must_rest(&self) -> Result<(), JoinError> {
         let file = self.config.data_dir.join("state.redb");
-        match file.exists().then(|| RedbStore::open_frozen(file, CACHE_BYTES)) {
+        match file.exists().then(|| RedbStore::open_frozen(file, CACHE_BYTES, self.build.levels)) {
             Some(Err(OpenError::InUse { .. })) => {
                 Err(JoinError::Running { path: self.config.data_dir.clone() })
             }
@@ -170,7 +173,14 @@ impl Arrival<'_> {
         let tls = tls::of_authority(authority)?;
         let mut connection = Connection::open(&self.url(), tls, None).await?;
         let json = Some("application/json");
-        let answer = connection.send(Method::POST, "/reddwarf/join", json, body.into()).await?;
+        // Not in the body: there, members from before there were levels refuse what they do not know.
+        let Build { version, levels } = self.build;
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("version", version)
+            .append_pair("levels", &levels.to_string())
+            .finish();
+        let path = format!("/reddwarf/join?{query}");
+        let answer = connection.send(Method::POST, &path, json, body.into()).await?;
         let refused = |why: String| JoinError::Refused { server: self.server.to_owned(), why };
         if !answer.status.is_success() {
             let status: Value = serde_json::from_slice(&answer.body).unwrap_or_default();

@@ -37,9 +37,9 @@ pub(super) struct Accepted {
 }
 
 impl Accepted {
-    /// Whether the other side asked for this protocol.
-    pub fn is_protocol(&self, alpn: &[u8]) -> bool {
-        self.stream.get_ref().1.alpn_protocol() == Some(alpn)
+    /// Whether one of these protocols was agreed on.
+    pub fn is_protocol(&self, alpns: &[&[u8]]) -> bool {
+        self.stream.get_ref().1.alpn_protocol().is_some_and(|alpn| alpns.contains(&alpn))
     }
 }
 
@@ -99,7 +99,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     tcp.set_nodelay(true)?;
-    let hello = tokio::time::timeout(HANDSHAKE_TIMEOUT, offers(&tcp, reddwarf_raft::ALPN));
+    let hello = tokio::time::timeout(HANDSHAKE_TIMEOUT, offers(&tcp, &reddwarf_raft::ALPNS));
     let of_group = hello.await??;
     let Port { tls, group } = port;
     let connection = move |tcp: TcpStream| async move {
@@ -122,9 +122,9 @@ where
     Ok(())
 }
 
-/// Whether the client's hello, which is looked at and left where it is, offers `protocol`. What
+/// Whether the client's hello, which is looked at and left where it is, offers one of `protocols`. What
 /// is no hello offers nothing; the handshake will say so.
-async fn offers(tcp: &TcpStream, protocol: &[u8]) -> io::Result<bool> {
+async fn offers(tcp: &TcpStream, protocols: &[&[u8]]) -> io::Result<bool> {
     let mut bytes = vec![0; HELLO_BYTES_MAX];
     loop {
         let length = tcp.peek(&mut bytes).await?;
@@ -136,7 +136,11 @@ async fn offers(tcp: &TcpStream, protocol: &[u8]) -> io::Result<bool> {
         match acceptor.accept() {
             Ok(Some(accepted)) => {
                 let hello = accepted.client_hello();
-                return Ok(hello.alpn().into_iter().flatten().any(|offer| offer == protocol));
+                return Ok(hello
+                    .alpn()
+                    .into_iter()
+                    .flatten()
+                    .any(|offer| protocols.contains(&offer)));
             }
             Ok(None) if (1..HELLO_BYTES_MAX).contains(&length) => {}
             Ok(None) | Err(_) => return Ok(false),

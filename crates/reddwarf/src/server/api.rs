@@ -5,6 +5,7 @@ use super::backup_schedule::BackupMetrics;
 use super::certificates;
 use super::members;
 use super::reception::{self, Reception};
+use super::upgrade;
 use crate::certificates::Renewal;
 use crate::config::Config;
 use bytes::Bytes;
@@ -58,6 +59,7 @@ pub(super) fn server(
             du_route(node),
             members::route(node),
             members::leader_route(node),
+            upgrade::route(node),
             certificates::route(&config.name, renewal),
             reception::authority_route(reception),
             reception::join_route(reception),

@@ -53,6 +53,18 @@ pub enum ServerError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Tls(#[from] TlsError),
+    /// Its data is of a group at a feature level that this build does not support.
+    #[error(
+        "the member cannot start: this version of reddwarf does not support its group's feature level"
+    )]
+    #[diagnostic(
+        code(reddwarf::server::feature_level),
+        help(
+            "its data directory is as it was: the version that ran here before, or a newer one, \
+             goes on with it; `reddwarf upgrade --check` tells what the members run"
+        )
+    )]
+    Level(#[source] StartError),
     /// Its data or its part in the group cannot be used.
     #[error("the member cannot start")]
     #[diagnostic(
@@ -62,7 +74,7 @@ pub enum ServerError {
              of the others runs; put back what was moved, as the text above says"
         )
     )]
-    Start(#[from] StartError),
+    Start(#[source] StartError),
     /// The group refuses it.
     #[error("the member cannot go on: {reason}")]
     #[diagnostic(
@@ -91,6 +103,15 @@ pub enum ServerError {
     #[error("the process cannot be set up")]
     #[diagnostic(code(reddwarf::server::process))]
     Process(#[source] std::io::Error),
+}
+
+impl From<StartError> for ServerError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Level { .. } => ServerError::Level(error),
+            error => ServerError::Start(error),
+        }
+    }
 }
 
 impl ServerError {

@@ -9,14 +9,14 @@ use super::reception::Reception;
 use super::{api, connection, live, tls};
 use crate::certificates::{Renewal, Signer};
 use crate::config::{Config, JoinedPeer};
-use crate::group::PidFile;
 use http::Request;
 use hyper::body::Incoming;
 use reddwarf_apiserver::authn::{PeerIdentity, user_from_certificate};
 use reddwarf_apiserver::bootstrap::BootstrapConfig;
 use reddwarf_apiserver::{ApiServer, LocalClient, custom};
+use reddwarf_core::Build;
 use reddwarf_raft::wal::FileDisk;
-use reddwarf_raft::{ALPN, Admission, Failure, Limits, Node, NodeConfig, Peer};
+use reddwarf_raft::{ALPNS, Admission, Failure, Limits, Node, NodeConfig, Peer};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -31,17 +31,18 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Runs the member until `stop`, then stops it cleanly. Its node runs on `group`.
 pub(super) async fn run(
     config: Config,
+    build: Build,
     group: &Handle,
     stop: CancellationToken,
 ) -> Result<(), ServerError> {
-    let _pid_file = hold_pid_file(&config)?;
     std::fs::create_dir_all(&config.data_dir)
         .map_err(|source| ServerError::DataDir { path: config.data_dir.clone(), source })?;
-    let tls = tls::load(&config, &[b"h2", b"http/1.1", ALPN])?;
+    let [newest, first_level] = ALPNS;
+    let tls = tls::load(&config, &[b"h2", b"http/1.1", newest, first_level])?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|source| ServerError::Listen { address: config.listen, source })?;
-    let node = group.spawn(Node::start(node_config(&config, &tls)));
+    let node = group.spawn(Node::start(node_config(&config, build, &tls)));
     // It may wait long for another member when its state must be fetched from there.
     let Some(node) = stop.run_until_cancelled(node).await else { return Ok(()) };
     let node = node.map_err(|error| ServerError::Process(error.into()))??;
@@ -122,15 +123,9 @@ pub(super) async fn run(
     }
 }
 
-fn hold_pid_file(config: &Config) -> Result<Option<PidFile>, ServerError> {
-    let Some(path) = &config.pid_file else { return Ok(None) };
-    let held = PidFile::hold(path);
-    held.map(Some).map_err(|source| ServerError::PidFile { path: path.clone(), source })
-}
-
 /// Who this member is in Raft: one that joined was given its number, unless it has made a group of
 /// its own since.
-fn node_config(config: &Config, tls: &tls::MemberTls) -> NodeConfig {
+fn node_config(config: &Config, build: Build, tls: &tls::MemberTls) -> NodeConfig {
     // A folder that cannot be read is refused when the node claims it.
     let recorded = reddwarf_raft::recorded_identity(&config.data_dir).ok().flatten();
     let recorded = recorded.map(|(_, id)| id);
@@ -154,8 +149,10 @@ fn node_config(config: &Config, tls: &tls::MemberTls) -> NodeConfig {
         peers,
         admission,
         tls: Some(tls.client.clone()),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        limits: Limits::default().with_log_kept(config.wal.keep.0),
+        version: build.version.to_owned(),
+        levels: build.levels,
+        limits: Limits { level_settle: config.upgrade.settle.0, ..Limits::default() }
+            .with_log_kept(config.wal.keep.0),
         disk: Arc::new(FileDisk),
     }
 }
@@ -204,7 +201,7 @@ impl Member {
                 let (node, server, closing) = (node.clone(), server.clone(), closing.clone());
                 let (clients, signer) = (clients.clone(), signer.clone());
                 async move {
-                    if accepted.is_protocol(ALPN) {
+                    if accepted.is_protocol(&ALPNS) {
                         serve_peer(&node, accepted).await;
                     } else {
                         let shown = accepted.certificate.as_ref();

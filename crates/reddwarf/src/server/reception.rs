@@ -14,8 +14,8 @@ use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use reddwarf_apiserver::LocalClient;
 use reddwarf_apiserver::nonresource::Route;
-use reddwarf_core::Status;
 use reddwarf_core::api::ApiClient;
+use reddwarf_core::{FeatureLevels, Status};
 use reddwarf_raft::Node;
 use reddwarf_raft::types::Member;
 use serde_json::{Value, json};
@@ -66,6 +66,7 @@ impl Reception {
             .map_err(|error| no(StatusCode::BAD_REQUEST, &error))?;
         let stored = self.recognize(&asked.token).await?;
         let member = member(&asked)?;
+        self.check_build(request, &asked.name).await?;
         let certificate = self.certify(&asked)?;
         let id = rand::random_range(IDS);
         let members = self.node.members();
@@ -93,6 +94,37 @@ impl Reception {
             certificate,
             members: members.into_iter().map(peer).collect(),
         })
+    }
+
+    /// Whether the machine's build can belong to the group; one that does not say which levels it
+    /// supports is from before there were any.
+    async fn check_build(&self, request: &Request<Bytes>, name: &str) -> Result<(), Refusal> {
+        // The level may have been raised just now.
+        let ready = self.node.ready().await;
+        ready.map_err(|error| no(StatusCode::SERVICE_UNAVAILABLE, &error))?;
+        let level = *self.node.level().borrow();
+        let query = request.uri().query().unwrap_or_default().as_bytes();
+        let told = |key| form_urlencoded::parse(query).find(|(name, _)| name == key);
+        let levels = match told("levels") {
+            None => FeatureLevels::FIRST,
+            Some((_, text)) => {
+                text.parse().map_err(|error: &str| no(StatusCode::BAD_REQUEST, &error))?
+            }
+        };
+        if levels.contains(level) {
+            return Ok(());
+        }
+        let version = match told("version") {
+            None => "a version of reddwarf from before there were feature levels".to_owned(),
+            Some((_, version)) => format!("reddwarf {version}"),
+        };
+        Err(no(
+            StatusCode::CONFLICT,
+            &format!(
+                "{name} runs {version}, which supports feature level {levels}; the group is at \
+                 level {level}: install a version there that supports it"
+            ),
+        ))
     }
 
     fn api(&self) -> Result<&LocalClient, Refusal> {

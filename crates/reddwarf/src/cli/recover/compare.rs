@@ -4,6 +4,7 @@ use super::Failure;
 use crate::client::{ClientError, GroupClient};
 use crate::kubeconfig::{Endpoint, Kubeconfig};
 use miette::{IntoDiagnostic, Result};
+use reddwarf_core::FeatureLevels;
 use reddwarf_raft::recovery::{Comparison, MemberDisk, Standing, compare};
 use serde_json::Value;
 use std::ops::Range;
@@ -29,10 +30,11 @@ impl Compared {
         own: &MemberDisk,
         scratch: &Path,
         kubeconfig: Option<&Path>,
+        levels: FeatureLevels,
     ) -> Result<Compared> {
         let path = Path::new(what);
         match path.is_dir() {
-            true => Ok(of_disk(path, own, scratch).map_err(Failure::Failed)?),
+            true => Ok(of_disk(path, own, scratch, levels).map_err(Failure::Failed)?),
             false => {
                 let kubeconfig = Kubeconfig::find(kubeconfig)?;
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -46,8 +48,9 @@ fn of_disk(
     path: &Path,
     own: &MemberDisk,
     scratch: &Path,
+    levels: FeatureLevels,
 ) -> Result<Compared, reddwarf_raft::recovery::RecoverError> {
-    let other = MemberDisk::read(path, scratch)?;
+    let other = MemberDisk::read(path, scratch, levels)?;
     let comparison = compare(own, &other);
     let entries = other.told(comparison.only_theirs(), ENTRIES_SHOWN)?;
     let applied = other.checkpoint.applied.index;
