@@ -22,7 +22,7 @@ if [ -z "${REDDWARF_OLDER:-}" ]; then
     older=$PWD/target/upgrade/$revision
     if [ ! -d "$older" ]; then
         git worktree prune
-        git worktree add --detach "$older" "$revision" >&2
+        git worktree add --quiet --detach "$older" "$revision" >&2
     fi
     built=$PWD/target/upgrade/build
     CARGO_TARGET_DIR=$built cargo build --profile "$profile" --locked -p reddwarf \

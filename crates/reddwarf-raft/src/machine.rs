@@ -194,7 +194,8 @@ pub(crate) fn check_level(state: &State, supported: FeatureLevels) -> io::Result
         return Ok(());
     }
     Err(io::Error::other(format!(
-        "the group was raised to feature level {level}, this build supports {supported}; start a          version of reddwarf that supports it"
+        "the group was raised to feature level {level}, this build supports {supported}; start a \
+         version of reddwarf that supports it"
     )))
 }
 

@@ -387,16 +387,16 @@ pub async fn accept(core: &Core, proposals: Vec<Bytes>) -> Vec<Forwarded> {
     out
 }
 
-/// Whether replicas of builds that support `level` can decode a proposal, and may be sent it by
-/// another member.
+/// Whether replicas of builds that support `level` can decode a proposal, and another member may
+/// send it.
 fn check(bytes: Bytes, level: FeatureLevel) -> Result<LogData, Forwarded> {
     let data = LogData::checked(bytes).map_err(|error| Forwarded::Refused(error.to_string()))?;
-    if data.is_leaders_own() {
-        return Err(Forwarded::Refused("only the leader itself proposes this".to_owned()));
+    if data.needs() > level {
+        return Err(Forwarded::NotYet(needs_level(data.needs(), level)));
     }
-    match data.needs() <= level {
-        true => Ok(data),
-        false => Err(Forwarded::NotYet(needs_level(data.needs(), level))),
+    match data.is_leaders_own() {
+        true => Err(Forwarded::Refused("only the leader itself proposes this".to_owned())),
+        false => Ok(data),
     }
 }
 

@@ -8,6 +8,7 @@ use super::change::look;
 use crate::core::Core;
 use crate::data::LogData;
 use crate::peer::{MembersReply, PeerBuild};
+use reddwarf_core::feature::VERSION_BYTES_MAX;
 use reddwarf_core::{FeatureLevel, Fence, MemberBuild, Outcome, Proposal, ProposalKind, RequestId};
 use reddwarf_versioning::needs_level;
 use std::collections::BTreeMap;
@@ -187,12 +188,18 @@ fn to_record(recorded: &[MemberBuild], members: &[Seen]) -> Vec<MemberBuild> {
     builds.retain(|node, _| members.iter().any(|member| member.id == *node));
     for Seen { id, build, .. } in members {
         if let Some(PeerBuild { version, levels }) = build {
-            let limit = version.floor_char_boundary(reddwarf_core::feature::VERSION_BYTES_MAX);
-            let version = version[..limit].to_owned();
+            let version = shortened(version);
             builds.insert(*id, MemberBuild { node: *id, version, levels: *levels });
         }
     }
     builds.into_values().collect()
+}
+
+/// What of a version can be recorded.
+fn shortened(version: &str) -> String {
+    let ends = version.char_indices().map(|(at, char)| at + char.len_utf8());
+    let end = ends.take_while(|end| *end <= VERSION_BYTES_MAX).last().unwrap_or_default();
+    version[..end].to_owned()
 }
 
 /// Appends what only the leader proposes, if the group's level allows it (invariant 2), and waits
@@ -268,5 +275,13 @@ mod tests {
         let levels: Vec<_> = then.iter().map(|b| (b.node, b.levels.to_string())).collect();
         assert_eq!(levels, [(1, "2-3".to_owned()), (3, "1-2".to_owned())]);
         assert_eq!(to_record(&then, &[seen(1, None)]).len(), 1);
+    }
+
+    #[test]
+    fn a_long_version_is_cut_between_characters() {
+        assert_eq!(shortened("0.1.0+next"), "0.1.0+next");
+        assert_eq!(shortened(""), "");
+        let long = "ü".repeat(VERSION_BYTES_MAX);
+        assert_eq!(shortened(&format!("v{long}")), format!("v{}", "ü".repeat(31)));
     }
 }

@@ -335,14 +335,13 @@ impl PeerClient {
     fn judge(&self, build: PeerBuild) -> Result<(), String> {
         let level = *self.identity.level.borrow();
         let short = build.falls_short(&self.member.name, level);
-        *self.build.lock() = Some(build);
-        match short {
-            None => Ok(()),
-            Some(why) => {
-                tracing::warn!(peer = self.id, why, "a member is not spoken to");
-                Err(why)
-            }
+        let before = self.build.lock().replace(build.clone());
+        let Some(why) = short else { return Ok(()) };
+        // It is dialed again and again.
+        if before != Some(build) {
+            tracing::warn!(peer = self.id, why, "a member is not spoken to");
         }
+        Err(why)
     }
 
     /// Whether both sides run in the data folders that they are known by (invariant 16).

@@ -147,9 +147,55 @@ fn the_leader_appends_nothing_that_needs_a_higher_level() {
         Ok(peer::decode(&answer).expect("an answer"))
     });
     let answers = answers.expect("it is a member's");
-    assert_eq!(answers.len(), 3);
-    assert!(answers.iter().all(|answer| matches!(answer, Forwarded::Refused(_))), "{answers:?}");
+    let [Forwarded::NotYet(builds), Forwarded::Refused(next), Forwarded::NotYet(far)] =
+        &answers[..]
+    else {
+        panic!("{answers:?}")
+    };
+    let why =
+        "this needs feature level 2, and the group is at 1 until all of its members run a version";
+    assert!(builds.starts_with(why), "{builds}");
+    assert!(far.starts_with("this needs feature level 8, and the group is at 1"), "{far}");
+    assert_eq!(next, "only the leader itself proposes this");
     assert_eq!(status(&group, leader).level, FeatureLevel::FIRST);
     group.create(other, "after").expect("it goes on");
     group.assert_same_roots();
+}
+
+/// A member that ends after the entry is committed and before its file says so leaves a file that an
+/// older build opens.
+#[test]
+fn an_entry_that_raises_the_level_stops_a_build_that_does_not_support_it() {
+    let mut group = Group::start(1, settling(None));
+    group.leader();
+    group.create(0, "before").expect("written");
+    group.stop(0);
+    let state = group.data_dir(0).join("state.redb");
+    let of_before = std::fs::read(&state).expect("reads");
+    group.start_member(0);
+    group.leader();
+    finish(&group, 0).expect("all support it");
+    group.create(0, "after").expect("written");
+    group.stop(0);
+    std::fs::write(&state, of_before).expect("writes");
+
+    let mut config = group.config(0);
+    config.levels = levels("1");
+    let runtime = tokio::runtime::Runtime::new().expect("runtime");
+    let said = runtime.block_on(async {
+        match Node::start(config).await {
+            Err(error) => error.to_string(),
+            Ok(node) => {
+                let failed = tokio::time::timeout(PATIENCE, node.failed()).await;
+                failed.expect("it does not go on").to_string()
+            }
+        }
+    });
+    runtime.shutdown_timeout(PATIENCE);
+    let why = "the group was raised to feature level 2, this build supports 1; start a version";
+    assert!(said.contains(why), "{said}");
+    group.start_member(0);
+    group.leader();
+    wait_for_level(&group, 0, 2);
+    assert!(group.has(0, "before") && group.has(0, "after"));
 }

@@ -197,7 +197,7 @@ fn next(group: &Group, own: FeatureLevel) -> String {
             format!("nothing: all members support feature level {highest}, which the group is at")
         }
         [one] => {
-            format!("upgrade {one}: it is the last that supports feature level {lowest} at most")
+            format!("upgrade {one}, the last that supports no more than feature level {lowest}")
         }
         [first, rest @ ..] => format!("upgrade {first}, ask again, then {}", rest.join(", ")),
     }
