@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// How long another member may take to take over.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// How long its first entry may take until this member has applied it.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Entries that a member may lack to take over when it is named: it fetches them first, while
 /// nobody leads.
 pub const LAG_MAX: u64 = 1_000;
@@ -26,13 +28,19 @@ pub async fn transfer(core: &Core, target: u64) -> Option<u64> {
         return None;
     }
     let taken = leader.wait_for(|view| view.leader.is_some_and(|id| id != core.node_id));
-    match tokio::time::timeout(TIMEOUT, taken).await {
-        Ok(Ok(view)) => view.leader,
-        _ => {
-            tracing::warn!(target, "no other member took over in time");
-            None
-        }
+    let Ok(Ok(view)) = tokio::time::timeout(TIMEOUT, taken).await.map(|taken| taken.map(|v| *v))
+    else {
+        tracing::warn!(target, "no other member took over in time");
+        return None;
+    };
+    // Its first entry needs a majority, to which this member still belongs: it does not leave the
+    // others alone with that.
+    let mut applied = core.machine.applied.subscribe();
+    let settled = applied.wait_for(|at| at.term >= view.term);
+    if tokio::time::timeout(SETTLE_TIMEOUT, settled).await.is_err() {
+        tracing::warn!(leader = view.leader, "the next leader has not committed anything yet");
     }
+    view.leader
 }
 
 /// A voter that answers, before one that does not, and of those the one that has most of the log.
