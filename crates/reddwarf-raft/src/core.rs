@@ -1,11 +1,12 @@
 //! What the parts of a running node share.
 
 use crate::config::Limits;
+use crate::contact::Contact;
 use crate::machine::{Machine, MachineParts};
 use crate::metrics::RaftMetrics;
 use crate::peer::{PeerClient, PeerClients};
 use crate::quarantine::Quarantine;
-use crate::types::{Member, StoredMembership, TypeConfig};
+use crate::types::{Member, StoredMembership, TypeConfig, Vote};
 use crate::wal::Wal;
 use openraft::Raft;
 use openraft::async_runtime::watch::WatchReceiver;
@@ -46,6 +47,8 @@ pub struct Core {
     pub limits: Limits,
     /// Figures.
     pub metrics: RaftMetrics,
+    /// Whether a majority is reached.
+    pub contact: Contact,
     /// The leader, as it changes.
     pub leader: watch::Receiver<LeaderView>,
     /// The term that this member leads and has applied an entry of.
@@ -74,6 +77,11 @@ impl Core {
     /// The membership that Raft goes by now, which may not be committed yet.
     pub fn membership(&self) -> StoredMembership {
         StoredMembership::clone(&self.raft.metrics().borrow_watched().membership_config)
+    }
+
+    /// The newest vote that this member knows of.
+    pub fn vote(&self) -> Vote {
+        self.raft.metrics().borrow_watched().vote
     }
 
     /// The way to a member.

@@ -178,6 +178,9 @@ impl PeerHandler for Handler {
         match kind {
             Kind::Append | Kind::Commit => {
                 let request = decode_append(body).map_err(|error| error.to_string())?;
+                if request.vote >= self.core.vote() {
+                    self.core.contact.heard();
+                }
                 answer(&raft.append_entries(request).await.map_err(|error| error.to_string())?)
             }
             Kind::Vote => {

@@ -11,6 +11,7 @@
 mod background;
 mod backup;
 pub mod config;
+mod contact;
 mod core;
 pub mod data;
 pub mod error;

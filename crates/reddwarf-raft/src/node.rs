@@ -3,6 +3,7 @@
 use crate::background;
 use crate::backup::{self, BackupFailure, BackupHead, Backups};
 use crate::config::NodeConfig;
+use crate::contact::Contact;
 use crate::core::{Core, LeaderView, RaftNode};
 use crate::error::{Failure, StartError};
 use crate::founding;
@@ -163,6 +164,7 @@ impl Node {
             clients,
             limits: config.limits.clone(),
             metrics,
+            contact: Contact::default(),
             leader,
             leadership,
             wrong_members: Mutex::default(),
@@ -335,12 +337,12 @@ impl Node {
     }
 
     /// Returns once this member has caught up with everything acknowledged before the call
-    /// (invariant 14).
+    /// (invariant 14); fails soon after a majority was last reached, since other members serve.
     ///
     /// # Errors
     /// [`ReadError::Unavailable`].
     pub async fn ready(&self) -> Result<(), ReadError> {
-        self.reads.barrier().await
+        self.reads.ready().await
     }
 
     /// Returns when this member cannot go on; the process must end then. Proposals and reads that

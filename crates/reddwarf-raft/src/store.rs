@@ -1,5 +1,6 @@
 //! The replicated store: one member's [`Store`], whose past is in [`crate::history`].
 
+use crate::contact;
 use crate::core::Core;
 use crate::proposer::Proposer;
 use crate::read_index::ReadIndex;
@@ -107,7 +108,7 @@ impl Store for ReplicatedStore {
     }
 
     fn unconfirmed_for(&self) -> Option<Duration> {
-        self.reads.unconfirmed_for()
+        contact::lost_for(&self.core)
     }
 
     fn refusal(&self) -> Option<String> {

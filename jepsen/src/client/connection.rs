@@ -105,8 +105,8 @@ impl Connection {
 }
 
 async fn read(response: Response<Incoming>) -> Result<Answer, ClientError> {
-    let status = response.status();
-    let body = response.into_body().collect().await;
+    let (head, body) = response.into_parts();
+    let body = body.collect().await;
     let body = body.map_err(|error| ClientError::Broken(error.to_string()))?.to_bytes();
-    Ok(Answer { status, body })
+    Ok(Answer { status: head.status, headers: head.headers, body })
 }

@@ -1,0 +1,5 @@
+//! What a group promises while something is wrong: three real members, on hosts, disks and clocks
+//! of their own.
+
+mod cut_off;
+mod trio;

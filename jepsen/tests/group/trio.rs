@@ -1,0 +1,173 @@
+//! Three members, and what is asked of them.
+
+use jepsen::client::{Answer, Call, Client, Lines};
+use jepsen::host::{Group, HostError, Hosts, Loopback, Member, Namespaces};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Groups do not run side by side: two of them would share too few cores to keep time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+/// How long something that must come true may take.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How often it is looked at; nothing tells when another process is done.
+const POLL: Duration = Duration::from_millis(5);
+/// How long a request may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// Where objects are written.
+pub const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+/// The member's program, or none where there is none.
+fn program() -> Option<PathBuf> {
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/release/reddwarf");
+    let program = std::env::var_os("REDDWARF").map_or(beside, PathBuf::from);
+    if !program.is_file() {
+        eprintln!("SKIPPED: {} is not there; REDDWARF may name another", program.display());
+        return None;
+    }
+    Some(program)
+}
+
+/// Three members.
+pub struct Trio {
+    pub group: Group,
+    _folder: TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Trio {
+    /// Lays them out in network namespaces, which only root can make; `equip` puts below and
+    /// around them what a test needs, or tells that it cannot be had. Nothing runs yet.
+    pub async fn in_namespaces(
+        equip: impl FnOnce(&mut Group) -> Result<(), String>,
+    ) -> Option<Trio> {
+        match Namespaces::create(3, 7) {
+            Err(error @ HostError::Unavailable { .. }) if !rustix::process::geteuid().is_root() => {
+                eprintln!("SKIPPED: {error}");
+                None
+            }
+            hosts => Trio::on(Arc::new(hosts.expect("namespaces")), equip).await,
+        }
+    }
+
+    /// The same on loopback addresses, for tests that need no network of their own.
+    pub async fn on_loopback(equip: impl FnOnce(&mut Group) -> Result<(), String>) -> Option<Trio> {
+        Trio::on(Arc::new(Loopback::find(3).expect("free ports")), equip).await
+    }
+
+    async fn on(
+        hosts: Arc<dyn Hosts>,
+        equip: impl FnOnce(&mut Group) -> Result<(), String>,
+    ) -> Option<Trio> {
+        let program = program()?;
+        let turn = ONE_AT_A_TIME.lock().await;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut group = Group::lay_out(hosts, folder.path(), &program).expect("folders");
+        if let Err(why) = equip(&mut group) {
+            eprintln!("SKIPPED: {why}");
+            return None;
+        }
+        group.found().await.expect("three members that are ready");
+        Some(Trio { group, _folder: folder, _turn: turn })
+    }
+
+    /// The member that leads.
+    pub async fn leader(&self) -> &Member {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(leader) = self.group.leader().await {
+                return leader;
+            }
+            assert!(Instant::now() < deadline, "no member leads");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// The members that do not lead.
+    pub async fn followers(&self) -> Vec<&Member> {
+        let leader = self.leader().await;
+        self.group.members.iter().filter(|member| member.name != leader.name).collect()
+    }
+
+    /// The members but one.
+    pub fn others(&self, one: &Member) -> Vec<&Member> {
+        self.group.members.iter().filter(|member| member.name != one.name).collect()
+    }
+
+    pub fn client(&self, member: &Member) -> Client {
+        self.group.client(member, ANSWER_TIMEOUT).expect("it is founded")
+    }
+
+    /// A member's answer.
+    pub async fn ask(&self, member: &Member, call: Call) -> Answer {
+        self.client(member).send(call).await.expect("an answer")
+    }
+
+    pub async fn get(&self, member: &Member, path: &str) -> Value {
+        let answer = self.ask(member, Call::get(path)).await;
+        assert!(answer.is_success(), "{path} of {}: {answer:?}", member.name);
+        answer.json().expect("JSON")
+    }
+
+    /// Creates a ConfigMap, which must succeed.
+    pub async fn write(&self, member: &Member, name: &str) -> Value {
+        let answer = self.ask(member, Call::post(MAPS, &map(name))).await;
+        assert!(answer.is_success(), "{name} at {}: {answer:?}", member.name);
+        answer.json().expect("JSON")
+    }
+
+    /// Watches from `version` on.
+    pub async fn watch(&self, member: &Member, path: &str, version: &str) -> Lines {
+        let path = format!("{path}?watch=true&resourceVersion={version}");
+        self.client(member).stream(Call::get(path)).await.expect("a watch")
+    }
+
+    /// Ends the members, so that what lies below them can go.
+    pub async fn end(self) {
+        self.group.end().await;
+    }
+
+    /// The ends of all logs, for a failure.
+    pub fn logs(&self) -> String {
+        let tail = |member: &Member| format!("---- {}\n{}\n", member.name, member.log_tail(25));
+        self.group.members.iter().map(tail).collect()
+    }
+}
+
+impl Drop for Trio {
+    fn drop(&mut self) {
+        for member in &self.group.members {
+            // It may have ended by itself.
+            let _ = member.signal(rustix::process::Signal::KILL);
+        }
+        if std::thread::panicking() {
+            eprintln!("{}", self.logs());
+        }
+    }
+}
+
+/// An object to write.
+pub fn map(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}})
+}
+
+/// An object's or a list's version.
+pub fn version(object: &Value) -> String {
+    object["metadata"]["resourceVersion"].as_str().expect("a version").to_owned()
+}
+
+/// Waits until `check` holds; how long that took.
+///
+/// # Panics
+/// When it does not within [`PATIENCE`].
+pub async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) -> Duration {
+    let began = Instant::now();
+    while !check().await {
+        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        tokio::time::sleep(POLL).await;
+    }
+    began.elapsed()
+}
