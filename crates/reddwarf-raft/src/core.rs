@@ -2,6 +2,7 @@
 
 use crate::config::Limits;
 use crate::contact::Contact;
+use crate::group_clock::GroupClock;
 use crate::machine::{Machine, MachineParts};
 use crate::metrics::RaftMetrics;
 use crate::peer::{PeerClient, PeerClients};
@@ -49,6 +50,8 @@ pub struct Core {
     pub metrics: RaftMetrics,
     /// Whether a majority is reached.
     pub contact: Contact,
+    /// The others' wall clocks.
+    pub group_clock: GroupClock,
     /// The leader, as it changes.
     pub leader: watch::Receiver<LeaderView>,
     /// The term that this member leads and has applied an entry of.
@@ -117,6 +120,11 @@ impl Core {
         self.raft.runtime_config().elect(true);
         self.metrics.quarantined.set(0);
         self.metrics.root_mismatch.set(0);
+    }
+
+    /// Whether this member's disk has no room for more of the log, or of the state.
+    pub fn disk_full(&self) -> bool {
+        self.wal.low_on_space() || self.machine.persist.is_full()
     }
 
     /// Waits until this member has applied entry `index`.

@@ -17,6 +17,8 @@ pub mod data;
 pub mod error;
 pub mod fanout;
 mod founding;
+mod full_leader;
+mod group_clock;
 mod handler;
 mod history;
 mod identity;

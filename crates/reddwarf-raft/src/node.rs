@@ -3,10 +3,12 @@
 use crate::background;
 use crate::backup::{self, BackupFailure, BackupHead, Backups};
 use crate::config::NodeConfig;
-use crate::contact::Contact;
+use crate::contact::{self, Contact};
 use crate::core::{Core, LeaderView, RaftNode};
 use crate::error::{Failure, StartError};
 use crate::founding;
+use crate::full_leader;
+use crate::group_clock::{self, GroupClock};
 use crate::handler::{Handler, HandlerIdentity};
 use crate::history;
 use crate::leadership;
@@ -16,15 +18,13 @@ use crate::members::{self, ChangeError, standing};
 use crate::metrics::RaftMetrics;
 use crate::open::{Opened, open};
 use crate::outgoing::Outgoing;
-use crate::peer::{
-    self, Identity, Kind, Lane, MembersAsk, Network, PeerClients, PeerHandler, Refused,
-};
+use crate::peer::{self, Identity, MembersAsk, Network, PeerClients, PeerHandler, Refused};
 use crate::proposer::Proposer;
 use crate::read_index::ReadIndex;
 use crate::repair;
 use crate::roots;
 use crate::scrub;
-use crate::status::{GroupStatus, MemberStatus};
+use crate::status::{self, GroupStatus, MemberStatus};
 use crate::store::ReplicatedStore;
 use crate::sweep;
 use crate::transfer;
@@ -165,6 +165,7 @@ impl Node {
             limits: config.limits.clone(),
             metrics,
             contact: Contact::default(),
+            group_clock: GroupClock::default(),
             leader,
             leadership,
             wrong_members: Mutex::default(),
@@ -201,6 +202,8 @@ impl Node {
         tokio::spawn(roots::compare(Arc::clone(&core)));
         tokio::spawn(repair::run(Arc::clone(&core)));
         tokio::spawn(members::steward(Arc::clone(&core)));
+        tokio::spawn(full_leader::watch(Arc::clone(&core)));
+        tokio::spawn(group_clock::follow(Arc::clone(&core)));
         let reads = ReadIndex::start(Arc::clone(&core));
         let store = Arc::new(ReplicatedStore {
             core: Arc::clone(&core),
@@ -409,12 +412,10 @@ impl Node {
             role: "unreachable".to_owned(),
             ..MemberStatus::default()
         };
-        let Some(client) = self.core.client(id) else { return unreachable };
-        let ask = client.call(Lane::Control, Kind::Status, Bytes::new(), STATUS_TIMEOUT);
-        match ask.await.map(|body| peer::decode::<MemberStatus>(&body)) {
+        match status::of_member(&self.core, id, STATUS_TIMEOUT).await {
             // One that has no entry yet does not know its own.
-            Ok(Ok(status)) => MemberStatus { endpoint: unreachable.endpoint, ..status },
-            _ => unreachable,
+            Some(status) => MemberStatus { endpoint: unreachable.endpoint, ..status },
+            None => unreachable,
         }
     }
 
@@ -499,6 +500,11 @@ impl Node {
         self.core.stop.cancel();
     }
 
+    /// Whether this member's disk is so full that it takes no writes.
+    pub fn disk_full(&self) -> bool {
+        self.core.disk_full()
+    }
+
     /// Waits for the proposals taken on before.
     async fn drain(&self) {
         let drained = async {
@@ -522,6 +528,8 @@ impl Drop for Node {
 
 /// This member's part of the status; [`MemberStatus::lag`] is known to the asking one only.
 pub(crate) fn own_status(core: &Core, identity: &HandlerIdentity) -> MemberStatus {
+    // Before the metrics are borrowed: borrowing twice waits for a writer that waits for the first.
+    let cut_off_ms = contact::lost_for(core).map(|age| age.as_millis() as u64);
     let metrics = core.raft.metrics();
     let raft = metrics.borrow_watched();
     let role = match raft.state {
@@ -551,6 +559,11 @@ pub(crate) fn own_status(core: &Core, identity: &HandlerIdentity) -> MemberStatu
         state_root: root.to_string(),
         diverged_at: core.quarantine().diverged_at(),
         quarantined: core.quarantine().refusal().is_some(),
+        cut_off_ms,
+        now_ms: group_clock::own_ms(),
+        disk_full: core.disk_full(),
+        slow_sync_ms: core.wal.slow_sync().map(|took| took.as_millis() as u64),
+        repairs: core.metrics.repairs.get(),
         trouble: core.quarantine().trouble().map(|trouble| trouble.to_string()),
     }
 }

@@ -128,7 +128,7 @@ impl Proposer {
         if let Some(age) = contact::lost_after(core, contact::patience(&core.limits)) {
             return refused(&contact::cut_off(age));
         }
-        if core.wal.low_on_space() || core.machine.persist.is_full() {
+        if core.disk_full() {
             return refused("this member's disk is full");
         }
         if core.wal.failed() || core.machine.persist.failure().is_some() {

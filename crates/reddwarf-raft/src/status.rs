@@ -1,6 +1,10 @@
 //! The group as one member sees it.
 
+use crate::core::Core;
+use crate::peer::{Kind, Lane, decode};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Status of the whole group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +55,23 @@ pub struct MemberStatus {
     pub diverged_at: Option<u64>,
     /// Whether it serves nothing, because its state is wrong or not confirmed yet.
     pub quarantined: bool,
+    /// For how many milliseconds it has reached no majority, if that is long.
+    pub cut_off_ms: Option<u64>,
+    /// What its clock shows, in milliseconds since the Unix epoch.
+    pub now_ms: u64,
+    /// Whether its disk is full, so that it takes no writes.
+    pub disk_full: bool,
+    /// How many milliseconds a sync of its log took lately, if that was too long.
+    pub slow_sync_ms: Option<u64>,
+    /// Times that it has replaced its state or its file from another member since it started.
+    pub repairs: u64,
     /// What is wrong with its state or its file; it repairs itself from the others.
     pub trouble: Option<String>,
+}
+
+/// Asks a member for its own part of the status; `None` when it does not answer in time.
+pub(crate) async fn of_member(core: &Core, id: u64, timeout: Duration) -> Option<MemberStatus> {
+    let client = core.client(id)?;
+    let asked = client.call(Lane::Control, Kind::Status, Bytes::new(), timeout);
+    decode(&asked.await.ok()?).ok()
 }

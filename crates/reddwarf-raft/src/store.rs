@@ -2,6 +2,7 @@
 
 use crate::contact;
 use crate::core::Core;
+use crate::group_clock;
 use crate::proposer::Proposer;
 use crate::read_index::ReadIndex;
 use async_trait::async_trait;
@@ -52,7 +53,8 @@ impl Store for ReplicatedStore {
         self.core.machine.fanout.wait_for(revision, timeout).await
     }
 
-    async fn propose(&self, write: Write) -> Result<Committed, ProposeError> {
+    async fn propose(&self, mut write: Write) -> Result<Committed, ProposeError> {
+        write.time_ms = group_clock::time_ms(&self.core, write.time_ms);
         match self.proposer.propose(ProposalKind::from(write)).await? {
             Outcome::Committed(committed) => Ok(committed),
             Outcome::Rejected(rejection) => Err(ProposeError::Rejected(rejection)),

@@ -1,7 +1,7 @@
 //! Three members, and what is asked of them.
 
-use jepsen::client::{Answer, Call, Client, Lines};
-use jepsen::host::{Group, HostError, Hosts, Loopback, Member, Namespaces};
+use jepsen::client::{Answer, Call, Client, ClientError, Lines};
+use jepsen::host::{Group, HostError, Member, Namespaces};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,6 +34,7 @@ fn program() -> Option<PathBuf> {
 /// Three members.
 pub struct Trio {
     pub group: Group,
+    clients: Vec<Mutex<Client>>,
     _folder: TempDir,
     _turn: MutexGuard<'static, ()>,
 }
@@ -44,24 +45,13 @@ impl Trio {
     pub async fn in_namespaces(
         equip: impl FnOnce(&mut Group) -> Result<(), String>,
     ) -> Option<Trio> {
-        match Namespaces::create(3, 7) {
+        let hosts = match Namespaces::create(3, 7) {
             Err(error @ HostError::Unavailable { .. }) if !rustix::process::geteuid().is_root() => {
                 eprintln!("SKIPPED: {error}");
-                None
+                return None;
             }
-            hosts => Trio::on(Arc::new(hosts.expect("namespaces")), equip).await,
-        }
-    }
-
-    /// The same on loopback addresses, for tests that need no network of their own.
-    pub async fn on_loopback(equip: impl FnOnce(&mut Group) -> Result<(), String>) -> Option<Trio> {
-        Trio::on(Arc::new(Loopback::find(3).expect("free ports")), equip).await
-    }
-
-    async fn on(
-        hosts: Arc<dyn Hosts>,
-        equip: impl FnOnce(&mut Group) -> Result<(), String>,
-    ) -> Option<Trio> {
+            hosts => Arc::new(hosts.expect("namespaces")),
+        };
         let program = program()?;
         let turn = ONE_AT_A_TIME.lock().await;
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -70,8 +60,11 @@ impl Trio {
             eprintln!("SKIPPED: {why}");
             return None;
         }
-        group.found().await.expect("three members that are ready");
-        Some(Trio { group, _folder: folder, _turn: turn })
+        let founded = group.found().await;
+        founded.unwrap_or_else(|error| panic!("{error}\n{}", logs(&group)));
+        let client = |member| group.client(member, ANSWER_TIMEOUT).expect("it is founded");
+        let clients = group.members.iter().map(|member| Mutex::new(client(member))).collect();
+        Some(Trio { group, clients, _folder: folder, _turn: turn })
     }
 
     /// The member that leads.
@@ -101,9 +94,20 @@ impl Trio {
         self.group.client(member, ANSWER_TIMEOUT).expect("it is founded")
     }
 
-    /// A member's answer.
+    /// A member's answer, over a connection that is kept. What was not sent is sent again: a busy
+    /// machine takes its time to connect.
     pub async fn ask(&self, member: &Member, call: Call) -> Answer {
-        self.client(member).send(call).await.expect("an answer")
+        let at = self.group.members.iter().position(|known| known.name == member.name);
+        let mut client = self.clients[at.expect("one of them")].lock().await;
+        let began = Instant::now();
+        loop {
+            match client.send(call.clone()).await {
+                Err(ClientError::NotSent(_)) if began.elapsed() < PATIENCE => {
+                    tokio::time::sleep(POLL).await;
+                }
+                answer => return answer.expect("an answer"),
+            }
+        }
     }
 
     pub async fn get(&self, member: &Member, path: &str) -> Value {
@@ -129,12 +133,12 @@ impl Trio {
     pub async fn end(self) {
         self.group.end().await;
     }
+}
 
-    /// The ends of all logs, for a failure.
-    pub fn logs(&self) -> String {
-        let tail = |member: &Member| format!("---- {}\n{}\n", member.name, member.log_tail(25));
-        self.group.members.iter().map(tail).collect()
-    }
+/// The ends of all logs, for a failure.
+fn logs(group: &Group) -> String {
+    let tail = |member: &Member| format!("---- {}\n{}\n", member.name, member.log_tail(25));
+    group.members.iter().map(tail).collect()
 }
 
 impl Drop for Trio {
@@ -144,7 +148,7 @@ impl Drop for Trio {
             let _ = member.signal(rustix::process::Signal::KILL);
         }
         if std::thread::panicking() {
-            eprintln!("{}", self.logs());
+            eprintln!("{}", logs(&self.group));
         }
     }
 }

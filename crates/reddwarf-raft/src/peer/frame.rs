@@ -14,7 +14,7 @@ pub const FRAME_HEADER_BYTES: usize = 13;
 /// Largest body: a full append of entries and one proposal of the largest size.
 pub const FRAME_BODY_BYTES_MAX: usize = 40 * 1024 * 1024;
 /// Version of the frames and of the messages in them.
-pub const WIRE_VERSION: u32 = 4;
+pub const WIRE_VERSION: u32 = 5;
 /// The ALPN of connections between members.
 pub const ALPN: &[u8] = b"reddwarf-peer/1";
 
