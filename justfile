@@ -42,6 +42,11 @@ compat-update:
 jepsen *flags:
     cargo run --release -p jepsen -- run {{flags}}
 
+# What takes some minutes: clocks that jump and stand, a log that is written for long
+group:
+    cargo build --release --workspace
+    cargo test --release -p jepsen --test group -- --ignored --nocapture
+
 # Measure an own group of three
 bench *flags:
     cargo run --release -- bench --self {{flags}}

@@ -5,6 +5,7 @@
 //! time stays true: it is what leases and elections go by, and no machine's jumps.
 
 use crate::host::{Group, Launch};
+use jiff::Timestamp;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -93,9 +94,22 @@ impl Clock {
     /// # Errors
     /// [`ClockError::Write`]
     pub fn set(&self, setting: Setting) -> Result<(), ClockError> {
+        self.write(&setting.to_text())
+    }
+
+    /// Lets it stand at `at`, until it is set. A rate of zero would not do: the library stretches
+    /// what processes wait for by the rate, too.
+    ///
+    /// # Errors
+    /// [`ClockError::Write`]
+    pub fn stop(&self, at: Timestamp) -> Result<(), ClockError> {
+        self.write(&format!("{}\n", at.strftime("%Y-%m-%d %H:%M:%S")))
+    }
+
+    fn write(&self, text: &str) -> Result<(), ClockError> {
         // Whole or not at all: the member may read it at any moment.
         let new = self.file.with_extension("new");
-        let written = std::fs::write(&new, setting.to_text());
+        let written = std::fs::write(&new, text);
         written
             .and_then(|()| std::fs::rename(&new, &self.file))
             .map_err(|source| ClockError::Write { path: self.file.clone(), source })
@@ -108,11 +122,13 @@ impl Clock {
     pub fn govern(&self, launch: &mut Launch) -> Result<(), ClockError> {
         let library = library()?;
         self.set(Setting::TRUE)?;
-        let variables: [(&str, OsString); 5] = [
+        let variables: [(&str, OsString); 6] = [
             ("LD_PRELOAD", library.into()),
             ("FAKETIME_TIMESTAMP_FILE", self.file.clone().into()),
             ("FAKETIME_CACHE_DURATION", CACHE_SECONDS.into()),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+            // A time at which a clock stands is read as a local one.
+            ("TZ", "UTC".into()),
             // Nothing is shared between processes, which would cost a lock each time.
             ("FAKETIME_DISABLE_SHM", "1".into()),
         ];
@@ -177,6 +193,9 @@ mod tests {
         assert!(now().abs() <= 1);
         clock.set(Setting::jump(-7200.0)).expect("set");
         assert!((now() + 7200).abs() <= 1);
+        clock.stop(Timestamp::from_second(1_000_000_000).expect("a time")).expect("stopped");
+        let truth = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs() as i64;
+        assert!((now() + truth - 1_000_000_000).abs() <= 1);
         clock.set(Setting::TRUE).expect("set");
         assert!(now().abs() <= 1);
     }

@@ -42,7 +42,12 @@ impl Leader {
             members: receiver,
         };
         tokio::spawn(background::run(background, stop.clone()));
-        let controllers = Controllers { client: client.fenced(term), store, kinds: registry };
+        let controllers = Controllers {
+            client: client.fenced(term),
+            store,
+            kinds: registry,
+            members: watch::Sender::default().subscribe(),
+        };
         tokio::spawn(reddwarf_controllers::run(controllers, stop.clone()));
         Leader { server, client, stop, _members: members }
     }

@@ -351,6 +351,18 @@ fn deprecation(kind: &Kind) -> Option<&str> {
     }
 }
 
+/// Says how old a state is, to programs in seconds.
+static AGE_SECONDS: HeaderName = HeaderName::from_static("reddwarf-age-seconds");
+
+/// Labels an answer of a member that has no majority.
+fn stale(mut answer: Answer, age: Duration) -> Answer {
+    let seconds = format!("{:.3}", age.as_secs_f64());
+    answer.warnings.push(format!(
+        "this member has had no majority for {seconds} s: what it shows may be out of date"
+    ));
+    answer.header(AGE_SECONDS.clone(), &seconds)
+}
+
 /// A request before it is known what it asks for.
 struct Incoming<'a> {
     server: &'a ApiServer,
@@ -516,7 +528,9 @@ impl Incoming<'_> {
         let response = match self.exchange(&registry, info, kind, verb, accept, user).await {
             Ok((mut answer, table)) => {
                 answer.warnings.splice(0..0, deprecated.map(str::to_owned));
-                answer.warnings.extend(self.staleness(verb));
+                if let Some(age) = self.age(verb) {
+                    answer = stale(answer, age);
+                }
                 render_aside(answer, self.form(accept, table)).await
             }
             Err(status) => {
@@ -528,14 +542,10 @@ impl Incoming<'_> {
         (response, Some(verb))
     }
 
-    /// What a reader is told of a state that nobody has confirmed for a while.
-    fn staleness(&self, verb: Verb) -> Option<String> {
+    /// How old the state is that a reader is shown, where that is not as good as new.
+    fn age(&self, verb: Verb) -> Option<Duration> {
         let reads = matches!(verb, Verb::Get | Verb::List | Verb::Watch);
-        let age = self.server.store().unconfirmed_for().filter(|_| reads)?;
-        Some(format!(
-            "this member has had no majority for {} s: what it shows may be out of date",
-            age.as_secs()
-        ))
+        self.server.store().unconfirmed_for().filter(|_| reads)
     }
 
     async fn exchange(

@@ -12,6 +12,7 @@
 pub mod collector;
 pub mod disruption;
 mod feed;
+pub mod members;
 mod meta;
 pub mod protection;
 mod queue;
@@ -24,6 +25,7 @@ pub use meta::{OwnerRef, Uid};
 use reddwarf_core::api::ApiClient;
 use reddwarf_core::{Kinds, Store};
 use std::sync::Arc;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// What the controllers work with.
@@ -35,6 +37,8 @@ pub struct Controllers {
     pub store: Arc<dyn Store>,
     /// The kinds that are served.
     pub kinds: Arc<dyn Kinds>,
+    /// How the group's members are, for events.
+    pub members: watch::Receiver<Vec<members::Health>>,
 }
 
 /// Runs all controllers until `stop` fires.
@@ -42,6 +46,7 @@ pub async fn run(controllers: Controllers, stop: CancellationToken) {
     tokio::join!(
         collector::run(controllers.clone(), stop.clone()),
         disruption::run(controllers.clone(), stop.clone()),
-        protection::run(controllers, stop),
+        protection::run(controllers.clone(), stop.clone()),
+        members::run(controllers, stop),
     );
 }

@@ -1,10 +1,12 @@
 //! Events about what controllers find.
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use reddwarf_core::api::ApiClient;
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -12,6 +14,8 @@ use tokio_util::task::AbortOnDropHandle;
 const EVENTS_MAX: usize = 1_024;
 /// What was said lately and is not said again.
 const SAID_MAX: usize = 4_096;
+/// The same event is written again at most so often; what happens meanwhile is counted.
+const AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// Longest name of an object.
 const NAME_BYTES_MAX: usize = 253;
 
@@ -52,23 +56,40 @@ pub struct Said {
     pub message: String,
 }
 
+/// An event that was written, and may be again.
+struct Told {
+    count: u64,
+    written_at: Instant,
+    first: Timestamp,
+}
+
+/// What the writer is to do.
+struct Job {
+    said: Said,
+    first: Timestamp,
+    last: Timestamp,
+    count: u64,
+}
+
 /// Writes events in the background; dropping it ends that.
 pub struct Recorder {
-    sender: mpsc::Sender<Said>,
+    sender: mpsc::Sender<Job>,
     said: HashSet<Said>,
+    told: HashMap<Said, Told>,
     _writer: AbortOnDropHandle<()>,
 }
 
 impl Recorder {
     /// Starts the writer; `component` is whom the events name as their source.
     pub fn start(client: Arc<dyn ApiClient>, component: &'static str) -> Self {
-        let (sender, mut waiting) = mpsc::channel::<Said>(EVENTS_MAX);
+        let (sender, mut waiting) = mpsc::channel::<Job>(EVENTS_MAX);
         let writer = tokio::spawn(async move {
-            while let Some(said) = waiting.recv().await {
-                write(client.as_ref(), component, &said).await;
+            while let Some(job) = waiting.recv().await {
+                write(client.as_ref(), component, &job).await;
             }
         });
-        Recorder { sender, said: HashSet::new(), _writer: AbortOnDropHandle::new(writer) }
+        let (said, told) = Default::default();
+        Recorder { sender, said, told, _writer: AbortOnDropHandle::new(writer) }
     }
 
     /// Says something, once.
@@ -80,15 +101,48 @@ impl Recorder {
             self.said.clear();
         }
         self.said.insert(said.clone());
-        if self.sender.try_send(said).is_err() {
+        let now = Timestamp::now();
+        self.send(Job { said, first: now, last: now, count: 1 });
+    }
+
+    /// Says something that may happen again: the event that says it is then counted up, as
+    /// client-go's recorder does.
+    pub fn say_again(&mut self, said: Said) {
+        if self.told.len() >= SAID_MAX {
+            self.told.clear();
+        }
+        let (at, last) = (Instant::now(), Timestamp::now());
+        let job = match self.told.get_mut(&said) {
+            None => {
+                let told = Told { count: 1, written_at: at, first: last };
+                self.told.insert(said.clone(), told);
+                Job { said, first: last, last, count: 1 }
+            }
+            Some(told) => {
+                told.count += 1;
+                if at - told.written_at < AGAIN_AFTER {
+                    return;
+                }
+                told.written_at = at;
+                Job { said, first: told.first, last, count: told.count }
+            }
+        };
+        self.send(job);
+    }
+
+    fn send(&self, job: Job) {
+        if self.sender.try_send(job).is_err() {
             tracing::debug!("an event was dropped: too many wait");
         }
     }
 }
 
-async fn write(client: &dyn ApiClient, component: &str, said: &Said) {
-    let now = jiff::Timestamp::now();
-    let event = event(component, said, now);
+async fn write(client: &dyn ApiClient, component: &str, job: &Job) {
+    let said = &job.said;
+    if job.count > 1 && counted_up(client, job).await {
+        return;
+    }
+    let event = event(component, job);
     let namespace = event["metadata"]["namespace"].as_str().unwrap_or_default();
     let path = format!("/api/v1/namespaces/{namespace}/events");
     let body = Bytes::from(event.to_string());
@@ -97,15 +151,36 @@ async fn write(client: &dyn ApiClient, component: &str, said: &Said) {
     }
 }
 
-fn event(component: &str, said: &Said, now: jiff::Timestamp) -> Value {
-    let involved = &said.involved;
-    let stamp = format!(".{:x}", now.as_nanosecond());
+/// Counts the event up that was written first; `false` when it is not there any more.
+async fn counted_up(client: &dyn ApiClient, job: &Job) -> bool {
+    let namespace = namespace(&job.said.involved);
+    let name = name(&job.said.involved, job.first);
+    let path = format!("/api/v1/namespaces/{namespace}/events/{name}");
+    let patch = json!({"count": job.count, "lastTimestamp": seconds(job.last)});
+    let kind = Some("application/merge-patch+json");
+    client.request("PATCH", &path, kind, Some(Bytes::from(patch.to_string()))).await.is_ok()
+}
+
+fn namespace(involved: &Involved) -> &str {
+    if involved.namespace.is_empty() { "default" } else { &involved.namespace }
+}
+
+fn name(involved: &Involved, first: Timestamp) -> String {
+    let stamp = format!(".{:x}", first.as_nanosecond());
     let mut name = involved.name.clone();
     while name.len() + stamp.len() > NAME_BYTES_MAX {
         name.pop();
     }
-    let namespace = if involved.namespace.is_empty() { "default" } else { &involved.namespace };
-    let seconds = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    name + &stamp
+}
+
+fn seconds(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn event(component: &str, job: &Job) -> Value {
+    let said = &job.said;
+    let involved = &said.involved;
     let mut about = json!({
         "kind": involved.kind, "apiVersion": involved.api_version,
         "name": involved.name, "uid": involved.uid,
@@ -116,7 +191,7 @@ fn event(component: &str, said: &Said, now: jiff::Timestamp) -> Value {
     json!({
         "kind": "Event",
         "apiVersion": "v1",
-        "metadata": {"name": name + &stamp, "namespace": namespace},
+        "metadata": {"name": name(involved, job.first), "namespace": namespace(involved)},
         "involvedObject": about,
         "reason": said.reason,
         "message": said.message,
@@ -124,8 +199,8 @@ fn event(component: &str, said: &Said, now: jiff::Timestamp) -> Value {
         "source": {"component": component},
         "reportingComponent": component,
         "reportingInstance": "",
-        "firstTimestamp": seconds,
-        "lastTimestamp": seconds,
-        "count": 1,
+        "firstTimestamp": seconds(job.first),
+        "lastTimestamp": seconds(job.last),
+        "count": job.count,
     })
 }

@@ -113,5 +113,6 @@ fn take_figures(core: &Core) {
     let applied = core.machine.applied.borrow().index;
     let durable = core.machine.persist.durable().applied.index;
     figures.durable_lag.set(applied.saturating_sub(durable) as i64);
+    figures.disk_full.set(i64::from(core.disk_full()));
     figures.proposals_pending.set(core.machine.pending.len() as i64);
 }

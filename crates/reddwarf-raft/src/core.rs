@@ -1,11 +1,13 @@
 //! What the parts of a running node share.
 
 use crate::config::Limits;
+use crate::contact::Contact;
+use crate::group_clock::GroupClock;
 use crate::machine::{Machine, MachineParts};
 use crate::metrics::RaftMetrics;
 use crate::peer::{PeerBuild, PeerClient, PeerClients};
 use crate::quarantine::Quarantine;
-use crate::types::{Member, StoredMembership, TypeConfig};
+use crate::types::{Member, StoredMembership, TypeConfig, Vote};
 use crate::wal::Wal;
 use openraft::Raft;
 use openraft::async_runtime::watch::WatchReceiver;
@@ -48,6 +50,10 @@ pub struct Core {
     pub limits: Limits,
     /// Figures.
     pub metrics: RaftMetrics,
+    /// Whether a majority is reached.
+    pub contact: Contact,
+    /// The others' wall clocks.
+    pub group_clock: GroupClock,
     /// The leader, as it changes.
     pub leader: watch::Receiver<LeaderView>,
     /// The term that this member leads and has applied an entry of.
@@ -76,6 +82,11 @@ impl Core {
     /// The membership that Raft goes by now, which may not be committed yet.
     pub fn membership(&self) -> StoredMembership {
         StoredMembership::clone(&self.raft.metrics().borrow_watched().membership_config)
+    }
+
+    /// The newest vote that this member knows of.
+    pub fn vote(&self) -> Vote {
+        self.raft.metrics().borrow_watched().vote
     }
 
     /// The way to a member.
@@ -111,6 +122,11 @@ impl Core {
         self.raft.runtime_config().elect(true);
         self.metrics.quarantined.set(0);
         self.metrics.root_mismatch.set(0);
+    }
+
+    /// Whether this member's disk has no room for more of the log, or of the state.
+    pub fn disk_full(&self) -> bool {
+        self.wal.low_on_space() || self.machine.persist.is_full()
     }
 
     /// Waits until this member has applied entry `index`.

@@ -1,6 +1,7 @@
 //! Answers to the calls of other members.
 
 use crate::core::Core;
+use crate::health;
 use crate::members::{self, standing};
 use crate::node::own_status;
 use crate::outgoing::Outgoing;
@@ -75,6 +76,7 @@ fn is_raft(kind: Kind) -> bool {
             | Kind::Vote
             | Kind::Transfer
             | Kind::Status
+            | Kind::Health
     )
 }
 
@@ -185,6 +187,9 @@ impl PeerHandler for Handler {
         match kind {
             Kind::Append | Kind::Commit => {
                 let request = decode_append(body).map_err(|error| error.to_string())?;
+                if request.vote >= self.core.vote() {
+                    self.core.contact.heard();
+                }
                 answer(&raft.append_entries(request).await.map_err(|error| error.to_string())?)
             }
             Kind::Vote => {
@@ -216,6 +221,7 @@ impl PeerHandler for Handler {
                 answer(&index)
             }
             Kind::Status => answer(&own_status(&self.core, &self.identity)),
+            Kind::Health => health::answer(&self.core),
             Kind::Roots => answer(&roots::answer(&self.core, &read(&body)?)),
             Kind::SnapshotBegin => self.begin_snapshot(&body).await,
             Kind::SnapshotChunk => self.take_chunk(&body).await,

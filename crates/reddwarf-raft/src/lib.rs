@@ -11,12 +11,16 @@
 mod background;
 mod backup;
 pub mod config;
+mod contact;
 mod core;
 pub mod data;
 pub mod error;
 pub mod fanout;
 mod founding;
+mod full_leader;
+mod group_clock;
 mod handler;
+mod health;
 mod history;
 mod identity;
 mod leadership;
@@ -60,5 +64,6 @@ pub use metrics::RaftMetrics;
 pub use node::Node;
 /// The ALPNs of connections between members, the preferred one first.
 pub const ALPNS: [&[u8]; 2] = [peer::ALPN, peer::ALPN_FIRST_LEVEL];
+pub use health::MemberHealth;
 pub use reddwarf_storage::{BackupSummary, RowsUsage, Usage};
 pub use status::{GroupMember, GroupStatus, MemberStatus};

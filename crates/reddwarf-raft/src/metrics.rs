@@ -28,6 +28,8 @@ pub struct RaftMetrics {
     pub wal_bytes: Counter,
     /// 1 while the disk is so full that proposals are refused.
     pub wal_low_space: Gauge,
+    /// 1 while the disk has no room for more of the log, or of the state.
+    pub disk_full: Gauge,
     /// Applying one batch of entries.
     pub apply: Histogram,
     /// Entries in one applied batch.
@@ -83,6 +85,7 @@ impl Default for RaftMetrics {
             wal_batch: sizes(),
             wal_bytes: Counter::default(),
             wal_low_space: Gauge::default(),
+            disk_full: Gauge::default(),
             apply: seconds(),
             apply_batch: sizes(),
             persist: seconds(),
@@ -122,7 +125,7 @@ impl RaftMetrics {
             self.repairs.clone(),
         );
         let raft = registry.sub_registry_with_prefix("raft");
-        let gauges: [(&str, &str, &Gauge); 8] = [
+        let gauges: [(&str, &str, &Gauge); 9] = [
             ("term", "Raft term", &self.term),
             ("leader", "1 on the leader", &self.leader),
             ("last_log_index", "Index of the last log entry", &self.last_log_index),
@@ -130,6 +133,7 @@ impl RaftMetrics {
             ("applied_index", "Index of the last applied entry", &self.applied_index),
             ("durable_lag", "Applied entries not yet durable in the state", &self.durable_lag),
             ("wal_low_space", "1 while the disk is too full for proposals", &self.wal_low_space),
+            ("disk_full", "1 while the disk has no room for log or state", &self.disk_full),
             ("proposals_pending", "Proposals that wait for an answer", &self.proposals_pending),
         ];
         for (name, help, gauge) in gauges {

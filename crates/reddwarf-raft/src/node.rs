@@ -3,10 +3,14 @@
 use crate::background;
 use crate::backup::{self, BackupFailure, BackupHead, Backups};
 use crate::config::NodeConfig;
+use crate::contact::Contact;
 use crate::core::{Core, LeaderView, RaftNode};
 use crate::error::{Failure, StartError};
 use crate::founding;
+use crate::full_leader;
+use crate::group_clock::{self, GroupClock};
 use crate::handler::{Handler, HandlerIdentity};
+use crate::health::{self, MemberHealth};
 use crate::history;
 use crate::leadership;
 use crate::log_store::LogStore;
@@ -16,15 +20,14 @@ use crate::metrics::RaftMetrics;
 use crate::open::{Opened, open};
 use crate::outgoing::Outgoing;
 use crate::peer::{
-    self, Identity, Kind, Lane, MembersAsk, Network, PeerBuild, PeerClients, PeerHandler, Protocol,
-    Refused,
+    self, Identity, MembersAsk, Network, PeerBuild, PeerClients, PeerHandler, Protocol, Refused,
 };
 use crate::proposer::Proposer;
 use crate::read_index::ReadIndex;
 use crate::repair;
 use crate::roots;
 use crate::scrub;
-use crate::status::{GroupMember, GroupStatus, MemberStatus, UNREACHABLE};
+use crate::status::{self, GroupMember, GroupStatus, MemberStatus, UNREACHABLE};
 use crate::store::ReplicatedStore;
 use crate::sweep;
 use crate::transfer;
@@ -171,6 +174,8 @@ impl Node {
             build: config.build(),
             limits: config.limits.clone(),
             metrics,
+            contact: Contact::default(),
+            group_clock: GroupClock::default(),
             leader,
             leadership,
             wrong_members: Mutex::default(),
@@ -208,6 +213,8 @@ impl Node {
         tokio::spawn(repair::run(Arc::clone(&core)));
         tokio::spawn(members::steward(Arc::clone(&core)));
         tokio::spawn(members::keep_level(Arc::clone(&core)));
+        tokio::spawn(full_leader::watch(Arc::clone(&core)));
+        tokio::spawn(group_clock::follow(Arc::clone(&core)));
         let reads = ReadIndex::start(Arc::clone(&core));
         let store = Arc::new(ReplicatedStore {
             core: Arc::clone(&core),
@@ -349,12 +356,12 @@ impl Node {
     }
 
     /// Returns once this member has caught up with everything acknowledged before the call
-    /// (invariant 14).
+    /// (invariant 14); fails soon after a majority was last reached, since other members serve.
     ///
     /// # Errors
     /// [`ReadError::Unavailable`].
     pub async fn ready(&self) -> Result<(), ReadError> {
-        self.reads.barrier().await
+        self.reads.ready().await
     }
 
     /// Returns when this member cannot go on; the process must end then. Proposals and reads that
@@ -401,9 +408,17 @@ impl Node {
         let members = self.core.members();
         let asked = members.into_iter().map(|(id, member)| {
             let own = &own;
-            async move { if id == own.id { own.clone() } else { self.ask_status(id, member).await } }
+            async move {
+                if id == own.id {
+                    return (own.clone(), health::own(&self.core));
+                }
+                let health = health::of_member(&self.core, id, STATUS_TIMEOUT);
+                let (status, health) = tokio::join!(self.ask_status(id, member), health);
+                (status, health.unwrap_or_default())
+            }
         });
-        let mut members = futures::future::join_all(asked).await;
+        let (mut members, health): (Vec<_>, Vec<_>) =
+            futures::future::join_all(asked).await.into_iter().unzip();
         let voters: BTreeSet<u64> = self.core.raft.voter_ids().collect();
         let newest = members.iter().map(|member| member.last_log_index).max().unwrap_or_default();
         for member in &mut members {
@@ -412,7 +427,8 @@ impl Node {
         }
         let level = *self.core.machine.level.borrow();
         let recorded = self.core.machine.builds();
-        let members = members.into_iter().map(|status| self.with_build(status, &recorded));
+        let members = members.into_iter().zip(health);
+        let members = members.map(|(status, health)| self.with_build(status, health, &recorded));
         let changing = self.core.membership().membership().get_joint_config().len() > 1;
         GroupStatus {
             cluster_id: self.cluster_id.clone(),
@@ -423,7 +439,12 @@ impl Node {
     }
 
     /// With the levels that the member supports; of one that does not answer, as it was recorded.
-    fn with_build(&self, mut status: MemberStatus, recorded: &[MemberBuild]) -> GroupMember {
+    fn with_build(
+        &self,
+        mut status: MemberStatus,
+        health: MemberHealth,
+        recorded: &[MemberBuild],
+    ) -> GroupMember {
         let answers = status.role != UNREACHABLE;
         let build = match status.id == self.core.node_id {
             true => Some(self.core.build.clone()),
@@ -437,7 +458,7 @@ impl Node {
         if let Some(build) = build.as_ref().filter(|_| !answers) {
             status.version.clone_from(&build.version);
         }
-        GroupMember { levels: build.map(|build| build.levels), status }
+        GroupMember { levels: build.map(|build| build.levels), health, status }
     }
 
     async fn ask_status(&self, id: u64, member: Member) -> MemberStatus {
@@ -448,12 +469,10 @@ impl Node {
             role: UNREACHABLE.to_owned(),
             ..MemberStatus::default()
         };
-        let Some(client) = self.core.client(id) else { return unreachable };
-        let ask = client.call(Lane::Control, Kind::Status, Bytes::new(), STATUS_TIMEOUT);
-        match ask.await.map(|body| peer::decode::<MemberStatus>(&body)) {
+        match status::of_member(&self.core, id, STATUS_TIMEOUT).await {
             // One that has no entry yet does not know its own.
-            Ok(Ok(status)) => MemberStatus { endpoint: unreachable.endpoint, ..status },
-            _ => unreachable,
+            Some(status) => MemberStatus { endpoint: unreachable.endpoint, ..status },
+            None => unreachable,
         }
     }
 
@@ -577,6 +596,11 @@ impl Node {
             tracing::warn!("there is no majority: what waits for one is given up");
             self.core.failed.cancel();
         }
+    }
+
+    /// Whether this member's disk is so full that it takes no writes.
+    pub fn disk_full(&self) -> bool {
+        self.core.disk_full()
     }
 
     /// Waits for the proposals taken on before.

@@ -18,12 +18,11 @@ use crate::types::LogId;
 use crate::wal::{Mode, Wal, WalOptions};
 use reddwarf_storage::{
     Durable, LoadError, OpenError, Persist, Persister, PersisterLimits, RedbStore, StoreOptions,
-    load, set_aside,
+    catch_redb_panic, load, set_aside,
 };
 use reddwarf_versioning::WindowLimits;
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -187,7 +186,7 @@ fn wrong_state(path: PathBuf, is_damage: bool, error: &dyn Error) -> StartError 
 /// Opens the durable state and what stands before and behind it. Blocks.
 fn open_machine(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Machine, StartError> {
     // redb may panic over a damaged file, even when it closes one that was refused.
-    let opened = catch_unwind(AssertUnwindSafe(|| open_state(config, metrics)));
+    let opened = catch_redb_panic(|| open_state(config, metrics));
     opened.unwrap_or_else(|_| Err(wrong_state(state_path(config), true, &LoadError::Pages)))
 }
 

@@ -4,6 +4,7 @@
 //! one frame to the leader. A batch that does not arrive is tried again with the same request
 //! ids, which `apply` remembers (invariant 5). The answer comes from this member's own `apply`.
 
+use crate::contact;
 use crate::core::Core;
 use crate::data::LogData;
 use crate::peer::{CallError, Forwarded, Kind, Lane, decode, encode_forward};
@@ -125,7 +126,10 @@ impl Proposer {
         if core.stopping.load(Ordering::Acquire) {
             return refused("this member is stopping");
         }
-        if core.wal.low_on_space() || core.machine.persist.is_full() {
+        if let Some(age) = contact::lost_after(core, contact::patience(&core.limits)) {
+            return refused(&contact::cut_off(age));
+        }
+        if core.disk_full() {
             return refused("this member's disk is full");
         }
         if core.wal.failed() || core.machine.persist.failure().is_some() {

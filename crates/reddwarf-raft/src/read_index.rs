@@ -4,6 +4,7 @@
 //! still leads; a follower asks the leader, whose next round the question joins. No lease is
 //! trusted: a restarted voter forgets the lease that it granted.
 
+use crate::contact;
 use crate::core::Core;
 use crate::peer::{Kind, Lane, ReadIndexReply, decode};
 use bytes::Bytes;
@@ -20,11 +21,10 @@ const ROUNDS_MAX: usize = 2;
 const RETRY: Duration = Duration::from_millis(20);
 /// How long the leader may take for a follower's question.
 const ASK_TIMEOUT: Duration = Duration::from_millis(500);
-
 /// How often this member makes sure that it knows the newest state, while no read does.
 const LOOK: Duration = Duration::from_secs(2);
-/// After what time without that readers are told: two looks that failed.
-const UNCONFIRMED: Duration = Duration::from_secs(5);
+/// The same while it is in doubt.
+const LOOK_IN_DOUBT: Duration = Duration::from_millis(50);
 
 /// Why a member that cannot go on refuses.
 pub const FAILED: &str = "this member cannot go on and is stopping";
@@ -49,9 +49,8 @@ impl ReadIndex {
         reads
     }
 
-    /// For how long no round was confirmed, if that is long.
-    pub fn unconfirmed_for(&self) -> Option<Duration> {
-        Some(self.confirmed_at.lock().elapsed()).filter(|age| *age >= UNCONFIRMED)
+    fn look_pause(&self) -> Duration {
+        if self.core.contact.doubted() { LOOK_IN_DOUBT } else { LOOK }
     }
 
     /// The index of the next round, within `timeout`.
@@ -61,20 +60,38 @@ impl ReadIndex {
         tokio::time::timeout(timeout, receiver).await.ok()?.ok()
     }
 
-    /// Returns when this member has applied everything acknowledged before the call.
+    /// Returns when this member has applied everything acknowledged before the call; fails at once
+    /// when no majority was reached for longer than an election may take.
     pub async fn barrier(&self) -> Result<(), ReadError> {
-        let confirmed = self.core.failed.run_until_cancelled(self.confirmed()).await;
-        confirmed.unwrap_or_else(|| Err(ReadError::Unavailable(FAILED.to_owned())))
+        let limits = &self.core.limits;
+        self.barrier_within(limits.read_timeout, contact::patience(limits)).await
     }
 
-    async fn confirmed(&self) -> Result<(), ReadError> {
+    /// The same for who would ask another member soon.
+    pub async fn ready(&self) -> Result<(), ReadError> {
+        let silence_max = contact::silence_max(&self.core.limits);
+        self.barrier_within(silence_max, silence_max).await
+    }
+
+    /// Waits no longer than `timeout`, nor beyond `silence` since a majority was last reached.
+    async fn barrier_within(&self, timeout: Duration, silence: Duration) -> Result<(), ReadError> {
+        let core = &self.core;
+        let unavailable = |why: String| Err(ReadError::Unavailable(why));
+        tokio::select! {
+            biased;
+            () = core.failed.cancelled() => unavailable(FAILED.to_owned()),
+            age = contact::lost(core, silence) => unavailable(contact::cut_off(age)),
+            confirmed = self.confirmed(timeout) => confirmed,
+        }
+    }
+
+    async fn confirmed(&self, timeout: Duration) -> Result<(), ReadError> {
         let started = Instant::now();
-        let timeout = self.core.limits.read_timeout;
         let unavailable = |text: &str| ReadError::Unavailable(text.to_owned());
         let refused =
             || self.core.quarantine().refusal().map_or(Ok(()), |why| Err(unavailable(&why)));
         refused()?;
-        let index = self.index(timeout).await;
+        let index = self.told_index(timeout).await;
         let index = index.ok_or_else(|| unavailable("no quorum confirmed the read in time"))?;
         let rest = timeout.saturating_sub(started.elapsed());
         tokio::time::timeout(rest, self.core.wait_applied(index))
@@ -88,6 +105,26 @@ impl ReadIndex {
         Ok(())
     }
 
+    /// The index of the next round within `timeout`; what it says of the majority is noted.
+    async fn told_index(&self, timeout: Duration) -> Option<u64> {
+        let asked = Instant::now();
+        let index = self.index(timeout);
+        tokio::pin!(index);
+        let soon = contact::silence_max(&self.core.limits).min(timeout);
+        let told = match tokio::time::timeout(soon, &mut index).await {
+            Ok(told) => told,
+            Err(_) => {
+                self.core.contact.doubt(asked);
+                index.await
+            }
+        };
+        match told {
+            Some(_) => self.core.contact.confirmed(),
+            None => self.core.contact.doubt(asked),
+        }
+        told
+    }
+
     /// A follower's question.
     pub async fn answer(&self) -> ReadIndexReply {
         if !self.core.is_leader() {
@@ -97,17 +134,18 @@ impl ReadIndex {
     }
 }
 
-/// Keeps [`ReadIndex::unconfirmed_for`] true to the group when nobody reads.
+/// Asks for an index when no read does, so that doubts arise and end without any.
 async fn look(reads: Weak<ReadIndex>) {
     loop {
-        tokio::time::sleep(LOOK).await;
+        let Some(pause) = reads.upgrade().map(|reads| reads.look_pause()) else { return };
+        tokio::time::sleep(pause).await;
         let Some(reads) = reads.upgrade() else { return };
         if reads.core.stop.is_cancelled() {
             return;
         }
-        if reads.confirmed_at.lock().elapsed() >= LOOK {
-            // That it failed is what its age tells.
-            let _ = reads.barrier().await;
+        if reads.core.contact.doubted() || reads.confirmed_at.lock().elapsed() >= LOOK {
+            // That it failed is noted.
+            let _ = reads.confirmed(contact::silence_max(&reads.core.limits)).await;
         }
     }
 }

@@ -1,7 +1,12 @@
 //! The group as one member sees it.
 
+use crate::core::Core;
+use crate::health::MemberHealth;
+use crate::peer::{Kind, Lane, decode};
+use bytes::Bytes;
 use reddwarf_core::{FeatureLevel, FeatureLevels};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Status of the whole group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +32,9 @@ pub struct GroupMember {
     /// What it said.
     #[serde(flatten)]
     pub status: MemberStatus,
+    /// How it is.
+    #[serde(flatten)]
+    pub health: MemberHealth,
     /// The feature levels that its program supports; of one that does not answer those that it
     /// supported last, if that is recorded.
     pub levels: Option<FeatureLevels>,
@@ -82,4 +90,11 @@ pub struct MemberStatus {
     pub quarantined: bool,
     /// What is wrong with its state or its file; it repairs itself from the others.
     pub trouble: Option<String>,
+}
+
+/// Asks a member for its own part of the status; `None` when it does not answer in time.
+pub(crate) async fn of_member(core: &Core, id: u64, timeout: Duration) -> Option<MemberStatus> {
+    let client = core.client(id)?;
+    let asked = client.call(Lane::Control, Kind::Status, Bytes::new(), timeout);
+    decode(&asked.await.ok()?).ok()
 }

@@ -1,6 +1,8 @@
 //! The replicated store: one member's [`Store`], whose past is in [`crate::history`].
 
+use crate::contact;
 use crate::core::Core;
+use crate::group_clock;
 use crate::proposer::Proposer;
 use crate::read_index::ReadIndex;
 use async_trait::async_trait;
@@ -51,7 +53,8 @@ impl Store for ReplicatedStore {
         self.core.machine.fanout.wait_for(revision, timeout).await
     }
 
-    async fn propose(&self, write: Write) -> Result<Committed, ProposeError> {
+    async fn propose(&self, mut write: Write) -> Result<Committed, ProposeError> {
+        write.time_ms = group_clock::time_ms(&self.core, write.time_ms);
         match self.proposer.propose(ProposalKind::from(write)).await? {
             Outcome::Committed(committed) => Ok(committed),
             Outcome::Rejected(rejection) => Err(ProposeError::Rejected(rejection)),
@@ -107,7 +110,7 @@ impl Store for ReplicatedStore {
     }
 
     fn unconfirmed_for(&self) -> Option<Duration> {
-        self.reads.unconfirmed_for()
+        contact::lost_for(&self.core)
     }
 
     fn refusal(&self) -> Option<String> {

@@ -3,6 +3,7 @@
 use crate::core::Core;
 use openraft::Instant;
 use openraft::async_runtime::watch::WatchReceiver;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long another member may take to take over.
@@ -16,7 +17,12 @@ pub const LAG_MAX: u64 = 1_000;
 /// Transfers leadership to the follower that is fittest, and waits until another member leads;
 /// gives that one.
 pub async fn hand_over(core: &Core) -> Option<u64> {
-    transfer(core, fittest(core)?).await
+    hand_over_but(core, &BTreeSet::new()).await
+}
+
+/// The same, to none of `unfit`.
+pub async fn hand_over_but(core: &Core, unfit: &BTreeSet<u64>) -> Option<u64> {
+    transfer(core, fittest(core, unfit)?).await
 }
 
 /// The same to a certain follower.
@@ -44,7 +50,7 @@ pub async fn transfer(core: &Core, target: u64) -> Option<u64> {
 }
 
 /// A voter that answers, before one that does not, and of those the one that has most of the log.
-fn fittest(core: &Core) -> Option<u64> {
+fn fittest(core: &Core, unfit: &BTreeSet<u64>) -> Option<u64> {
     let voters: Vec<u64> = core.raft.voter_ids().collect();
     let metrics = core.raft.metrics();
     let metrics = metrics.borrow_watched();
@@ -55,7 +61,8 @@ fn fittest(core: &Core) -> Option<u64> {
         heard.is_some_and(|at| at.elapsed() < core.limits.election_max)
     };
     followers
-        .filter(|(id, _)| **id != core.node_id && voters.contains(id) && !wrong.contains(id))
+        .filter(|(id, _)| **id != core.node_id && voters.contains(id))
+        .filter(|(id, _)| !wrong.contains(id) && !unfit.contains(id))
         .max_by_key(|(id, matched)| (answers(id), matched.as_ref().map(|at| at.index())))
         .map(|(id, _)| *id)
 }

@@ -4,6 +4,7 @@
 //! Here all of that goes to memory, over the file's bytes as they stand.
 
 use crate::open::OpenError;
+use crate::redb_panic::catch_redb_panic;
 use crate::redb_store::{damaged, refused};
 use parking_lot::Mutex;
 use redb::backends::FileBackend;
@@ -12,7 +13,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Bound;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// What is written is kept in blocks of this size.
@@ -168,10 +168,10 @@ pub(crate) fn open_frozen(path: &Path, cache_bytes: usize) -> Result<Database, D
 /// See [`OpenError`]; of a damaged file what is wrong, as far as redb tells.
 pub fn check_pages(path: &Path, cache_bytes: usize) -> Result<(), OpenError> {
     // redb may panic on a file that something else has written to.
-    let checked = catch_unwind(AssertUnwindSafe(|| {
+    let checked = catch_redb_panic(|| {
         let mut database = open_frozen(path, cache_bytes).map_err(|error| refused(path, error))?;
         database.check_integrity().map_err(|error| refused(path, error))
-    }));
+    });
     match checked {
         Ok(Ok(true)) => Ok(()),
         Ok(Ok(false)) => Err(damaged(path, "its pages do not match their checksums")),

@@ -23,6 +23,7 @@ mod kv;
 mod load;
 mod open;
 mod persister;
+mod redb_panic;
 mod redb_store;
 pub mod rows;
 mod scrub;
@@ -51,6 +52,7 @@ pub use persister::{
     Durable, InlinePersister, Persist, PersistBatch, PersistFailure, PersistStats, Persister,
     PersisterLimits, ProgressHook,
 };
+pub use redb_panic::catch_redb_panic;
 pub use redb_store::RedbStore;
 pub use scrub::{Scrub, ScrubPage};
 pub use snapshot_reader::{PinnedState, SnapshotReader};

@@ -1,6 +1,7 @@
 //! Rebuilds the state, and the tail of the change window, from the file.
 
 use crate::commit_row::CommitRows;
+use crate::redb_panic::catch_redb_panic;
 use crate::rows;
 use crate::version_row;
 use crate::{KvError, KvRead, KvStore, Table};
@@ -15,7 +16,6 @@ use reddwarf_versioning::{
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Changes of the past that are read back at start, so that watches resume over a restart.
@@ -126,7 +126,7 @@ fn part_from<T: DeserializeOwned>(get: &MetaRow<'_>, row: &[u8]) -> Result<Optio
 /// See [`LoadError`].
 pub fn load(store: &dyn KvStore, limits: WindowLimits) -> Result<Loaded, LoadError> {
     // redb may panic on pages that something else has written to.
-    catch_unwind(AssertUnwindSafe(|| load_checked(store, limits))).unwrap_or(Err(LoadError::Pages))
+    catch_redb_panic(|| load_checked(store, limits)).unwrap_or(Err(LoadError::Pages))
 }
 
 fn load_checked(store: &dyn KvStore, limits: WindowLimits) -> Result<Loaded, LoadError> {

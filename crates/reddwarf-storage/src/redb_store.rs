@@ -5,6 +5,7 @@
 
 use crate::frozen::open_frozen;
 use crate::open::{OpenError, StoreOptions};
+use crate::redb_panic::catch_redb_panic;
 use crate::rows;
 use crate::{Hold, KvError, KvRead, KvStore, Operation, Table, Visit, WriteBatch};
 use bytes::Bytes;
@@ -17,7 +18,6 @@ use reddwarf_core::{FeatureLevel, FeatureLevels};
 use std::error::Error;
 use std::io::ErrorKind;
 use std::ops::{Bound, ControlFlow};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -89,14 +89,14 @@ impl RedbStore {
         levels: FeatureLevels,
     ) -> Result<Self, OpenError> {
         let path = path.into();
-        let opened = catch_unwind(AssertUnwindSafe(|| {
+        let opened = catch_redb_panic(|| {
             let database = open_frozen(&path, cache_bytes).map_err(|e| refused(&path, e))?;
             let found = read_identity(&database).map_err(|error| damaged(&path, error))?;
             let (_, cluster) = found.ok_or_else(|| damaged(&path, "there is nothing in it"))?;
             let options = StoreOptions { cache_bytes, cluster, levels };
             identify(&database, &path, &options)?;
             Ok((database, options))
-        }));
+        });
         let pages = || Err(damaged(&path, "its pages make no sense"));
         let (database, options) = opened.unwrap_or_else(|_| pages())?;
         let database = RwLock::new(Some(database));
@@ -156,7 +156,7 @@ impl RedbStore {
         let mut database = self.database.write();
         let old = database.take();
         // redb may panic over a damaged file, even when it closes it.
-        if catch_unwind(AssertUnwindSafe(|| drop(old))).is_err() {
+        if catch_redb_panic(|| drop(old)).is_err() {
             tracing::warn!(file = %self.path.display(), "a damaged data file was not closed");
         }
         let renamed = std::fs::rename(from, &self.path).and_then(|()| sync_folder(&self.path));
@@ -221,11 +221,11 @@ fn open_database(
     options: &StoreOptions,
 ) -> Result<Database, OpenError> {
     // redb may panic on a file that something else has written to.
-    let opened = catch_unwind(AssertUnwindSafe(|| {
+    let opened = catch_redb_panic(|| {
         let database = opener(path, options.cache_bytes).map_err(|error| refused(path, error))?;
         identify(&database, path, options)?;
         Ok(database)
-    }));
+    });
     opened.unwrap_or_else(|_| Err(damaged(path, "its pages make no sense")))
 }
 

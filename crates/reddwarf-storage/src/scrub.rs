@@ -1,12 +1,12 @@
 //! Reading stored rows again and again, to find damage before the rows are needed.
 
 use crate::commit_row::CommitRows;
+use crate::redb_panic::catch_redb_panic;
 use crate::{KvError, KvRead, KvStore, Table};
 use crate::{delta, rows, version_row};
 use reddwarf_core::Revision;
 use reddwarf_versioning::RequestRow;
 use std::ops::{Bound, ControlFlow};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What one page of the scrub found.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl Scrub {
     pub fn page(&mut self, store: &dyn KvStore, bytes_max: usize) -> Result<ScrubPage, KvError> {
         let table = Table::ALL[self.table];
         // redb may panic on pages that something else has written to.
-        let read = catch_unwind(AssertUnwindSafe(|| self.read(store, table, bytes_max)));
+        let read = catch_redb_panic(|| self.read(store, table, bytes_max));
         let mut page = match read {
             Ok(page) => page?,
             Err(_) => {

@@ -12,7 +12,7 @@ mod signing;
 mod stamp;
 mod trust;
 
-pub use decision::{Telling, Unacceptable, acceptable, renewal_at, telling};
+pub use decision::{Telling, Unacceptable, acceptable, is_due, renewal_at, telling};
 pub use held::{Held, Pair, PairError};
 pub use metrics::CertificateMetrics;
 pub use renewal::{Renewal, RenewalError};

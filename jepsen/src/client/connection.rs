@@ -8,6 +8,8 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls_pki_types::ServerName;
+use std::error::Error;
+use std::iter::successors;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -82,7 +84,7 @@ impl Connection {
         self.sender.try_send_request(request).await.map_err(|mut error| {
             // The request comes back only when nothing of it was sent.
             let untouched = error.take_message().is_some();
-            let what = error.into_error().to_string();
+            let what = with_causes(&error.into_error());
             if untouched { ClientError::NotSent(what) } else { ClientError::Broken(what) }
         })
     }
@@ -105,8 +107,14 @@ impl Connection {
 }
 
 async fn read(response: Response<Incoming>) -> Result<Answer, ClientError> {
-    let status = response.status();
-    let body = response.into_body().collect().await;
-    let body = body.map_err(|error| ClientError::Broken(error.to_string()))?.to_bytes();
-    Ok(Answer { status, body })
+    let (head, body) = response.into_parts();
+    let body = body.collect().await;
+    let body = body.map_err(|error| ClientError::Broken(with_causes(&error)))?.to_bytes();
+    Ok(Answer { status: head.status, headers: head.headers, body })
+}
+
+/// hyper says only in its causes what happened.
+fn with_causes(error: &dyn Error) -> String {
+    let causes = successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -102,7 +102,8 @@ mod tests {
 
     fn answer(code: u16, reason: &str, message: &str) -> Answer {
         let body = serde_json::json!({"reason": reason, "message": message}).to_string();
-        Answer { status: StatusCode::from_u16(code).expect("a code"), body: body.into() }
+        let status = StatusCode::from_u16(code).expect("a code");
+        Answer { status, headers: http::HeaderMap::default(), body: body.into() }
     }
 
     fn named(outcome: &Outcome) -> String {

@@ -51,6 +51,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         client: manager.fenced(term),
         store: store.clone(),
         kinds: server.config().registry.clone(),
+        members: watch::Sender::default().subscribe(),
     };
     tokio::spawn(reddwarf_controllers::run(controllers, CancellationToken::new()));
     let loops = Background {

@@ -71,8 +71,12 @@ impl Api {
         self.store.set_term(term);
         let name = "system:kube-controller-manager";
         let client = LocalClient::privileged(self.server.clone(), name, "kube-controller-manager");
-        let controllers =
-            Controllers { client: client.fenced(term), store: self.store.clone(), kinds };
+        let controllers = Controllers {
+            client: client.fenced(term),
+            store: self.store.clone(),
+            kinds,
+            members: tokio::sync::watch::Sender::default().subscribe(),
+        };
         let stop = CancellationToken::new();
         let task = tokio::spawn(reddwarf_controllers::run(controllers, stop.clone()));
         Leader { stop, task }

@@ -1,6 +1,6 @@
 //! What `deploy/` holds is valid, and names flags and settings that exist.
 
-use reddwarf_tests::cluster::program;
+use reddwarf_tests::cluster::{Cluster, program};
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
@@ -140,6 +140,48 @@ fn the_smf_manifest_is_well_formed() {
     let start = "/opt/reddwarf/bin/reddwarf server --config /etc/reddwarf/config.toml";
     assert!(output.status.success());
     assert_eq!(methods.lines().collect::<Vec<_>>(), [start, ":kill"]);
+}
+
+const KEEPALIVED: &str = "keepalived/keepalived.conf";
+
+#[test]
+fn the_keepalived_configuration_is_valid() {
+    // A user that every machine has, and the interface that the file names.
+    let file = read(KEEPALIVED).replace("script_user keepalived_script", "script_user nobody");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("keepalived.conf");
+    fs::write(&path, file).expect("written");
+    let script = "command -v keepalived >/dev/null || exit 200\n\
+                  ip tuntap add eth0 mode tap && ip link set eth0 up || exit 200\n\
+                  exec keepalived --config-test --use-file \"$0\"";
+    let judged = Command::new("unshare").args(["--net", "sh", "-c", script]).arg(&path).output();
+    match judged {
+        Ok(judged) if judged.status.code() != Some(200) => {
+            // It says what it does not take; it may end by a signal of its own all the same.
+            let said = text(&judged);
+            assert!(said.trim().is_empty(), "{said}");
+        }
+        _ => println!("without keepalived, and root, its configuration was not read by it"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_check_of_keepalived_tells_whether_a_member_is_ready() {
+    let file = read(KEEPALIVED);
+    let line = file.lines().find_map(|line| line.trim().strip_prefix("script \""));
+    let check = line.and_then(|line| line.strip_suffix('"')).expect("a command");
+    let cluster = Cluster::start(1).await;
+    let address = cluster.group.node_config(1).listen.to_string();
+    let words = check.replace("127.0.0.1:6443", &address);
+    let mut words = words.split(' ');
+    // keepalived wants the whole path of it.
+    let program = words.next().expect("a program");
+    assert!(Path::new(program).is_file(), "{program}");
+    let mut command = Command::new(program);
+    command.args(words);
+    assert!(command.status().expect("it runs").success(), "{check}");
+    cluster.kill(1).await;
+    assert!(!command.status().expect("it runs").success(), "{check}");
 }
 
 #[test]

@@ -122,6 +122,10 @@ impl Store for BranchStore {
         self.present.branch_view_at(self.id, collection, revision, newest, &self.base)
     }
 
+    fn unconfirmed_for(&self) -> Option<Duration> {
+        self.present.unconfirmed_for()
+    }
+
     async fn wait_for(&self, revision: Revision, timeout: Duration) -> bool {
         self.present.wait_for(revision, timeout).await
     }

@@ -57,6 +57,8 @@ pub enum Kind {
     FetchPart = 15,
     /// Ask the leader to change who the members are.
     Members = 16,
+    /// Ask how the member is; not of builds that know of no feature levels.
+    Health = 17,
     /// The answer to a call.
     Reply = 128,
     /// The call failed; the body is a text.
@@ -82,6 +84,7 @@ impl Kind {
             14 => Kind::FetchBegin,
             15 => Kind::FetchPart,
             16 => Kind::Members,
+            17 => Kind::Health,
             128 => Kind::Reply,
             129 => Kind::Failure,
             _ => return None,

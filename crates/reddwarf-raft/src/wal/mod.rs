@@ -10,6 +10,7 @@ mod disk;
 pub mod record;
 mod recovery;
 mod segment;
+mod slow_sync;
 mod submit;
 mod table;
 mod writer;
@@ -25,6 +26,7 @@ use openraft::entry::RaftEntry;
 use parking_lot::Mutex;
 use record::Record;
 use segment::Segment;
+use slow_sync::SlowSync;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
@@ -32,6 +34,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use submit::Submit;
 use table::{Found, LogTable, Place};
 use writer::{Command, Writer};
@@ -53,6 +56,7 @@ struct Shared {
     segments: Mutex<BTreeMap<u64, Arc<Segment>>>,
     failed: AtomicBool,
     low_space: AtomicBool,
+    slow_sync: SlowSync,
     written_bytes: AtomicU64,
     metrics: RaftMetrics,
 }
@@ -102,6 +106,7 @@ impl Wal {
             table: Mutex::new(std::mem::take(&mut found.table)),
             failed: AtomicBool::new(false),
             low_space: AtomicBool::new(false),
+            slow_sync: SlowSync::default(),
             written_bytes: AtomicU64::new(0),
             metrics,
         });
@@ -217,6 +222,11 @@ impl Wal {
     /// Whether the disk is so full that no reserve is left.
     pub fn low_on_space(&self) -> bool {
         self.shared.low_space.load(Ordering::Acquire)
+    }
+
+    /// How long a sync takes, or took lately, if that is too long.
+    pub fn slow_sync(&self) -> Option<Duration> {
+        self.shared.slow_sync.duration(Instant::now())
     }
 
     /// Whether a write or a sync failed; nothing more is acknowledged then.

@@ -292,7 +292,10 @@ impl Writer {
     fn flush(&mut self) -> io::Result<()> {
         self.write_buffer()?;
         let started = Instant::now();
-        self.disk.sync(&self.current.file)?;
+        self.shared.slow_sync.begin(started);
+        let synced = self.disk.sync(&self.current.file);
+        self.shared.slow_sync.end(Instant::now());
+        synced?;
         self.shared.metrics.fsync.observe(started.elapsed().as_secs_f64());
         self.unmarked = true;
         let mut table = self.shared.table.lock();

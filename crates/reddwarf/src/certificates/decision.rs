@@ -32,6 +32,12 @@ pub fn renewal_at(validity: Validity) -> Timestamp {
     validity.from + length * 2 / 3
 }
 
+/// Whether a certificate is due: its time is mostly over, or has not come. The latter was made while
+/// this clock was ahead, and nobody else accepts it.
+pub fn is_due(validity: Validity, now: Timestamp) -> bool {
+    now >= renewal_at(validity) || now < validity.from
+}
+
 /// How loudly it is said that a certificate has not been renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Telling {
@@ -99,6 +105,9 @@ mod tests {
         ] {
             let validity = Validity { from: time(from), until: time(until) };
             assert_eq!(renewal_at(validity), time(due), "{from} {until}");
+            let second = SignedDuration::from_secs(1);
+            let at = [validity.from - second, validity.from, time(due) - second, time(due)];
+            assert_eq!(at.map(|now| is_due(validity, now)), [true, false, false, true]);
         }
     }
 

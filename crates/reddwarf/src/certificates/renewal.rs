@@ -3,7 +3,7 @@
 use super::stamp::Stamp;
 use super::{
     CertificateMetrics, Held, Pair, PairError, SIGN_PATH, SignAnswer, SignRequest, Signer, Telling,
-    Trust, Unacceptable, acceptable, renewal_at, telling,
+    Trust, Unacceptable, acceptable, is_due, telling,
 };
 use crate::client::{ClientError, Connection};
 use crate::config::TlsFiles;
@@ -162,7 +162,7 @@ impl Renewal {
     async fn look(&self, told: &mut Option<Instant>) {
         self.look_at_files().await;
         let (now, leaf) = (Timestamp::now(), self.leaf());
-        if self.files.renew && now >= renewal_at(leaf.validity) {
+        if self.files.renew && is_due(leaf.validity, now) {
             // What it fails of is told below.
             let _ = self.renew().await;
         }

@@ -3,10 +3,10 @@
 use miette::{Diagnostic, Result};
 use reddwarf_core::{CommitId, CommitRef, FeatureLevels};
 use reddwarf_storage::{
-    HistoryReader, KvStore, OpenError, RedbStore, Verified, check_pages, load, read_checkpoint,
+    HistoryReader, KvStore, OpenError, RedbStore, Verified, catch_redb_panic, check_pages, load,
+    read_checkpoint,
 };
 use reddwarf_versioning::WindowLimits;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -96,7 +96,7 @@ fn examine(
         Err(error) => return told(path, error, examined),
     };
     // redb may panic on pages that something else has written to.
-    let read = catch_unwind(AssertUnwindSafe(|| rows(store, wanted)));
+    let read = catch_redb_panic(|| rows(store, wanted));
     match read {
         Ok(Ok(found)) => examined = found,
         Ok(Err(reason)) => examined.verified.problems.push(reason),

@@ -90,6 +90,13 @@ fn checks(node: &Arc<Node>, stopping: CancellationToken) -> Vec<Check> {
             async move { refusal.map_or(Ok(()), Err) }.boxed()
         }
     };
+    let disk = {
+        let node = node.clone();
+        move || {
+            let full = node.disk_full();
+            async move { if full { Err("its disk is full".to_owned()) } else { Ok(()) } }.boxed()
+        }
+    };
     let first_objects = {
         let store = node.store();
         // What people need first: a namespace to work in, and the account that pods in it run as.
@@ -109,6 +116,7 @@ fn checks(node: &Arc<Node>, stopping: CancellationToken) -> Vec<Check> {
     vec![
         Check::ready("shutdown", shutdown),
         Check::ready("state", state),
+        Check::ready("disk", disk),
         Check::ready("read-index", barrier),
         Check::ready("poststarthook/bootstrap", first_objects),
     ]

@@ -1,6 +1,7 @@
 //! What a member does while it leads: the first objects, the API's background work, scheduling,
 //! controllers.
 
+use super::live::Live;
 use reddwarf_apiserver::background::{self, Background};
 use reddwarf_apiserver::bootstrap::{self, BootstrapConfig};
 use reddwarf_apiserver::registry::LiveRegistry;
@@ -8,7 +9,6 @@ use reddwarf_controllers::{self as controllers, Controllers};
 use reddwarf_core::Store;
 use reddwarf_core::api::ApiClient;
 use reddwarf_scheduler as scheduler;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -28,8 +28,8 @@ pub(super) struct Leader {
     pub store: Arc<dyn Store>,
     pub registry: Arc<LiveRegistry>,
     pub bootstrap: BootstrapConfig,
-    /// Where live members serve.
-    pub members: watch::Receiver<Vec<SocketAddr>>,
+    /// How the members are.
+    pub live: Live,
     pub scheduler_metrics: scheduler::Metrics,
 }
 
@@ -76,12 +76,13 @@ impl Leader {
             registry: self.registry.clone(),
             term,
             bootstrap: self.bootstrap.clone().into(),
-            members: self.members.clone(),
+            members: self.live.addresses.clone(),
         };
         let controllers = Controllers {
             client: self.controllers.fenced(term),
             store: self.store.clone(),
             kinds: self.registry.clone(),
+            members: self.live.health.clone(),
         };
         tokio::join!(
             background::run(background, cancel.clone()),

@@ -1,6 +1,8 @@
-//! Which members answer, for the endpoints of the `kubernetes` Service.
+//! How the members are, as the leader asks them: for the endpoints of the `kubernetes` Service and
+//! for events.
 
-use reddwarf_raft::{MemberStatus, Node};
+use reddwarf_controllers::members::Health;
+use reddwarf_raft::{GroupMember, Node};
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -8,25 +10,55 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// How often the members are asked.
-const INTERVAL: Duration = Duration::from_secs(2);
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Addresses of the members that answer, kept up to date until `stop` while this member leads.
-pub(super) fn members(
-    node: &Arc<Node>,
-    stop: CancellationToken,
-) -> watch::Receiver<Vec<SocketAddr>> {
-    let (sender, receiver) = watch::channel(Vec::new());
-    let node = Arc::downgrade(node);
-    tokio::spawn(stop.run_until_cancelled_owned(follow(node, sender)));
-    receiver
+/// What is known while this member leads.
+#[derive(Clone)]
+pub(super) struct Live {
+    /// Where the members serve that can.
+    pub addresses: watch::Receiver<Vec<SocketAddr>>,
+    /// How each member is.
+    pub health: watch::Receiver<Vec<Health>>,
 }
 
-fn serves(member: &MemberStatus) -> bool {
+struct Tell {
+    addresses: watch::Sender<Vec<SocketAddr>>,
+    health: watch::Sender<Vec<Health>>,
+}
+
+/// Asks the members until `stop` while this one leads.
+pub(super) fn members(node: &Arc<Node>, stop: CancellationToken) -> Live {
+    let (addresses, health) = (watch::Sender::default(), watch::Sender::default());
+    let live = Live { addresses: addresses.subscribe(), health: health.subscribe() };
+    let follow = follow(Arc::downgrade(node), Tell { addresses, health });
+    tokio::spawn(stop.run_until_cancelled_owned(follow));
+    live
+}
+
+fn is_reachable(member: &GroupMember) -> bool {
+    member.role != "unreachable"
+}
+
+fn serves(member: &GroupMember) -> bool {
     // A learner may not have caught up yet.
-    member.voter && member.role != "unreachable" && !member.quarantined
+    member.voter
+        && is_reachable(member)
+        && !member.quarantined
+        && member.health.cut_off_ms.is_none()
 }
 
-async fn follow(node: Weak<Node>, sender: watch::Sender<Vec<SocketAddr>>) {
+fn health(member: &GroupMember) -> Health {
+    Health {
+        name: member.name.clone(),
+        reachable: is_reachable(member),
+        disk_full: member.health.disk_full,
+        slow_sync_ms: member.health.slow_sync_ms,
+        trouble: member.trouble.clone(),
+        repairs: member.health.repairs,
+    }
+}
+
+async fn follow(node: Weak<Node>, tell: Tell) {
     let mut ticks = tokio::time::interval(INTERVAL);
     loop {
         ticks.tick().await;
@@ -42,12 +74,15 @@ async fn follow(node: Weak<Node>, sender: watch::Sender<Vec<SocketAddr>>) {
             }
         }
         addresses.sort_unstable();
-        sender.send_if_modified(|current| {
-            let changed = *current != addresses;
-            if changed {
-                *current = addresses;
-            }
-            changed
-        });
+        set(&tell.addresses, addresses);
+        set(&tell.health, group.members.iter().map(health).collect());
     }
+}
+
+fn set<T: PartialEq>(sender: &watch::Sender<T>, value: T) {
+    sender.send_if_modified(|current| {
+        let changed = *current != value;
+        *current = value;
+        changed
+    });
 }

@@ -84,7 +84,7 @@ pub(super) async fn run(
             ca_pem: tls.authority.clone(),
             ..BootstrapConfig::default()
         },
-        members: live::members(&node, stopping.clone()),
+        live: live::members(&node, stopping.clone()),
         scheduler_metrics,
     };
     if let Some(backup) = config.backup.clone() {
