@@ -10,7 +10,7 @@ pub struct Answer {
     /// HTTP status.
     pub status: StatusCode,
     /// Headers.
-    pub headers: HeaderMap,
+    pub headers: Box<HeaderMap>,
     /// Body.
     pub body: Bytes,
 }

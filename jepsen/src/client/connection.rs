@@ -110,7 +110,7 @@ async fn read(response: Response<Incoming>) -> Result<Answer, ClientError> {
     let (head, body) = response.into_parts();
     let body = body.collect().await;
     let body = body.map_err(|error| ClientError::Broken(with_causes(&error)))?.to_bytes();
-    Ok(Answer { status: head.status, headers: head.headers, body })
+    Ok(Answer { status: head.status, headers: Box::new(head.headers), body })
 }
 
 /// hyper says only in its causes what happened.

@@ -103,7 +103,7 @@ mod tests {
     fn answer(code: u16, reason: &str, message: &str) -> Answer {
         let body = serde_json::json!({"reason": reason, "message": message}).to_string();
         let status = StatusCode::from_u16(code).expect("a code");
-        Answer { status, headers: http::HeaderMap::default(), body: body.into() }
+        Answer { status, headers: Box::default(), body: body.into() }
     }
 
     fn named(outcome: &Outcome) -> String {
