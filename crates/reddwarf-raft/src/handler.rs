@@ -3,7 +3,6 @@
 use crate::core::Core;
 use crate::health;
 use crate::members::{self, standing};
-use crate::node::own_status;
 use crate::outgoing::Outgoing;
 use crate::peer::{
     Hello, HelloReply, Kind, PeerBuild, PeerHandler, SnapshotBegin, SnapshotChunk, decode,
@@ -13,6 +12,7 @@ use crate::proposer;
 use crate::read_index::ReadIndex;
 use crate::roots;
 use crate::snapshot::SnapshotData;
+use crate::status;
 use crate::types::TypeConfig;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -220,7 +220,7 @@ impl PeerHandler for Handler {
                 self.core.client(from).iter().for_each(|client| client.urge());
                 answer(&index)
             }
-            Kind::Status => answer(&own_status(&self.core, &self.identity)),
+            Kind::Status => answer(&status::own(&self.core, &self.identity)),
             Kind::Health => health::answer(&self.core),
             Kind::Roots => answer(&roots::answer(&self.core, &read(&body)?)),
             Kind::SnapshotBegin => self.begin_snapshot(&body).await,

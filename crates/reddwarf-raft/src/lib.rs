@@ -45,11 +45,13 @@ mod replace;
 mod roots;
 mod scrub;
 mod snapshot;
+mod start;
 mod start_check;
 pub mod status;
 mod store;
 #[cfg(test)]
 mod suite_tests;
+mod survey;
 mod sweep;
 mod transfer;
 pub mod types;

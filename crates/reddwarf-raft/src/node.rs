@@ -1,46 +1,24 @@
 //! A running member of a group.
 
-use crate::background;
 use crate::backup::{self, BackupFailure, BackupHead, Backups};
-use crate::config::NodeConfig;
-use crate::contact::Contact;
-use crate::core::{Core, LeaderView, RaftNode};
-use crate::error::{Failure, StartError};
-use crate::founding;
-use crate::full_leader;
-use crate::group_clock::{self, GroupClock};
-use crate::handler::{Handler, HandlerIdentity};
-use crate::health::{self, MemberHealth};
-use crate::history;
-use crate::leadership;
-use crate::log_store::LogStore;
-use crate::lost_leader;
-use crate::members::{self, ChangeError, standing};
+use crate::contact;
+use crate::core::Core;
+use crate::error::Failure;
+use crate::handler::Handler;
+use crate::members::{self, ChangeError};
 use crate::metrics::RaftMetrics;
-use crate::open::{Opened, open};
-use crate::outgoing::Outgoing;
-use crate::peer::{
-    self, Identity, MembersAsk, Network, PeerBuild, PeerClients, PeerHandler, Protocol, Refused,
-};
-use crate::proposer::Proposer;
+use crate::peer::{self, MembersAsk, PeerHandler, Protocol, Refused};
 use crate::read_index::ReadIndex;
-use crate::repair;
-use crate::roots;
-use crate::scrub;
-use crate::status::{self, GroupMember, GroupStatus, MemberStatus, UNREACHABLE};
+use crate::status::GroupStatus;
 use crate::store::ReplicatedStore;
-use crate::sweep;
+use crate::survey;
 use crate::transfer;
-use crate::types::{Member, term_of};
+use crate::types::Member;
 use bytes::Bytes;
 use openraft::async_runtime::watch::WatchReceiver;
-use openraft::{ServerState, SnapshotPolicy};
-use parking_lot::Mutex;
-use reddwarf_core::planted::{self, Bug};
-use reddwarf_core::{CommitId, FeatureLevel, History, HistoryError, MemberBuild, ReadError, Store};
+use reddwarf_core::{CommitId, FeatureLevel, History, HistoryError, ReadError, Store};
 use reddwarf_storage::{BackupSummary, Usage, Verified};
 use reddwarf_versioning::StateRoot;
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -49,197 +27,26 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
 use tokio_rustls::server::TlsStream;
-use tokio_util::sync::CancellationToken;
 
-/// How long another member may take to tell its status.
-const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long the group may take to confirm that it is there while a member stops; elections are
 /// over by then.
 const ALONE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often a stopping member makes sure of that.
-const ALONE_LOOK: Duration = Duration::from_millis(200);
 /// How long a stopping node waits for the proposals that it has taken on.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A running member of a group.
 pub struct Node {
-    core: Arc<Core>,
-    store: Arc<ReplicatedStore>,
-    reads: Arc<ReadIndex>,
-    handler: Arc<Handler>,
-    backups: Arc<Backups>,
-    cluster_id: String,
+    pub(crate) core: Arc<Core>,
+    pub(crate) store: Arc<ReplicatedStore>,
+    pub(crate) reads: Arc<ReadIndex>,
+    pub(crate) handler: Arc<Handler>,
+    pub(crate) backups: Arc<Backups>,
+    pub(crate) cluster_id: String,
     /// Becomes `Some` when a member refuses this one for good.
-    refused: Option<watch::Receiver<Option<Refused>>>,
-}
-
-fn raft_config(config: &NodeConfig) -> Result<Arc<openraft::Config>, StartError> {
-    let limits = &config.limits;
-    // How much of the log is kept is said in bytes; see `background::look`.
-    let keep = if planted::is(Bug::EarlyPurge) { 0 } else { u64::MAX };
-    let ms = |duration: Duration| duration.as_millis() as u64;
-    let raft = openraft::Config {
-        cluster_name: config.cluster_id.clone(),
-        heartbeat_interval: ms(limits.heartbeat),
-        heartbeat_min_interval: Some(ms(limits.heartbeat)),
-        election_timeout_min: ms(limits.election_min),
-        election_timeout_max: ms(limits.election_max),
-        install_snapshot_timeout: 600_000,
-        max_payload_entries: 1_024,
-        replication_lag_threshold: u64::MAX / 2,
-        snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: keep,
-        purge_batch_size: 64,
-        enable_pre_vote: Some(true),
-        enable_leader_restore: Some(false),
-        allow_log_reversion: Some(false),
-        ..openraft::Config::default()
-    };
-    let raft = raft.validate().map_err(|error| StartError::Config(error.to_string()))?;
-    Ok(Arc::new(raft))
-}
-
-fn check(config: &NodeConfig) -> Result<(), StartError> {
-    let wrong = |text: String| Err(StartError::Config(text));
-    let me = config.peers.iter().find(|peer| peer.id == config.node_id);
-    match me {
-        Some(me) if me.name != config.name => {
-            wrong(format!("node {} is named {} and {}", me.id, me.name, config.name))
-        }
-        _ if config.members().len() != config.peers.len() => {
-            wrong("two members have the same node id".to_owned())
-        }
-        _ if config.peers.iter().any(|p| p.id != config.node_id) && config.tls.is_none() => {
-            wrong("a group of several members needs TLS".to_owned())
-        }
-        _ => Ok(()),
-    }
+    pub(crate) refused: Option<watch::Receiver<Option<Refused>>>,
 }
 
 impl Node {
-    /// Starts a member: opens its data, joins or (all first members alike) founds its group.
-    ///
-    /// # Errors
-    /// See [`StartError`].
-    pub async fn start(config: NodeConfig) -> Result<Arc<Node>, StartError> {
-        check(&config)?;
-        let metrics = RaftMetrics::default();
-        let Opened { machine, wal, incarnation, renewed } = open(&config, &metrics).await?;
-        let others = config.peers.iter().any(|peer| peer.id != config.node_id);
-        if others {
-            machine.parts().quarantine.has_others();
-        }
-        if renewed {
-            metrics.repairs.inc();
-            machine.parts().quarantine.replaced(0);
-        }
-        let identity = config.tls.as_ref().map(|tls| {
-            let (id, name) = (config.node_id, config.name.as_str());
-            let identity = Identity::new(&config.cluster_id, id, name, incarnation, tls);
-            identity.of_build(config.build(), machine.parts().level.subscribe())
-        });
-        if let (Some(identity), Some(admission)) = (&identity, &config.admission) {
-            identity.is_member_since(admission.admitted_at);
-        }
-        let refused = identity.as_ref().map(|identity| identity.refused.subscribe());
-        let clients = Arc::new(PeerClients::new(identity.clone(), config.members()));
-        let network = Network {
-            node_id: config.node_id,
-            clients: Arc::clone(&clients),
-            snapshots: Arc::clone(&machine.parts().snapshots),
-        };
-        let parts = Arc::clone(machine.parts());
-        let log = LogStore::new(Arc::clone(&wal));
-        let raft_config = raft_config(&config)?;
-        let raft = RaftNode::new(config.node_id, raft_config, network, log, machine)
-            .await
-            .map_err(|error| StartError::Raft(error.to_string()))?;
-        founding::known_members(&raft).await?;
-        let (leader_sender, leader) = watch::channel(LeaderView::default());
-        let (leadership_sender, leadership) = watch::channel(None);
-        tokio::spawn(leadership::follow(
-            config.node_id,
-            raft.server_metrics(),
-            parts.applied.subscribe(),
-            leader_sender,
-            leadership_sender,
-        ));
-        let core = Arc::new(Core {
-            node_id: config.node_id,
-            incarnation,
-            raft,
-            machine: parts,
-            wal,
-            clients,
-            build: config.build(),
-            limits: config.limits.clone(),
-            metrics,
-            contact: Contact::default(),
-            group_clock: GroupClock::default(),
-            leader,
-            leadership,
-            wrong_members: Mutex::default(),
-            changing_members: tokio::sync::Mutex::default(),
-            failed: CancellationToken::new(),
-            stopping: false.into(),
-            stop: CancellationToken::new(),
-        });
-        core.metrics.quarantined.set(i64::from(core.quarantine().refusal().is_some()));
-        if core.quarantine().diverged_at().is_some() {
-            core.withdraw();
-        }
-        let first = config.peers.iter().any(|peer| peer.id == config.node_id);
-        tokio::spawn(standing::follow(Arc::clone(&core), identity));
-        let node = Node::assemble(core, &config, refused);
-        if first {
-            tokio::spawn(founding::found(Arc::clone(&node.core), config));
-        } else {
-            tokio::spawn(standing::await_leader(Arc::clone(&node.core), config));
-        }
-        Ok(node)
-    }
-
-    fn assemble(
-        core: Arc<Core>,
-        config: &NodeConfig,
-        refused: Option<watch::Receiver<Option<Refused>>>,
-    ) -> Arc<Node> {
-        tokio::spawn(background::tick_clock(Arc::clone(&core)));
-        tokio::spawn(background::look(Arc::clone(&core)));
-        tokio::spawn(scrub::run(Arc::clone(&core)));
-        tokio::spawn(sweep::run(Arc::clone(&core)));
-        tokio::spawn(lost_leader::watch(Arc::clone(&core)));
-        tokio::spawn(roots::compare(Arc::clone(&core)));
-        tokio::spawn(repair::run(Arc::clone(&core)));
-        tokio::spawn(members::steward(Arc::clone(&core)));
-        tokio::spawn(members::keep_level(Arc::clone(&core)));
-        tokio::spawn(full_leader::watch(Arc::clone(&core)));
-        tokio::spawn(group_clock::follow(Arc::clone(&core)));
-        let reads = ReadIndex::start(Arc::clone(&core));
-        let store = Arc::new(ReplicatedStore {
-            core: Arc::clone(&core),
-            proposer: Proposer::start(Arc::clone(&core)),
-            reads: Arc::clone(&reads),
-            history_reads: history::places(),
-        });
-        let identity = HandlerIdentity {
-            cluster_id: config.cluster_id.clone(),
-            name: config.name.clone(),
-            version: config.version.clone(),
-            replaces: config.admission.as_ref().and_then(|admission| admission.replaces.clone()),
-        };
-        let handler = Arc::new(Handler {
-            core: Arc::clone(&core),
-            reads: Arc::clone(&reads),
-            identity,
-            incoming: Mutex::new(None),
-            outgoing: Outgoing::default(),
-        });
-        let cluster_id = config.cluster_id.clone();
-        let backups = Arc::default();
-        Arc::new(Node { core, store, reads, handler, backups, cluster_id, refused })
-    }
-
     /// The replicated store as this member sees it.
     pub fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store) as Arc<dyn Store>
@@ -404,76 +211,7 @@ impl Node {
 
     /// The group, asking every member for its own part.
     pub async fn status(&self) -> GroupStatus {
-        let own = own_status(&self.core, &self.handler.identity);
-        let members = self.core.members();
-        let asked = members.into_iter().map(|(id, member)| {
-            let own = &own;
-            async move {
-                if id == own.id {
-                    return (own.clone(), health::own(&self.core));
-                }
-                let health = health::of_member(&self.core, id, STATUS_TIMEOUT);
-                let (status, health) = tokio::join!(self.ask_status(id, member), health);
-                (status, health.unwrap_or_default())
-            }
-        });
-        let (mut members, health): (Vec<_>, Vec<_>) =
-            futures::future::join_all(asked).await.into_iter().unzip();
-        let voters: BTreeSet<u64> = self.core.raft.voter_ids().collect();
-        let newest = members.iter().map(|member| member.last_log_index).max().unwrap_or_default();
-        for member in &mut members {
-            member.lag = newest.saturating_sub(member.applied_index);
-            member.voter = voters.contains(&member.id);
-        }
-        let level = *self.core.machine.level.borrow();
-        let recorded = self.core.machine.builds();
-        let members = members.into_iter().zip(health);
-        let members = members.map(|(status, health)| self.with_build(status, health, &recorded));
-        let changing = self.core.membership().membership().get_joint_config().len() > 1;
-        GroupStatus {
-            cluster_id: self.cluster_id.clone(),
-            level,
-            changing,
-            members: members.collect(),
-        }
-    }
-
-    /// With the levels that the member supports; of one that does not answer, as it was recorded.
-    fn with_build(
-        &self,
-        mut status: MemberStatus,
-        health: MemberHealth,
-        recorded: &[MemberBuild],
-    ) -> GroupMember {
-        let answers = status.role != UNREACHABLE;
-        let build = match status.id == self.core.node_id {
-            true => Some(self.core.build.clone()),
-            false if answers => self.core.client(status.id).and_then(|client| client.build()),
-            false => {
-                let found = recorded.iter().find(|build| build.node == status.id);
-                found
-                    .map(|build| PeerBuild { version: build.version.clone(), levels: build.levels })
-            }
-        };
-        if let Some(build) = build.as_ref().filter(|_| !answers) {
-            status.version.clone_from(&build.version);
-        }
-        GroupMember { levels: build.map(|build| build.levels), health, status }
-    }
-
-    async fn ask_status(&self, id: u64, member: Member) -> MemberStatus {
-        let unreachable = MemberStatus {
-            id,
-            name: member.name,
-            endpoint: member.addr,
-            role: UNREACHABLE.to_owned(),
-            ..MemberStatus::default()
-        };
-        match status::of_member(&self.core, id, STATUS_TIMEOUT).await {
-            // One that has no entry yet does not know its own.
-            Some(status) => MemberStatus { endpoint: unreachable.endpoint, ..status },
-            None => unreachable,
-        }
+        survey::group(&self.core, &self.handler.identity).await
     }
 
     /// Takes a node in as a learner; the leader makes it a voter once it has caught up. The log
@@ -586,12 +324,7 @@ impl Node {
     /// While a member stops: once the group cannot confirm anything for a moment, gives up whatever
     /// waits for a majority, so that the stop does not. Returns then, or when the node has ended.
     pub async fn give_up_when_alone(&self) {
-        let alone = async {
-            // One in quarantine is refused at once, which says nothing of the others.
-            while tokio::time::timeout(ALONE_TIMEOUT, self.ready()).await.is_ok() {
-                tokio::time::sleep(ALONE_LOOK).await;
-            }
-        };
+        let alone = contact::lost(&self.core, ALONE_TIMEOUT);
         if self.core.stop.run_until_cancelled(alone).await.is_some() {
             tracing::warn!("there is no majority: what waits for one is given up");
             self.core.failed.cancel();
@@ -621,40 +354,5 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.core.stop.cancel();
-    }
-}
-
-/// This member's part of the status; [`MemberStatus::lag`] is known to the asking one only.
-pub(crate) fn own_status(core: &Core, identity: &HandlerIdentity) -> MemberStatus {
-    let metrics = core.raft.metrics();
-    let raft = metrics.borrow_watched();
-    let role = match raft.state {
-        ServerState::Leader => "leader",
-        ServerState::Candidate => "candidate",
-        ServerState::Learner => "learner",
-        _ => "follower",
-    };
-    let member = raft.membership_config.membership().get_node(&core.node_id);
-    let (applied_index, revision, root) = core.machine.standing();
-    MemberStatus {
-        id: core.node_id,
-        name: identity.name.clone(),
-        role: role.to_owned(),
-        voter: raft.membership_config.membership().voter_ids().any(|id| id == core.node_id),
-        replaces: identity.replaces.clone(),
-        endpoint: member.map(|member| member.addr.clone()).unwrap_or_default(),
-        founded: raft.membership_config.membership().nodes().next().is_some(),
-        term: raft.current_term,
-        last_log_index: raft.last_log_index.unwrap_or_default(),
-        last_log_term: core.wal.state().1.map_or(0, |last| term_of(&last)),
-        applied_index,
-        applied_revision: revision.0,
-        durable_index: core.machine.persist.durable().applied.index,
-        lag: 0,
-        version: identity.version.clone(),
-        state_root: root.to_string(),
-        diverged_at: core.quarantine().diverged_at(),
-        quarantined: core.quarantine().refusal().is_some(),
-        trouble: core.quarantine().trouble().map(|trouble| trouble.to_string()),
     }
 }

@@ -1,9 +1,13 @@
 //! The group as one member sees it.
 
 use crate::core::Core;
+use crate::handler::HandlerIdentity;
 use crate::health::MemberHealth;
 use crate::peer::{Kind, Lane, decode};
+use crate::types::term_of;
 use bytes::Bytes;
+use openraft::ServerState;
+use openraft::async_runtime::watch::WatchReceiver;
 use reddwarf_core::{FeatureLevel, FeatureLevels};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -97,4 +101,39 @@ pub(crate) async fn of_member(core: &Core, id: u64, timeout: Duration) -> Option
     let client = core.client(id)?;
     let asked = client.call(Lane::Control, Kind::Status, Bytes::new(), timeout);
     decode(&asked.await.ok()?).ok()
+}
+
+/// This member's part of the status; [`MemberStatus::lag`] is known to the asking one only.
+pub(crate) fn own(core: &Core, identity: &HandlerIdentity) -> MemberStatus {
+    let metrics = core.raft.metrics();
+    let raft = metrics.borrow_watched();
+    let role = match raft.state {
+        ServerState::Leader => "leader",
+        ServerState::Candidate => "candidate",
+        ServerState::Learner => "learner",
+        _ => "follower",
+    };
+    let member = raft.membership_config.membership().get_node(&core.node_id);
+    let (applied_index, revision, root) = core.machine.standing();
+    MemberStatus {
+        id: core.node_id,
+        name: identity.name.clone(),
+        role: role.to_owned(),
+        voter: raft.membership_config.membership().voter_ids().any(|id| id == core.node_id),
+        replaces: identity.replaces.clone(),
+        endpoint: member.map(|member| member.addr.clone()).unwrap_or_default(),
+        founded: raft.membership_config.membership().nodes().next().is_some(),
+        term: raft.current_term,
+        last_log_index: raft.last_log_index.unwrap_or_default(),
+        last_log_term: core.wal.state().1.map_or(0, |last| term_of(&last)),
+        applied_index,
+        applied_revision: revision.0,
+        durable_index: core.machine.persist.durable().applied.index,
+        lag: 0,
+        version: identity.version.clone(),
+        state_root: root.to_string(),
+        diverged_at: core.quarantine().diverged_at(),
+        quarantined: core.quarantine().refusal().is_some(),
+        trouble: core.quarantine().trouble().map(|trouble| trouble.to_string()),
+    }
 }
