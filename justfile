@@ -42,10 +42,15 @@ compat-update:
 jepsen *flags:
     cargo run --release -p jepsen -- run {{flags}}
 
-# What takes some minutes: clocks that jump and stand, a log that is written for long
+# What takes some minutes: clocks that jump and stand, slow disks, logs that are written for long
 group:
     cargo build --release --workspace
-    cargo test --release -p jepsen --test group -- --ignored --nocapture
+    cargo test --release -p jepsen --test group --test members -- --ignored --nocapture
+
+# A state of 1 GiB: a member joins, a backup is made, the leader is killed
+large:
+    cargo build --release --workspace
+    cargo test --release -p reddwarf-tests --test cluster large_state -- --ignored --nocapture
 
 # Measure an own group of three
 bench *flags:

@@ -67,10 +67,13 @@ impl GroupClock {
     }
 }
 
-/// The time of a write that this member makes at `own_ms` by its own clock.
-pub fn time_ms(core: &Core, own_ms: u64) -> u64 {
+/// The time of a write that this member made at `written_ms` by its own clock: corrected by as much
+/// as that is wrong now.
+pub fn time_ms(core: &Core, written_ms: u64) -> u64 {
     let voters = core.raft.voter_ids().collect();
-    core.group_clock.time_ms(core.node_id, own_ms, &voters, Instant::now())
+    let own_ms = own_ms();
+    let group_ms = core.group_clock.time_ms(core.node_id, own_ms, &voters, Instant::now());
+    written_ms.saturating_add(group_ms).saturating_sub(own_ms)
 }
 
 /// What this member's clock shows.
