@@ -30,7 +30,15 @@ fn flat(text: &str) -> String {
 /// # Panics
 /// When no token is made.
 pub fn token(cluster: &Cluster, options: &[&str]) -> Vec<String> {
-    let output = reddwarf(cluster, &[&["token", "create"], options].concat());
+    join_command(cluster, &[&["token", "create"], options].concat())
+}
+
+/// The arguments of the command that a command of the program prints, `join` first.
+///
+/// # Panics
+/// When it fails.
+pub fn join_command(cluster: &Cluster, arguments: &[&str]) -> Vec<String> {
+    let output = reddwarf(cluster, arguments);
     assert!(output.status.success(), "{}", said(&output));
     let line = String::from_utf8(output.stdout).expect("text");
     assert_eq!(line.lines().count(), 1, "{line}");

@@ -17,6 +17,7 @@ mod signals;
 pub(crate) mod tls;
 mod upgrade;
 
+pub(crate) use error::NO_MEMBER_EXIT;
 pub use error::ServerError;
 pub use signals::stop_signals;
 

@@ -3,7 +3,7 @@
 use reddwarf::client::GroupClient;
 use reddwarf::kubeconfig::Kubeconfig;
 use reddwarf_tests::cluster::{Cluster, eventually, free_ports, program};
-use reddwarf_tests::joiner::{Joiner, reddwarf, said, token};
+use reddwarf_tests::joiner::{Joiner, join_command, reddwarf, said, token};
 use reddwarf_tests::writers::{PATH, Writers, check_list};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -140,12 +140,13 @@ async fn the_dead_are_replaced_and_the_wiped_come_back() {
     let said = refused(&cluster, &["member", "remove", &wiped_name]);
     assert!(said.contains("could not go on") && said.contains(&dead_name), "{said}");
 
-    let join = token(&cluster, &["--single-use"]);
-    let join_4 = [&join[..], &["--replace".to_owned(), dead_name.clone()]].concat();
+    let said = refused(&cluster, &["member", "replace", "node-9"]);
+    assert!(said.contains("no member of the group"), "{said}");
+    let join_4 = join_command(&cluster, &["member", "replace", &dead_name]);
     let fourth = Joiner::start(&cluster, &join_4, "node-4", free_ports(1), &[]);
     voters(client, &[&wiped_name, &stays_name, "node-4"]).await;
     let used = cluster.group.folder.join("used");
-    let said = join_refused(&join, "node-9", used.to_str().expect("a plain path"));
+    let said = join_refused(&join_4, "node-9", used.to_str().expect("a plain path"));
     assert!(said.contains("used up"), "{said}");
     let said = cluster.refusal(dead).await;
     assert!(said.contains("no member of the group"), "{said}");

@@ -114,3 +114,22 @@ fn one_member_needs_no_configuration() {
     rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("it runs");
     assert!(server.wait().expect("it ends").success(), "a clean stop exits with 0");
 }
+
+#[test]
+fn a_group_goes_up_without_a_member_that_was_removed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().to_str().expect("a plain path");
+    let port = free_ports(3).to_string();
+    let _down = Down(data);
+    succeeds(&["up", "--data", data, "--base-port", &port, "--workers", "0", "--detach"]);
+    let kubeconfig = folder.path().join("admin.kubeconfig");
+    let kubeconfig = kubeconfig.to_str().expect("a plain path");
+    succeeds(&["member", "remove", "node-2", "--kubeconfig", kubeconfig]);
+    succeeds(&["down", "--data", data]);
+    let output = reddwarf(&["up", "--data", data, "--workers", "0", "--detach"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("node-2 is no member of the group any more"), "{said}");
+    let status = succeeds(&["member", "list", "--kubeconfig", kubeconfig]);
+    assert!(status.contains("node-1") && !status.contains("node-2"), "{status}");
+}

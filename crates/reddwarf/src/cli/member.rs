@@ -1,14 +1,16 @@
-//! `reddwarf member`: who the members are, letting one go, and letting another lead.
+//! `reddwarf member`: who the members are, letting one go, replacing one, and letting another lead.
 
 use super::GroupFlags;
 use super::log::escaped;
 use super::table::aligned;
+use super::token::{self, parse_duration};
 use crate::client::GroupClient;
 use crate::kubeconfig::{self, Kubeconfig};
 use crate::pki::Credentials;
 use clap::{Args, Subcommand};
 use http::Method;
-use miette::Result;
+use jiff::SignedDuration;
+use miette::{Diagnostic, Result};
 use serde_json::{Value, json};
 
 /// What the user is called in a kubeconfig that is printed; the certificate says who it is.
@@ -39,6 +41,16 @@ enum Command {
         #[command(flatten)]
         group: GroupFlags,
     },
+    /// Print the command by which a new machine takes a member's place, which may be dead
+    Replace {
+        /// Its name
+        name: String,
+        /// How long the command is good for; one machine can use it
+        #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
+        ttl: SignedDuration,
+        #[command(flatten)]
+        group: GroupFlags,
+    },
     /// Let another member lead
     Transfer {
         /// Its name; without one, the fittest of those that do not lead
@@ -46,6 +58,13 @@ enum Command {
         #[command(flatten)]
         group: GroupFlags,
     },
+}
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{name:?} is no member of the group")]
+#[diagnostic(code(reddwarf::member::name), help("`reddwarf member list` shows the members"))]
+struct NoMember {
+    name: String,
 }
 
 pub(super) fn run(command: &MemberCommand) -> Result<()> {
@@ -69,6 +88,19 @@ pub(super) fn run(command: &MemberCommand) -> Result<()> {
             let path = format!("/reddwarf/members/{}", escaped(name));
             runtime.block_on(client.send_json(Method::DELETE, &path, &json!({})))?;
             println!("{name} is no member any more");
+        }
+        Command::Replace { name, ttl, group } => {
+            let kubeconfig = Kubeconfig::find(group.kubeconfig.as_deref())?;
+            let client = GroupClient::new(&kubeconfig)?;
+            let command = runtime.block_on(async {
+                let status = client.get_json("/reddwarf/status").await?;
+                let mut members = status["members"].as_array().into_iter().flatten();
+                if !members.any(|member| member["name"] == name.as_str()) {
+                    return Err(NoMember { name: name.clone() }.into());
+                }
+                token::join(&kubeconfig, &client, *ttl, true).await
+            })?;
+            println!("{command} --replace {name}");
         }
         Command::Transfer { name, group } => {
             let client = group.client()?;

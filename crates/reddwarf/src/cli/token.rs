@@ -56,7 +56,7 @@ enum KubeconfigLacks {
     Authority,
 }
 
-fn parse_duration(text: &str) -> Result<SignedDuration, String> {
+pub(super) fn parse_duration(text: &str) -> Result<SignedDuration, String> {
     let duration: SignedDuration =
         text.parse().map_err(|_| "expected a duration such as 30m or 24h".to_owned())?;
     if duration.is_positive() { Ok(duration) } else { Err("it would be over at once".to_owned()) }
@@ -67,17 +67,8 @@ pub(super) fn run(command: &TokenCommand) -> Result<()> {
     match &command.command {
         Command::Create { ttl, single_use, group } => {
             let kubeconfig = Kubeconfig::find(group.kubeconfig.as_deref())?;
-            let authority = fingerprint(&kubeconfig.authority).ok_or(KubeconfigLacks::Authority)?;
             let client = GroupClient::new(&kubeconfig)?;
-            let token = Token::create();
-            let server = runtime.block_on(async {
-                prune(&client).await?;
-                let secret = token.stored(*ttl, *single_use, Timestamp::now());
-                client.send_json(Method::POST, NAMESPACE_SECRETS, &secret).await?;
-                // One that runs.
-                Ok::<_, ClientError>(client.current().await.url.trim_start_matches("https://"))
-            })?;
-            println!("reddwarf join {server} --token {} --ca-hash {authority}", token.text());
+            println!("{}", runtime.block_on(join(&kubeconfig, &client, *ttl, *single_use))?);
         }
         Command::List { group } => {
             let tokens = runtime.block_on(tokens(&group.client()?))?;
@@ -93,6 +84,23 @@ pub(super) fn run(command: &TokenCommand) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Makes a token; the command by which a machine joins with it.
+pub(super) async fn join(
+    kubeconfig: &Kubeconfig,
+    client: &GroupClient,
+    ttl: SignedDuration,
+    single_use: bool,
+) -> Result<String> {
+    let authority = fingerprint(&kubeconfig.authority).ok_or(KubeconfigLacks::Authority)?;
+    let token = Token::create();
+    prune(client).await?;
+    let secret = token.stored(ttl, single_use, Timestamp::now());
+    client.send_json(Method::POST, NAMESPACE_SECRETS, &secret).await?;
+    // One that runs.
+    let server = client.current().await.url.trim_start_matches("https://");
+    Ok(format!("reddwarf join {server} --token {} --ca-hash {authority}", token.text()))
 }
 
 fn row(token: Stored) -> [String; 3] {

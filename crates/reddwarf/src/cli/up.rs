@@ -51,6 +51,9 @@ pub(super) fn run(flags: &UpFlags) -> Result<()> {
         let mut launch = Launch::new(&group, &program)?;
         let started = async {
             launch.members().await?;
+            for process in launch.processes.iter().filter(|process| process.removed) {
+                eprintln!("{} is no member of the group any more, and does not run.", process.name);
+            }
             if !launch.workers(flags.workers).await? {
                 eprintln!("The simulated workers have not registered yet; see hollow/log.");
             }

@@ -3,6 +3,7 @@
 use super::{LocalGroup, ProcessError, Started, start, stop};
 use crate::client::{ClientError, GroupClient};
 use crate::kubeconfig::{Kubeconfig, KubeconfigError};
+use crate::server::NO_MEMBER_EXIT;
 use bytes::Bytes;
 use http::Method;
 use miette::Diagnostic;
@@ -75,6 +76,8 @@ pub struct Process {
     pub folder: PathBuf,
     /// The child, when this process started it and it has not ended.
     pub child: Option<Child>,
+    /// Whether it has ended because it is no member of the group any more.
+    pub removed: bool,
 }
 
 impl Process {
@@ -84,6 +87,10 @@ impl Process {
             return Ok(());
         };
         self.child = None;
+        if status.code() == Some(NO_MEMBER_EXIT.into()) {
+            self.removed = true;
+            return Ok(());
+        }
         let log = self.folder.join("log");
         let text = fs::read_to_string(&log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
@@ -150,7 +157,7 @@ impl<'a> Launch<'a> {
     /// holds its pid file until the kernel has taken it down.
     fn start_what_ended(&mut self) -> Result<(), LaunchError> {
         let members = self.processes.iter_mut().take(usize::from(self.group.plan.nodes));
-        for process in members.filter(|process| process.child.is_none()) {
+        for process in members.filter(|process| process.child.is_none() && !process.removed) {
             let arguments = member_arguments(&process.folder);
             if let Started::Now(child) = start(&self.program, &process.folder, &arguments)? {
                 process.child = Some(child);
@@ -169,11 +176,12 @@ impl<'a> Launch<'a> {
             Started::Already(_) => None,
             Started::Now(child) => Some(child),
         };
-        self.processes.push(Process { name, folder, child });
+        self.processes.push(Process { name, folder, child, removed: false });
         Ok(())
     }
 
-    /// Waits until every member answers `/readyz` with 200.
+    /// Waits until every member answers `/readyz` with 200. One that was removed from the group need
+    /// not, unless all were.
     ///
     /// # Errors
     /// [`LaunchError::Exited`], [`LaunchError::NotReady`]
@@ -181,6 +189,12 @@ impl<'a> Launch<'a> {
         let deadline = Instant::now() + READY_TIMEOUT;
         for at in 0..self.client.members().len() {
             while !self.is_ready(at).await {
+                let removed = |process: &Process| process.removed;
+                if self.processes.get(at).is_some_and(removed)
+                    && !self.processes.iter().all(removed)
+                {
+                    break;
+                }
                 for process in &mut self.processes {
                     process.must_live()?;
                 }

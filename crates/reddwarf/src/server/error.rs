@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Exit status of a member that the group refuses (`EX_NOPERM`): starting it again is of no use.
-const NO_MEMBER_EXIT: u8 = 77;
+pub const NO_MEMBER_EXIT: u8 = 77;
 
 /// Why a member does not run, for the operator.
 #[derive(Debug, thiserror::Error, Diagnostic)]
