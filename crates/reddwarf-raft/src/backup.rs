@@ -5,6 +5,7 @@
 //! that entry travels along: what is written at the other end has to have the same.
 
 use crate::core::Core;
+use crate::environment::Work;
 use crate::snapshot::SnapshotStream;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -15,7 +16,6 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::task::spawn_blocking;
 
 /// A backup that nobody goes on with is forgotten after so long.
 const IDLE_MAX: Duration = Duration::from_secs(60);
@@ -122,16 +122,17 @@ pub async fn write(
     cluster_id: &str,
     path: &Path,
 ) -> Result<BackupSummary, BackupFailure> {
+    let work = &core.environment.work;
     let (mut stream, head) = fix(core, cluster_id).await?;
     let options = StoreOptions { levels: core.build.levels, ..StoreOptions::new(cluster_id) };
     let path = path.to_owned();
-    let mut file = blocking(move || BackupFile::create(&path, options, false)).await??;
+    let mut file = blocking(work, move || BackupFile::create(&path, options, false)).await??;
     loop {
         let chunk = stream.next_chunk().await;
         let Some(chunk) = chunk.map_err(BackupFailure::Unavailable)? else { break };
-        file = blocking(move || file.feed(&chunk).map(|()| file)).await??;
+        file = blocking(work, move || file.feed(&chunk).map(|()| file)).await??;
     }
-    Ok(blocking(move || file.finish(&head.root)).await??)
+    Ok(blocking(work, move || file.finish(&head.root)).await??)
 }
 
 /// Fixes the state of now.
@@ -139,6 +140,7 @@ async fn fix(core: &Core, cluster_id: &str) -> Result<(SnapshotStream, BackupHea
     if let Some(trouble) = core.quarantine().trouble() {
         return Err(BackupFailure::Unavailable(format!("this member is no source: {trouble}")));
     }
+    let work = &core.environment.work;
     let turn = core.machine.turn.lock().await;
     let (index, revision, root) = core.machine.standing();
     let flushed = tokio::time::timeout(FLUSH_TIMEOUT, core.machine.flush()).await;
@@ -148,17 +150,18 @@ async fn fix(core: &Core, cluster_id: &str) -> Result<(SnapshotStream, BackupHea
         return Err(behind());
     }
     let store = Arc::clone(&core.machine.store);
-    let pinned = blocking(move || PinnedState::pin(store)).await??;
+    let pinned = blocking(work, move || PinnedState::pin(store)).await??;
     drop(turn);
     let cluster = cluster_id.to_owned();
-    let reader = blocking(move || pinned.reader(&cluster)).await??;
+    let reader = blocking(work, move || pinned.reader(&cluster)).await??;
     let (cluster_id, root) = (cluster_id.to_owned(), root.to_string());
     let head = BackupHead { cluster_id, index, revision: revision.0, root };
-    Ok((SnapshotStream::of(reader), head))
+    Ok((SnapshotStream::of(reader, work.clone()), head))
 }
 
 async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
+    work: &Work,
+    step: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, BackupFailure> {
-    spawn_blocking(work).await.map_err(|error| BackupFailure::Unavailable(error.to_string()))
+    work.spawn(step).await.map_err(|error| BackupFailure::Unavailable(error.to_string()))
 }

@@ -1,13 +1,11 @@
 //! What a node is started with.
 
+use crate::environment::Environment;
 use crate::peer::PeerBuild;
 use crate::types::Member;
-use crate::wal::{Disk, FileDisk};
 use reddwarf_core::{Build, FeatureLevels};
-use rustls::ClientConfig;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// One member of the group as the configuration names it.
@@ -53,16 +51,14 @@ pub struct NodeConfig {
     pub peers: Vec<Peer>,
     /// Of a node that joined a group that was there before.
     pub admission: Option<Admission>,
-    /// Mutual TLS for dialing peers (the ALPN is set here). Only a group of one needs none.
-    pub tls: Option<Arc<ClientConfig>>,
     /// Version of the program, shown in the status.
     pub version: String,
     /// The feature levels that the program supports.
     pub levels: FeatureLevels,
     /// Named limits and intervals.
     pub limits: Limits,
-    /// How the log's files are written: [`FileDisk`], but in tests of failing disks.
-    pub disk: Arc<dyn Disk>,
+    /// What the node takes from the machine that it runs on.
+    pub environment: Environment,
 }
 
 impl NodeConfig {
@@ -76,11 +72,10 @@ impl NodeConfig {
             cluster_id: "local".to_owned(),
             peers: vec![peer],
             admission: None,
-            tls: None,
             version: Build::THIS.version.to_owned(),
             levels: Build::THIS.levels,
             limits: Limits::default(),
-            disk: Arc::new(FileDisk),
+            environment: Environment::default(),
         }
     }
 

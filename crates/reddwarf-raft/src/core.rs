@@ -2,6 +2,7 @@
 
 use crate::config::Limits;
 use crate::contact::Contact;
+use crate::environment::Environment;
 use crate::group_clock::GroupClock;
 use crate::machine::{Machine, MachineParts};
 use crate::metrics::RaftMetrics;
@@ -46,6 +47,8 @@ pub struct Core {
     pub clients: Arc<PeerClients>,
     /// What this node runs.
     pub build: PeerBuild,
+    /// What the node takes from the machine that it runs on.
+    pub environment: Environment,
     /// Named limits and intervals.
     pub limits: Limits,
     /// Figures.

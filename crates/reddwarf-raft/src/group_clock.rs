@@ -10,7 +10,7 @@ use crate::health;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// How often the others are asked, and how often while too few are known.
 const ASK: Duration = Duration::from_secs(5);
@@ -71,15 +71,9 @@ impl GroupClock {
 /// as that is wrong now.
 pub fn time_ms(core: &Core, written_ms: u64) -> u64 {
     let voters = core.raft.voter_ids().collect();
-    let own_ms = own_ms();
+    let own_ms = core.environment.clock.now_ms();
     let group_ms = core.group_clock.time_ms(core.node_id, own_ms, &voters, Instant::now());
     written_ms.saturating_add(group_ms).saturating_sub(own_ms)
-}
-
-/// What this member's clock shows.
-pub fn own_ms() -> u64 {
-    // Before 1970 it is wrong whatever it shows.
-    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64)
 }
 
 /// Asks the others until the node stops.

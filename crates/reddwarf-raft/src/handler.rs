@@ -90,7 +90,7 @@ impl Handler {
             drop(earlier);
             SnapshotWriter::create(store.path(), store.options().clone())
         };
-        let writer = tokio::task::spawn_blocking(create).await.map_err(|e| e.to_string())?;
+        let writer = self.core.environment.work.spawn(create).await.map_err(|e| e.to_string())?;
         let writer = writer.map_err(|error| error.to_string())?;
         let transfer = rand::random();
         *self.incoming.lock() = Some(Incoming { transfer, begin, next: 0, writer });
@@ -119,7 +119,8 @@ impl Handler {
             incoming.next += 1;
             Ok::<_, String>(incoming)
         };
-        let fed = tokio::task::spawn_blocking(feed).await.map_err(|error| error.to_string())??;
+        let fed =
+            self.core.environment.work.spawn(feed).await.map_err(|error| error.to_string())??;
         *self.incoming.lock() = Some(fed);
         Ok(Bytes::new())
     }
@@ -128,7 +129,7 @@ impl Handler {
         let incoming = self.take_incoming(read(body)?)?;
         let SnapshotBegin { vote, meta } = incoming.begin;
         let writer = incoming.writer;
-        let received = tokio::task::spawn_blocking(move || writer.finish()).await;
+        let received = self.core.environment.work.spawn(move || writer.finish()).await;
         let received = received.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
         let snapshot = SnapshotData::Received(Box::new(received));
         let snapshot = SnapshotOf::<TypeConfig, _> { meta, snapshot };

@@ -3,7 +3,6 @@
 
 use crate::contact;
 use crate::core::Core;
-use crate::group_clock;
 use crate::peer::{Kind, Lane};
 use bytes::Bytes;
 use reddwarf_core::FeatureLevel;
@@ -31,7 +30,7 @@ pub(crate) fn own(core: &Core) -> MemberHealth {
     let millis = |time: Duration| time.as_millis() as u64;
     MemberHealth {
         cut_off_ms: contact::lost_for(core).map(millis),
-        now_ms: Some(group_clock::own_ms()),
+        now_ms: Some(core.environment.clock.now_ms()),
         disk_full: core.disk_full(),
         slow_sync_ms: core.wal.slow_sync().map(millis),
         repairs: core.metrics.repairs.get(),

@@ -45,7 +45,7 @@ impl ReplicatedStore {
         self.check_state().map_err(unavailable)?;
         let place = Arc::clone(&self.history_reads).acquire_owned().await;
         let reader = HistoryReader::new(Arc::clone(&self.core.machine.store) as _);
-        let read = tokio::task::spawn_blocking(move || {
+        let read = self.core.environment.work.spawn(move || {
             let _place = place;
             read(&reader)
         });

@@ -4,9 +4,8 @@ use crate::config::NodeConfig;
 use crate::error::StartError;
 use crate::recovery;
 use crate::types::LogId;
-use crate::wal::Wal;
-use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use crate::wal::{Disk, FileDisk, Wal, write_file};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 const FILE: &str = "identity";
@@ -96,13 +95,15 @@ pub fn record(
             remedy: "put the file back",
         });
     }
-    let written = put(&config.data_dir, &owner(config), claim.incarnation);
+    let disk = config.environment.disk.as_ref();
+    let written = put(disk, &config.data_dir, &owner(config), claim.incarnation);
     written.map_err(|source| StartError::DataDir { path: config.data_dir.clone(), source })
 }
 
-/// Records a new folder as that of a member, under an identity of its own.
+/// Records a new folder as that of a member that does not run, under an identity of its own.
 pub fn write(data_dir: &Path, cluster_id: &str, node_id: u64) -> io::Result<()> {
-    put(data_dir, &owner_of(cluster_id, node_id), rand::random::<u64>().max(1))
+    let incarnation = rand::random::<u64>().max(1);
+    put(&FileDisk, data_dir, &owner_of(cluster_id, node_id), incarnation)
 }
 
 /// The group and the Raft id of the member whose data folder it is; `None` when it is nobody's yet.
@@ -119,14 +120,14 @@ pub fn recorded(data_dir: &Path) -> io::Result<Option<(String, u64)>> {
     Ok(line("cluster ").map(str::to_owned).zip(node))
 }
 
-fn put(data_dir: &Path, owner: &str, incarnation: u64) -> io::Result<()> {
+fn put(disk: &dyn Disk, data_dir: &Path, owner: &str, incarnation: u64) -> io::Result<()> {
     let path = data_dir.join(FILE);
     let partial = path.with_extension("partial");
-    let mut file = File::create(&partial)?;
-    file.write_all(format!("{owner}incarnation {incarnation:016x}\n").as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&partial, &path)?;
-    File::open(data_dir)?.sync_all()
+    let text = format!("{owner}incarnation {incarnation:016x}\n");
+    let file = write_file(disk, &partial, text.as_bytes())?;
+    disk.sync(&file)?;
+    disk.rename(&partial, &path)?;
+    disk.sync_dir(data_dir)
 }
 
 fn owner(config: &NodeConfig) -> String {

@@ -15,7 +15,6 @@ use openraft::raft::TransferLeaderRequest;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
 
 /// Pause before a leader whose connection broke is looked at again; doubles from
 /// [`LOOKS_QUICK`] looks on, up to [`LOOK_MAX`].
@@ -106,9 +105,8 @@ async fn wait_for(core: &Core, id: u64, wanted: Port) {
                     (looks, pause) = (0, LOOK);
                 }
             }
-            let port = TcpStream::connect(&client.member().addr);
-            let found = match tokio::time::timeout(PORT_TIMEOUT, port).await {
-                Ok(Ok(_)) => Some(Port::Accepts),
+            let found = match tokio::time::timeout(PORT_TIMEOUT, client.knock()).await {
+                Ok(Ok(())) => Some(Port::Accepts),
                 Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => {
                     Some(Port::Refuses)
                 }

@@ -1,5 +1,6 @@
 //! openraft's state machine over [`State`], the persister and the fan-out.
 
+use crate::environment::{Environment, Work};
 use crate::fanout::Fanout;
 use crate::membership;
 use crate::metrics::RaftMetrics;
@@ -21,8 +22,11 @@ use reddwarf_versioning::{Applied, Checkpoint, EntryContext, State, StateRoot, W
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
+
+/// Pause before a full disk is tried again.
+const FULL_RETRY: Duration = Duration::from_millis(250);
 
 /// How far this member has applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub struct MachineParts {
     pub snapshots: Arc<SnapshotSource>,
     /// What writes it.
     pub persist: Arc<dyn Persist>,
+    /// What runs that which blocks.
+    pub work: Work,
     /// Notified by the persister's progress.
     pub progressed: Arc<Notify>,
     /// This member's proposals.
@@ -69,6 +75,7 @@ pub struct Machine(Arc<MachineParts>);
 
 impl Machine {
     /// Begins with what was loaded from `store`.
+    #[expect(clippy::too_many_arguments)]
     pub fn new(
         state: State,
         fanout: Arc<Fanout>,
@@ -77,8 +84,11 @@ impl Machine {
         progressed: Arc<Notify>,
         metrics: RaftMetrics,
         window: WindowLimits,
+        environment: &Environment,
     ) -> Self {
-        let quarantine = Quarantine::of(store.path().parent().unwrap_or(Path::new("")));
+        let data_dir = store.path().parent().unwrap_or(Path::new(""));
+        let quarantine = Quarantine::on(Arc::clone(&environment.disk), data_dir);
+        let work = environment.work.clone();
         let at = AppliedTo { index: state.applied().index, term: state.applied().term };
         let level = watch::channel(state.level()).0;
         Machine(Arc::new(MachineParts {
@@ -86,9 +96,11 @@ impl Machine {
             snapshots: Arc::new(SnapshotSource {
                 cluster_id: store.options().cluster.clone(),
                 store: Arc::clone(&store),
+                work: work.clone(),
             }),
             store,
             persist,
+            work,
             progressed,
             pending: Arc::default(),
             metrics,
@@ -149,10 +161,15 @@ impl MachineParts {
     /// # Errors
     /// When the persister has failed for good.
     pub async fn flush(&self) -> io::Result<Arc<Durable>> {
-        let persist = Arc::clone(&self.persist);
-        let flush = move || persist.flush();
-        let flushed = tokio::task::spawn_blocking(flush).await;
-        flushed.map_err(io::Error::other)?.map_err(io::Error::other)
+        loop {
+            let persist = Arc::clone(&self.persist);
+            let flushed = self.work.spawn(move || persist.flush()).await;
+            match flushed.map_err(io::Error::other)? {
+                // Only a persister that may not wait itself tells of it (invariant 15).
+                Err(failure) if failure.is_full() => tokio::time::sleep(FULL_RETRY).await,
+                flushed => return flushed.map_err(io::Error::other),
+            }
+        }
     }
 
     /// Tells the level of a state that takes effect.
@@ -336,7 +353,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
             parts.applied.send_replace(AppliedTo { index: applied.index, term: applied.term });
             Ok::<(), io::Error>(())
         };
-        tokio::task::spawn_blocking(install).await.map_err(io::Error::other)??;
+        self.0.work.spawn(install).await.map_err(io::Error::other)??;
         tracing::info!(meta = %meta, "installed a snapshot");
         Ok(())
     }

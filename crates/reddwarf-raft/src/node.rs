@@ -315,7 +315,8 @@ impl Node {
             tracing::error!(%error, "the log was not flushed");
         }
         let persist = Arc::clone(&self.core.machine.persist);
-        if let Err(error) = tokio::task::spawn_blocking(move || persist.shutdown()).await {
+        let shut_down = self.core.environment.work.spawn(move || persist.shutdown());
+        if let Err(error) = shut_down.await {
             tracing::error!(%error, "the state was not flushed");
         }
         self.core.stop.cancel();

@@ -5,6 +5,7 @@
 //! any snapshot. Only then does Raft start, and is told what it always is: where the state stands.
 
 use crate::config::NodeConfig;
+use crate::environment::Work;
 use crate::error::StartError;
 use crate::fanout::Fanout;
 use crate::identity::{self, Claim};
@@ -12,13 +13,14 @@ use crate::machine::Machine;
 use crate::members::roster;
 use crate::metrics::RaftMetrics;
 use crate::peer::{Identity, PeerClients};
+use crate::persisting;
 use crate::repair::{fetch_from_any, newest_first};
 use crate::start_check;
 use crate::types::LogId;
 use crate::wal::{Mode, Wal, WalOptions};
 use reddwarf_storage::{
-    Durable, LoadError, OpenError, Persist, Persister, PersisterLimits, RedbStore, StoreOptions,
-    catch_redb_panic, load, set_aside,
+    Durable, LoadError, OpenError, PersisterLimits, RedbStore, StoreOptions, catch_redb_panic,
+    load, set_aside,
 };
 use reddwarf_versioning::WindowLimits;
 use std::collections::BTreeMap;
@@ -27,7 +29,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::task::spawn_blocking;
 
 /// How often a state is made anew before the disk is given up.
 const RENEWALS_MAX: usize = 3;
@@ -69,7 +70,8 @@ pub async fn open(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Opened, 
     for renewals in 0.. {
         let tried = {
             let (config, metrics) = (config.clone(), metrics.clone());
-            spawn_blocking(move || try_open(&config, &metrics)).await
+            let work = config.environment.work.clone();
+            work.spawn(move || try_open(&config, &metrics)).await
         };
         match tried.map_err(|error| StartError::Raft(error.to_string()))?? {
             Tried::Open(machine, wal, claim) => {
@@ -122,13 +124,13 @@ async fn renew(config: &NodeConfig, broken: Broken) -> Result<(), StartError> {
         return set_aside(&path).map_err(io);
     }
     let others = roster::others(config);
-    let Some(tls) = config.tls.as_ref().filter(|_| !others.is_empty()) else {
+    let Some(dial) = config.environment.dial.clone().filter(|_| !others.is_empty()) else {
         return Err(broken.error);
     };
     tracing::error!(reason, "the durable state cannot be used: it is fetched from another member");
     let incarnation = broken.claim.incarnation;
     let identity =
-        Identity::new(&config.cluster_id, config.node_id, &config.name, incarnation, tls);
+        Identity::new(&config.cluster_id, config.node_id, &config.name, incarnation, dial);
     // The level is not known without a state.
     let level = identity.level.clone();
     let identity = identity.of_build(config.build(), level);
@@ -138,7 +140,8 @@ async fn renew(config: &NodeConfig, broken: Broken) -> Result<(), StartError> {
     loop {
         let ways = others.iter().filter_map(|peer| clients.get(peer.id, &peer.as_member()));
         let sources = newest_first(ways.collect()).await;
-        match fetch_from_any(sources, &config.data_dir, &store_options(config)).await {
+        let (options, work) = (store_options(config), &config.environment.work);
+        match fetch_from_any(sources, &config.data_dir, &options, work).await {
             Ok(fetched)
                 if start_check::reaches(fetched.loaded.checkpoint.applied.index, broken.purged) =>
             {
@@ -216,11 +219,20 @@ fn open_state(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Machine, Sta
     };
     let durable = Durable::from(&loaded.checkpoint);
     let limits = PersisterLimits::default();
-    let persist = Persister::start(Arc::clone(&store) as _, durable, limits, hook)
-        .map_err(|e| wrong_state(path, false, &e))?;
-    let persist: Arc<dyn Persist> = Arc::new(persist);
+    let (work, rows) = (&config.environment.work, Arc::clone(&store) as _);
+    let persist = persisting::start(work, rows, durable, limits, hook);
+    let persist = persist.map_err(|e| wrong_state(path, false, &e))?;
     let fanout = Fanout::new(loaded.state.view(), loaded.window);
-    Ok(Machine::new(loaded.state, fanout, store, persist, progressed, metrics.clone(), window))
+    Ok(Machine::new(
+        loaded.state,
+        fanout,
+        store,
+        persist,
+        progressed,
+        metrics.clone(),
+        window,
+        &config.environment,
+    ))
 }
 
 fn open_wal(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Wal, StartError> {
@@ -229,6 +241,10 @@ fn open_wal(config: &NodeConfig, metrics: &RaftMetrics) -> Result<Wal, StartErro
         segment_bytes: config.limits.wal_segment_bytes,
         cache_bytes: config.limits.wal_cache_bytes,
     };
-    let disk = Arc::clone(&config.disk);
-    Wal::open(options, disk, Mode::Thread, metrics.clone()).map_err(StartError::Wal)
+    let mode = match &config.environment.work {
+        Work::Threads => Mode::Thread,
+        Work::Tasks(pace) => Mode::Task(Arc::clone(pace)),
+    };
+    let disk = Arc::clone(&config.environment.disk);
+    Wal::open(options, disk, mode, metrics.clone()).map_err(StartError::Wal)
 }

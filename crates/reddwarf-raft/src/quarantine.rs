@@ -4,8 +4,10 @@
 //! A state that differs from the majority's, or was made anew and is not compared yet, is served
 //! to nobody. A file that is damaged while memory is right keeps nobody from being served.
 
+use crate::wal::{Disk, FileDisk, write_file};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::watch;
 
@@ -60,7 +62,6 @@ impl fmt::Display for Trouble {
 }
 
 /// See the module's text.
-#[derive(Debug)]
 pub struct Quarantine {
     trouble: watch::Sender<Option<Trouble>>,
     /// The same as `trouble` says, for those who ask often.
@@ -70,11 +71,17 @@ pub struct Quarantine {
     /// Whether there are others to be repaired from.
     has_others: AtomicBool,
     marker: PathBuf,
+    disk: Arc<dyn Disk>,
 }
 
 impl Quarantine {
     /// As the data folder has it: a member that was found to differ stays so over a start.
     pub fn of(data_dir: &Path) -> Self {
+        Quarantine::on(Arc::new(FileDisk), data_dir)
+    }
+
+    /// The same, of a folder that is written to through `disk`.
+    pub fn on(disk: Arc<dyn Disk>, data_dir: &Path) -> Self {
         let marker = data_dir.join(MARKER);
         let marked = std::fs::read_to_string(&marker).ok();
         let found = marked.map(|text| Trouble::Diverged(text.trim().parse().unwrap_or(1)));
@@ -84,6 +91,7 @@ impl Quarantine {
             replaced_at: 0.into(),
             has_others: false.into(),
             marker,
+            disk,
         }
     }
 
@@ -168,9 +176,12 @@ impl Quarantine {
         self.refuses.store(refuses, Ordering::Release);
         // What fails here costs a start the knowledge, which the first comparison brings back.
         let _ = match (&*now, &next) {
-            (_, Some(Trouble::Diverged(index))) => std::fs::write(&self.marker, index.to_string()),
+            (_, Some(Trouble::Diverged(index))) => {
+                let text = index.to_string();
+                write_file(self.disk.as_ref(), &self.marker, text.as_bytes()).map(drop)
+            }
             (Some(Trouble::Diverged(_) | Trouble::Unconfirmed), _) if next.is_none() => {
-                std::fs::remove_file(&self.marker)
+                self.disk.remove(&self.marker)
             }
             _ => Ok(()),
         };

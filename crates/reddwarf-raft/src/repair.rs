@@ -4,6 +4,7 @@
 //! member has promised to others, and stay.
 
 use crate::core::Core;
+use crate::environment::Work;
 use crate::peer::{FetchError, Fetched, Kind, Lane, PeerClient, decode, fetch};
 use crate::quarantine::Trouble;
 use crate::replace::replace;
@@ -92,7 +93,8 @@ async fn replace_state(core: &Core, wrong: &Trouble) -> Result<(), String> {
     }
     let store = &core.machine.store;
     let data_dir = store.path().parent().unwrap_or(Path::new(""));
-    let fetched = fetch_from_any(sources(core).await, data_dir, store.options()).await?;
+    let (sources, work) = (sources(core).await, &core.environment.work);
+    let fetched = fetch_from_any(sources, data_dir, store.options(), work).await?;
     let held = fetched.loaded.checkpoint.applied.index;
     let applied = core.wait_applied(held);
     if tokio::time::timeout(CATCH_UP_TIMEOUT, applied).await.is_err() {
@@ -140,11 +142,12 @@ pub async fn fetch_from_any(
     sources: Vec<Arc<PeerClient>>,
     data_dir: &Path,
     options: &StoreOptions,
+    work: &Work,
 ) -> Result<Fetched, String> {
     let mut failures = Vec::new();
     for client in sources {
         let name = &client.member().name;
-        match fetch(&client, data_dir, options.clone()).await {
+        match fetch(&client, data_dir, options.clone(), work).await {
             Ok(fetched) => {
                 let durable = Durable::from(&fetched.loaded.checkpoint);
                 tracing::info!(name, index = durable.applied.index, "fetched a member's state");

@@ -40,7 +40,7 @@ pub async fn replace(
 ) -> io::Result<Replaced> {
     let machine = Arc::clone(machine);
     let turn = Arc::clone(&machine.turn).lock_owned().await;
-    let replaced = tokio::task::spawn_blocking(move || {
+    let replaced = machine.work.clone().spawn(move || {
         let _turn = turn;
         let Fetched { received, loaded } = fetched;
         let caught_up = CaughtUp::new(&machine, &wal, loaded)?;

@@ -23,7 +23,7 @@ pub async fn run(core: Arc<Core>) {
             () = tokio::time::sleep(pause) => {}
         }
         let store = Arc::clone(&core.machine.store);
-        let read = tokio::task::spawn_blocking(move || {
+        let read = core.environment.work.spawn(move || {
             let page = scrub.page(store.as_ref(), PAGE_BYTES);
             (scrub, page)
         });

@@ -1,13 +1,15 @@
 //! Snapshots: a handle until a follower asks, then bytes out of the durable state.
 
+use crate::environment::Work;
 use crate::membership;
 use crate::types::{TypeConfig, log_id};
 use bytes::Bytes;
 use openraft::type_config::alias::SnapshotMetaOf;
 use reddwarf_storage::{KvError, Received, RedbStore, SnapshotReader, SnapshotWriter};
 use reddwarf_versioning::Checkpoint;
+use std::fmt;
 use std::sync::Arc;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 
 /// What openraft passes around as a snapshot.
 #[derive(Debug)]
@@ -31,12 +33,19 @@ pub fn meta_of(checkpoint: &Checkpoint) -> Result<SnapshotMetaOf<TypeConfig>, St
 }
 
 /// Whence the bytes of snapshots come.
-#[derive(Debug)]
 pub struct SnapshotSource {
     /// The durable state.
     pub store: Arc<RedbStore>,
     /// The group, named in the snapshot.
     pub cluster_id: String,
+    /// What reads it.
+    pub work: Work,
+}
+
+impl fmt::Debug for SnapshotSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SnapshotSource").field("store", &self.store).finish_non_exhaustive()
+    }
 }
 
 impl SnapshotSource {
@@ -63,8 +72,9 @@ impl SnapshotSource {
     pub async fn open(&self) -> Result<SnapshotStream, String> {
         let (store, cluster_id) = (Arc::clone(&self.store), self.cluster_id.clone());
         let open = move || SnapshotReader::open(store, &cluster_id);
-        let reader = spawn_blocking(open).await.map_err(|error| error.to_string())?;
-        Ok(SnapshotStream::of(reader.map_err(|error| error.to_string())?))
+        let reader = self.work.spawn(open).await.map_err(|error| error.to_string())?;
+        let reader = reader.map_err(|error| error.to_string())?;
+        Ok(SnapshotStream::of(reader, self.work.clone()))
     }
 }
 
@@ -74,6 +84,7 @@ pub struct SnapshotStream {
     checkpoint: Checkpoint,
     /// `None` after the last chunk or a failure.
     ahead: Option<JoinHandle<Step>>,
+    work: Work,
 }
 
 /// The reader, unless it is of no more use, and what it read.
@@ -86,9 +97,9 @@ fn step(mut reader: SnapshotReader) -> Step {
 
 impl SnapshotStream {
     /// Goes on with a reader, within a runtime.
-    pub fn of(reader: SnapshotReader) -> Self {
+    pub fn of(reader: SnapshotReader, work: Work) -> Self {
         let checkpoint = reader.checkpoint().clone();
-        SnapshotStream { checkpoint, ahead: Some(spawn_blocking(|| step(reader))) }
+        SnapshotStream { checkpoint, ahead: Some(work.spawn(|| step(reader))), work }
     }
 
     /// What it covers.
@@ -106,7 +117,7 @@ impl SnapshotStream {
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, String> {
         let Some(ahead) = self.ahead.take() else { return Ok(None) };
         let (reader, chunk) = ahead.await.map_err(|error| error.to_string())?;
-        self.ahead = reader.map(|reader| spawn_blocking(|| step(reader)));
+        self.ahead = reader.map(|reader| self.work.spawn(|| step(reader)));
         chunk.map_err(|error| error.to_string())
     }
 }

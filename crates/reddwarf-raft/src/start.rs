@@ -70,8 +70,10 @@ fn check(config: &NodeConfig) -> Result<(), StartError> {
         _ if config.members().len() != config.peers.len() => {
             wrong("two members have the same node id".to_owned())
         }
-        _ if config.peers.iter().any(|p| p.id != config.node_id) && config.tls.is_none() => {
-            wrong("a group of several members needs TLS".to_owned())
+        _ if config.peers.iter().any(|p| p.id != config.node_id)
+            && config.environment.dial.is_none() =>
+        {
+            wrong("a group of several members needs a way to dial".to_owned())
         }
         _ => Ok(()),
     }
@@ -94,9 +96,10 @@ impl Node {
             metrics.repairs.inc();
             machine.parts().quarantine.replaced(0);
         }
-        let identity = config.tls.as_ref().map(|tls| {
+        let identity = config.environment.dial.as_ref().map(|dial| {
             let (id, name) = (config.node_id, config.name.as_str());
-            let identity = Identity::new(&config.cluster_id, id, name, incarnation, tls);
+            let dial = Arc::clone(dial);
+            let identity = Identity::new(&config.cluster_id, id, name, incarnation, dial);
             identity.of_build(config.build(), machine.parts().level.subscribe())
         });
         if let (Some(identity), Some(admission)) = (&identity, &config.admission) {
@@ -133,6 +136,7 @@ impl Node {
             wal,
             clients,
             build: config.build(),
+            environment: config.environment.clone(),
             limits: config.limits.clone(),
             metrics,
             contact: Contact::default(),

@@ -1,5 +1,6 @@
 //! openraft's own suite over our log and state machine.
 
+use crate::environment::Environment;
 use crate::fanout::Fanout;
 use crate::log_store::LogStore;
 use crate::machine::Machine;
@@ -51,6 +52,7 @@ impl StoreBuilder<TypeConfig, LogStore, Machine, TempDir> for Builder {
             progressed,
             metrics,
             WindowLimits::default(),
+            &Environment::default(),
         );
         Ok((dir, LogStore::new(Arc::new(wal)), machine))
     }

@@ -105,14 +105,14 @@ async fn page(core: &Arc<Core>, mut sweep: Sweep) -> Option<(Sweep, Result<Sweep
         let page = sweep.page(store.as_ref());
         (sweep, page)
     };
-    tokio::task::spawn_blocking(read).await.ok()
+    core.environment.work.spawn(read).await.ok()
 }
 
 /// Writes the file anew when much of it is free.
 async fn shrink(core: &Arc<Core>) {
     let core = Arc::clone(core);
-    let metrics = core.metrics.clone();
-    let shrunk = tokio::task::spawn_blocking(move || {
+    let (metrics, work) = (core.metrics.clone(), core.environment.work.clone());
+    let shrunk = work.spawn(move || {
         let store = &core.machine.store;
         if !is_worth_compacting(store)? {
             return Ok(None);
@@ -124,7 +124,7 @@ async fn shrink(core: &Arc<Core>) {
                     source: "the member is stopping".into(),
                 });
             }
-            std::thread::sleep(COPY_PAUSE);
+            core.environment.work.pause(COPY_PAUSE);
             Ok(())
         };
         compact(store, core.machine.persist.as_ref(), &mut pause).map(Some)

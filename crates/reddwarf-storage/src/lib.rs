@@ -4,7 +4,8 @@
 //!   one over redb. Everything above the seam is tested with a file that fails at every point.
 //! - [`rows`] lays the state out in tables (`docs/format.md` has it byte by byte).
 //! - [`Persister`] writes what `apply` did, behind it, in small durable transactions that carry
-//!   the applied index; [`InlinePersister`] does the same at once, for simulation.
+//!   the applied index; [`SteppedPersister`] does it when its owner says so, [`InlinePersister`] at
+//!   once.
 //! - [`RedbStore::open_frozen`] and [`check_pages`] examine a file without changing it.
 //! - [`BackupFile`] writes a state to a file of its own and reads it back.
 //! - [`HistoryReader`] reads commits and versions of the past.
@@ -49,8 +50,8 @@ pub use kv::{Hold, KvError, KvRead, KvStore, Operation, Table, Visit, WriteBatch
 pub use load::{LoadError, Loaded, load, read_checkpoint};
 pub use open::{OpenError, StoreOptions};
 pub use persister::{
-    Durable, InlinePersister, Persist, PersistBatch, PersistFailure, PersistStats, Persister,
-    PersisterLimits, ProgressHook,
+    ArrivedHook, Due, Durable, InlinePersister, Persist, PersistBatch, PersistFailure,
+    PersistStats, Persister, PersisterLimits, ProgressHook, Step, SteppedPersister,
 };
 pub use redb_panic::catch_redb_panic;
 pub use redb_store::RedbStore;

@@ -107,6 +107,11 @@ impl PersistFailure {
     pub fn is_damage(&self) -> bool {
         self.0.is_damage()
     }
+
+    /// Whether there was no room: then nothing has failed for good, and what waits goes on waiting.
+    pub fn is_full(&self) -> bool {
+        matches!(*self.0, KvError::Full(_))
+    }
 }
 
 /// What persisting has cost since the start.
@@ -192,7 +197,8 @@ struct Queue {
     durable: Arc<Durable>,
     stats: PersistStats,
     failure: Option<PersistFailure>,
-    full: bool,
+    /// Why transactions wait for room.
+    full: Option<PersistFailure>,
     /// The count of submitted batches up to which nothing is gathered.
     hasten_to: u64,
     stop: bool,
@@ -232,7 +238,7 @@ impl Shared {
             durable: Arc::new(durable),
             stats: PersistStats::default(),
             failure: None,
-            full: false,
+            full: None,
             hasten_to: 0,
             stop: false,
         };
@@ -264,65 +270,102 @@ impl Shared {
     /// Writes one transaction of what waits; `false` when there was nothing.
     fn write_some(&self) -> bool {
         let mut writing = self.writing.lock();
-        let (batches, bytes, durable) = {
-            let mut queue = self.queue.lock();
-            let (batches, bytes) = take(&mut queue.waiting, self.limits.transaction_bytes);
-            (batches, bytes, queue.durable.applied.index)
-        };
-        let Some(last) = batches.last() else { return false };
+        let Some(taken) = self.take() else { return false };
         let began = Instant::now();
-        let written = self.write_until_room(&batches, durable, &mut writing);
+        let written = self.write_until_room(&taken, &mut writing);
+        self.settle(&taken, written, began);
+        true
+    }
+
+    /// The same without waiting for room.
+    fn step(&self) -> Step {
+        let mut writing = self.writing.lock();
+        if self.queue.lock().full.is_some() && !self.reopened() {
+            return Step::NoRoom;
+        }
+        let Some(taken) = self.take() else { return Step::Nothing };
+        let began = Instant::now();
+        let written = self.write(&taken, &mut writing);
+        if matches!(written, Ok(false)) {
+            self.put_back(taken);
+            return Step::NoRoom;
+        }
+        self.settle(&taken, written, began);
+        Step::Written
+    }
+
+    /// [`Shared::step`], after which writing has failed for good if it panics.
+    fn try_step(&self) -> Step {
+        // redb may panic on pages that something else has written to.
+        catch_unwind(AssertUnwindSafe(|| self.step())).unwrap_or_else(|_| {
+            self.fail_over_pages();
+            Step::Written
+        })
+    }
+
+    fn take(&self) -> Option<Taken> {
+        let mut queue = self.queue.lock();
+        let (batches, bytes) = take(&mut queue.waiting, self.limits.transaction_bytes);
+        let durable = queue.durable.applied.index;
+        (!batches.is_empty()).then_some(Taken { batches, bytes, durable })
+    }
+
+    fn put_back(&self, taken: Taken) {
+        let mut queue = self.queue.lock();
+        taken.batches.into_iter().rev().for_each(|batch| queue.waiting.push_front(batch));
+    }
+
+    /// Takes note of what became of a transaction that began then.
+    fn settle(&self, taken: &Taken, written: Result<bool, KvError>, began: Instant) {
         let took = matches!(written, Ok(true)).then(|| began.elapsed());
         let mut queue = self.queue.lock();
-        queue.bytes -= bytes;
-        queue.settled += batches.len() as u64;
-        match written {
-            Ok(true) => {
+        queue.bytes -= taken.bytes;
+        queue.settled += taken.batches.len() as u64;
+        match (written, taken.batches.last()) {
+            (Ok(true), Some(last)) => {
                 queue.durable = Arc::new(Durable::from(&last.checkpoint));
                 queue.stats.transactions += 1;
                 queue.stats.busy += took.unwrap_or_default();
                 queue.stats.last = took.unwrap_or_default();
             }
-            Ok(false) => {
+            (Ok(_), _) => {
                 queue.waiting.clear();
                 queue.settled = queue.submitted;
             }
-            Err(error) => {
+            (Err(error), _) => {
                 drop(queue);
-                self.fail(error);
-                return true;
+                return self.fail(error);
             }
         }
         drop(queue);
         self.ended.notify_all();
         (self.hook)(took);
-        true
+    }
+
+    /// Commits one transaction; `false` when the disk is full.
+    fn write(&self, taken: &Taken, written: &mut Written) -> Result<bool, KvError> {
+        let mut now_written = written.clone();
+        let rows = transaction_of(&taken.batches, taken.durable, &mut now_written)?;
+        let error = match self.store.commit(rows) {
+            Ok(()) => {
+                *written = now_written;
+                self.queue.lock().full = None;
+                return Ok(true);
+            }
+            Err(error) => error,
+        };
+        if !matches!(error, KvError::Full(_)) {
+            return Err(error);
+        }
+        tracing::warn!(error = &error as &dyn std::error::Error, "waiting for disk space");
+        self.queue.lock().full = Some(PersistFailure(Arc::new(error)));
+        (self.hook)(None);
+        Ok(false)
     }
 
     /// Waits out a full disk; `false` when told to stop meanwhile.
-    fn write_until_room(
-        &self,
-        batches: &[PersistBatch],
-        durable: u64,
-        written: &mut Written,
-    ) -> Result<bool, KvError> {
-        loop {
-            let mut now_written = written.clone();
-            let rows = transaction_of(batches, durable, &mut now_written)?;
-            let error = match self.store.commit(rows) {
-                Ok(()) => {
-                    *written = now_written;
-                    self.queue.lock().full = false;
-                    return Ok(true);
-                }
-                Err(error) => error,
-            };
-            if !matches!(error, KvError::Full(_)) {
-                return Err(error);
-            }
-            tracing::warn!(error = &error as &dyn std::error::Error, "waiting for disk space");
-            self.queue.lock().full = true;
-            (self.hook)(None);
+    fn write_until_room(&self, taken: &Taken, written: &mut Written) -> Result<bool, KvError> {
+        while !self.write(taken, written)? {
             loop {
                 let mut queue = self.queue.lock();
                 if queue.stop {
@@ -330,15 +373,22 @@ impl Shared {
                 }
                 self.arrived.wait_for(&mut queue, FULL_RETRY);
                 drop(queue);
-                match self.store.reopen() {
-                    Ok(()) => break,
-                    Err(error) => tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "the data file does not open yet"
-                    ),
+                if self.reopened() {
+                    break;
                 }
             }
         }
+        Ok(true)
+    }
+
+    /// Opens the file again after a transaction had no room.
+    fn reopened(&self) -> bool {
+        let reopened = self.store.reopen();
+        if let Err(error) = &reopened {
+            let error = error as &dyn std::error::Error;
+            tracing::warn!(error, "the data file does not open yet");
+        }
+        reopened.is_ok()
     }
 
     fn hasten(&self, queue: &mut Queue) {
@@ -410,9 +460,13 @@ impl Shared {
             begun = Some(Instant::now());
             // redb may panic on pages that something else has written to.
             if catch_unwind(AssertUnwindSafe(|| self.write_some())).is_err() {
-                self.fail(KvError::row(Table::Meta, b"", "the data file's pages make no sense"));
+                self.fail_over_pages();
             }
         }
+    }
+
+    fn fail_over_pages(&self) {
+        self.fail(KvError::row(Table::Meta, b"", "the data file's pages make no sense"));
     }
 
     fn fail(&self, error: KvError) {
@@ -434,6 +488,14 @@ impl Shared {
             }
         }
     }
+}
+
+/// What one transaction writes.
+struct Taken {
+    batches: Vec<PersistBatch>,
+    bytes: usize,
+    /// The newest entry that was durable before.
+    durable: u64,
 }
 
 /// Takes batches up to about `bytes_max`, at least one.
@@ -469,7 +531,7 @@ macro_rules! shared_parts {
         }
 
         fn is_full(&self) -> bool {
-            self.shared.queue.lock().full
+            self.shared.queue.lock().full.is_some()
         }
 
         fn failure(&self) -> Option<PersistFailure> {
@@ -548,8 +610,8 @@ impl Drop for Persister {
     }
 }
 
-/// The persister without a thread: each batch is durable when [`Persist::submit`] returns. For
-/// simulation, where everything must happen in a repeatable order.
+/// The persister without a thread: each batch is durable when [`Persist::submit`] returns, which
+/// waits out a full disk. For programs that do nothing else.
 #[derive(Debug)]
 pub struct InlinePersister {
     shared: Shared,
@@ -579,5 +641,129 @@ impl Persist for InlinePersister {
 
     fn shutdown(&self) {
         self.shared.queue.lock().stop = true;
+    }
+}
+
+/// What a [`SteppedPersister`] is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Nothing waits.
+    Nothing,
+    /// More may be gathered for so long.
+    Gather(Duration),
+    /// A step.
+    Now,
+}
+
+/// What a step of a [`SteppedPersister`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing waits.
+    Nothing,
+    /// A transaction was written, or writing has failed for good.
+    Written,
+    /// The disk is full; to be tried again after [`SteppedPersister::FULL_RETRY`].
+    NoRoom,
+}
+
+/// Called when what is due may have changed. Must not block: it wakes a task.
+pub type ArrivedHook = Arc<dyn Fn() + Send + Sync>;
+
+/// The persister without a thread, whose owner says when it writes: the same gathering, and the same
+/// transactions, in an order that can be repeated. Dropping it writes nothing.
+pub struct SteppedPersister {
+    shared: Shared,
+    arrived: ArrivedHook,
+    /// When the last transaction began.
+    begun: Mutex<Option<Instant>>,
+}
+
+impl Debug for SteppedPersister {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SteppedPersister").field("shared", &self.shared).finish_non_exhaustive()
+    }
+}
+
+impl SteppedPersister {
+    /// How long a full disk is left alone before the next step.
+    pub const FULL_RETRY: Duration = FULL_RETRY;
+
+    /// Like [`Persister::start`]; `arrived` is also called when this is dropped.
+    pub fn new(
+        store: Arc<dyn KvStore>,
+        durable: Durable,
+        limits: PersisterLimits,
+        hook: ProgressHook,
+        arrived: ArrivedHook,
+    ) -> Self {
+        let shared = Shared::new(store, durable, limits, hook);
+        SteppedPersister { shared, arrived, begun: Mutex::default() }
+    }
+
+    /// What is to be done now.
+    pub fn due(&self) -> Due {
+        let queue = self.shared.queue.lock();
+        if queue.waiting.is_empty() {
+            return Due::Nothing;
+        }
+        let limits = &self.shared.limits;
+        let gathers = queue.bytes < limits.transaction_bytes
+            && queue.settled >= queue.hasten_to
+            && !queue.stop;
+        let since = self.begun.lock().filter(|_| gathers).map(|begun| begun.elapsed());
+        match since.and_then(|since| limits.gather.checked_sub(since)) {
+            Some(rest) if !rest.is_zero() => Due::Gather(rest),
+            _ => Due::Now,
+        }
+    }
+
+    /// Writes one transaction of what waits.
+    pub fn step(&self) -> Step {
+        *self.begun.lock() = Some(Instant::now());
+        self.shared.try_step()
+    }
+}
+
+impl Persist for SteppedPersister {
+    shared_parts!();
+
+    fn submit(&self, batch: PersistBatch) {
+        self.shared.push(batch);
+        (self.arrived)();
+    }
+
+    fn hasten(&self) {
+        self.shared.hasten(&mut self.shared.queue.lock());
+        (self.arrived)();
+    }
+
+    /// Writes everything that waits. A full disk is not waited for: [`PersistFailure::is_full`] tells
+    /// of it, and that the call can be repeated.
+    fn flush(&self) -> Result<Arc<Durable>, PersistFailure> {
+        loop {
+            if let Some(failure) = self.failure() {
+                return Err(failure);
+            }
+            if self.step() != Step::Written {
+                let full = self.shared.queue.lock().full.clone();
+                return full.map_or_else(|| Ok(self.durable()), Err);
+            }
+        }
+    }
+
+    fn shutdown(&self) {
+        // What had no room is in the log still.
+        let _ = self.flush();
+        let mut queue = self.shared.queue.lock();
+        queue.stop = true;
+        queue.waiting.clear();
+        queue.bytes = 0;
+        queue.settled = queue.submitted;
+    }
+}
+
+impl Drop for SteppedPersister {
+    fn drop(&mut self) {
+        (self.arrived)();
     }
 }

@@ -8,7 +8,7 @@ use reddwarf::client::{ClientError, Connection, client_config};
 use reddwarf::config::TlsFiles;
 use reddwarf::kubeconfig::Kubeconfig;
 use reddwarf::pki::{self, Authority, Credentials, Leaf, Validity};
-use reddwarf_raft::peer::{Identity, Kind, Lane, PeerClient};
+use reddwarf_raft::peer::{Identity, Kind, Lane, PeerClient, TlsDial};
 use reddwarf_raft::types::Member;
 use reddwarf_tests::cluster::{Cluster, eventually, free_ports};
 use reddwarf_tests::joiner::{Joiner, reddwarf, said, token};
@@ -311,7 +311,7 @@ async fn a_member_without_the_key_asks_one_that_has_it_and_a_removed_one_is_refu
     }
     // Whatever it says of itself.
     let group = cluster.group.plan.cluster.as_str();
-    let identity = Identity::new(group, 1 << 40, "node-4", 7, &tls);
+    let identity = Identity::new(group, 1 << 40, "node-4", 7, TlsDial::shared(&tls));
     identity.is_member_since(u64::MAX);
     let address = cluster.group.node_config(1).advertise;
     let member = Member { name: "node-1".into(), addr: address, incarnation: 0 };

@@ -5,7 +5,7 @@ use http::Method;
 use reddwarf::client::client_config;
 use reddwarf::kubeconfig::Kubeconfig;
 use reddwarf::pki::{self, Authority};
-use reddwarf_raft::peer::{Identity, Kind, Lane, PeerClient};
+use reddwarf_raft::peer::{Identity, Kind, Lane, PeerClient, TlsDial};
 use reddwarf_raft::types::Member;
 use reddwarf_tests::cluster::{Cluster, eventually};
 use reddwarf_tests::writers::PATH;
@@ -114,7 +114,7 @@ async fn strangers(cluster: &Cluster, i: u16) {
         let path = cluster.group.folder.join("stranger.kubeconfig");
         fs::write(&path, text).expect("writes");
         let tls = client_config(&Kubeconfig::read(&path).expect("reads")).expect("TLS");
-        let identity = Identity::new(group, 1, who, 0, &tls);
+        let identity = Identity::new(group, 1, who, 0, TlsDial::shared(&tls));
         let member = Member { name: format!("node-{i}"), addr: addr.clone(), incarnation: 0 };
         let client = PeerClient::new(identity, u64::from(i), member);
         let timeout = Duration::from_secs(5);

@@ -3,6 +3,7 @@
 
 use crate::config::{NodeConfig, Peer};
 use crate::types::Member;
+use crate::wal::{Disk, write_file};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -13,15 +14,19 @@ const FILE: &str = "members";
 ///
 /// # Errors
 /// Whatever the file system answers.
-pub fn write(data_dir: &Path, members: &BTreeMap<u64, Member>) -> std::io::Result<()> {
+pub fn write(
+    disk: &dyn Disk,
+    data_dir: &Path,
+    members: &BTreeMap<u64, Member>,
+) -> std::io::Result<()> {
     let mut text = String::new();
     for (id, member) in members {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{id} {} {}", member.addr, member.name);
     }
     let partial = data_dir.join("members.partial");
-    std::fs::write(&partial, text)?;
-    std::fs::rename(partial, data_dir.join(FILE))
+    write_file(disk, &partial, text.as_bytes())?;
+    disk.rename(&partial, &data_dir.join(FILE))
 }
 
 fn parse(line: &str) -> Option<Peer> {
@@ -45,6 +50,7 @@ pub fn others(config: &NodeConfig) -> Vec<Peer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wal::FileDisk;
 
     #[test]
     fn the_file_adds_to_what_is_configured() {
@@ -64,7 +70,7 @@ mod tests {
             (2, member("node-2", "elsewhere:2")),
             (9, member("node-9", "[::1]:9")),
         ]);
-        write(folder.path(), &members).expect("written");
+        write(&FileDisk, folder.path(), &members).expect("written");
         let expected = vec![peer(2, "node-2", "elsewhere:2"), peer(9, "node-9", "[::1]:9")];
         assert_eq!(others(&config), expected);
         std::fs::write(folder.path().join(FILE), "9 \nx y z\n").expect("written");

@@ -97,11 +97,12 @@ pub async fn follow(core: Arc<Core>, identity: Option<Identity>) {
 /// Writes the file with the members, which is of use only if the state is ever damaged.
 async fn keep(core: &Core, members: BTreeMap<u64, Member>) {
     let store = Arc::clone(&core.machine.store);
+    let disk = Arc::clone(&core.environment.disk);
     let write = move || {
         let data_dir = store.path().parent().unwrap_or(Path::new(""));
-        roster::write(data_dir, &members)
+        roster::write(disk.as_ref(), data_dir, &members)
     };
-    if let Ok(Err(error)) = tokio::task::spawn_blocking(write).await {
+    if let Ok(Err(error)) = core.environment.work.spawn(write).await {
         tracing::warn!(%error, "the file with the members is not written");
     }
 }

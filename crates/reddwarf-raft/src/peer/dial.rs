@@ -1,41 +1,24 @@
 //! A lasting way to one member: connections made on demand, kept, and made again.
 
 use super::connection::{CallError, Connection};
-use super::frame::{ALPN, ALPN_FIRST_LEVEL, Kind, WIRE_VERSION};
+use super::dialer::{Dial, Dialed};
+use super::frame::{Kind, WIRE_VERSION};
 use super::greeting::{Greeting, GreetingReply, PeerBuild, WireVersions, from_json, to_json};
 use super::message::{Hello, HelloReply, decode, encode};
 use super::serve::Protocol;
 use crate::types::Member;
 use bytes::Bytes;
 use reddwarf_core::{Build, FeatureLevel};
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Notify, watch};
-use tokio_rustls::TlsConnector;
 
 /// How long a connection may take to be made.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// After a failed attempt, calls fail at once for so long.
 const DIAL_PAUSE: Duration = Duration::from_millis(50);
-
-/// After what is sent was not acknowledged for so long, a connection is given up. The system itself
-/// would send again at ever longer intervals, and be silent for as long again once a line is back.
-#[cfg(target_os = "linux")]
-const UNACKNOWLEDGED_MS_MAX: u32 = 1_500;
-
-/// Sets a connection between members up.
-///
-/// # Errors
-/// When it has ended.
-pub fn prepare(tcp: &TcpStream) -> std::io::Result<()> {
-    #[cfg(target_os = "linux")]
-    rustix::net::sockopt::set_tcp_user_timeout(tcp, UNACKNOWLEDGED_MS_MAX)?;
-    tcp.set_nodelay(true)
-}
 
 /// Why a member is refused by another one, for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,21 +48,18 @@ pub struct Identity {
     pub build: PeerBuild,
     /// The group's feature level as far as this node knows.
     pub level: watch::Receiver<FeatureLevel>,
-    tls: Arc<ClientConfig>,
+    dial: Arc<dyn Dial>,
 }
 
 impl Identity {
-    /// Dials with this configuration, whose ALPN is replaced.
+    /// Of a member that dials in this way.
     pub fn new(
         cluster_id: &str,
         node_id: u64,
         name: &str,
         incarnation: u64,
-        tls: &ClientConfig,
+        dial: Arc<dyn Dial>,
     ) -> Self {
-        let mut tls = tls.clone();
-        // A member whose build knows of no feature levels chooses the second.
-        tls.alpn_protocols = vec![ALPN.to_vec(), ALPN_FIRST_LEVEL.to_vec()];
         let (cluster_id, name) = (cluster_id.to_owned(), name.to_owned());
         let (member_since, refused) = (Arc::default(), Arc::new(watch::channel(None).0));
         Identity {
@@ -91,7 +71,7 @@ impl Identity {
             refused,
             build: Build::THIS.into(),
             level: watch::channel(FeatureLevel::FIRST).1,
-            tls: Arc::new(tls),
+            dial,
         }
     }
 
@@ -206,6 +186,14 @@ impl PeerClient {
         }
     }
 
+    /// Whether something takes connections at the member's address; see [`Dial::knock`].
+    ///
+    /// # Errors
+    /// As the network has it.
+    pub async fn knock(&self) -> io::Result<()> {
+        self.identity.dial.knock(&self.member.addr).await
+    }
+
     /// Tells which data folder the group knows the member by; zero tells nothing.
     pub fn expect(&self, incarnation: u64) {
         if incarnation != 0 {
@@ -283,16 +271,9 @@ impl PeerClient {
     }
 
     async fn dial(&self) -> Result<Connection, String> {
-        let addr = &self.member.addr;
-        let tcp = TcpStream::connect(addr).await.map_err(|error| error.to_string())?;
-        prepare(&tcp).map_err(|error| error.to_string())?;
-        let host = addr.rsplit_once(':').map_or(addr.as_str(), |(host, _)| host);
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let name = ServerName::try_from(host).map_err(|error| error.to_string())?;
-        let connector = TlsConnector::from(Arc::clone(&self.identity.tls));
-        let tls = connector.connect(name, tcp).await.map_err(|error| format!("TLS: {error}"))?;
-        let protocol = Protocol::of(tls.get_ref().1.alpn_protocol());
-        let connection = Connection::new(tls);
+        let dialed = self.identity.dial.dial(&self.member.addr).await;
+        let Dialed { stream, protocol } = dialed.map_err(|error| error.to_string())?;
+        let connection = Connection::new(stream);
         let hello = Hello {
             wire_version: WIRE_VERSION,
             cluster_id: self.identity.cluster_id.clone(),

@@ -7,6 +7,7 @@ use super::connection::CallError;
 use super::dial::{Lane, PeerClient};
 use super::frame::Kind;
 use super::message::{FetchPart, decode, encode};
+use crate::environment::Work;
 use bytes::Bytes;
 use reddwarf_core::codec::CodecError;
 use reddwarf_storage::{
@@ -16,7 +17,7 @@ use reddwarf_storage::{
 use reddwarf_versioning::WindowLimits;
 use std::path::Path;
 use std::time::Duration;
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::JoinError;
 
 /// Name of the file while it is made; a snapshot that a leader sends has another one.
 const NAME: &str = "fetched.redb";
@@ -70,20 +71,22 @@ pub async fn fetch(
     client: &PeerClient,
     data_dir: &Path,
     options: StoreOptions,
+    work: &Work,
 ) -> Result<Fetched, FetchError> {
-    let received = receive(client, data_dir, options.clone()).await?;
-    spawn_blocking(move || examine(received, options)).await?
+    let received = receive(client, data_dir, options.clone(), work).await?;
+    work.spawn(move || examine(received, options)).await?
 }
 
 async fn receive(
     client: &PeerClient,
     data_dir: &Path,
     options: StoreOptions,
+    work: &Work,
 ) -> Result<Received, FetchError> {
     let begun = client.call(Lane::Snapshot, Kind::FetchBegin, Bytes::new(), PART_TIMEOUT).await?;
     let transfer: u64 = decode(&begun)?;
     let beside = data_dir.join(NAME);
-    let mut writer = spawn_blocking(move || SnapshotWriter::create(&beside, options)).await??;
+    let mut writer = work.spawn(move || SnapshotWriter::create(&beside, options)).await??;
     for number in 0.. {
         let part = encode(&FetchPart { transfer, number })?;
         let part = client.call(Lane::Snapshot, Kind::FetchPart, part, PART_TIMEOUT).await?;
@@ -91,9 +94,9 @@ async fn receive(
         if part.is_empty() {
             break;
         }
-        writer = spawn_blocking(move || writer.feed(&part).map(|()| writer)).await??;
+        writer = work.spawn(move || writer.feed(&part).map(|()| writer)).await??;
     }
-    Ok(spawn_blocking(move || writer.finish()).await??)
+    Ok(work.spawn(move || writer.finish()).await??)
 }
 
 /// Loads the file, which compares the sum of its objects with the recorded one, and reads every row.

@@ -3,6 +3,7 @@
 mod append_stream;
 mod connection;
 mod dial;
+mod dialer;
 mod fetch;
 mod frame;
 mod greeting;
@@ -11,7 +12,8 @@ mod network;
 mod serve;
 
 pub use connection::CallError;
-pub use dial::{Identity, Lane, PeerClient, Refused, prepare};
+pub use dial::{Identity, Lane, PeerClient, Refused};
+pub use dialer::{Dial, Dialed, PeerStream, TlsDial, prepare};
 pub use fetch::{FetchError, Fetched, fetch};
 pub use frame::{ALPN, ALPN_FIRST_LEVEL, FrameReader, Kind, WIRE_VERSION};
 pub use greeting::{Greeting, PeerBuild, from_json as read_greeting};

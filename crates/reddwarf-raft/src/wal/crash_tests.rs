@@ -192,6 +192,9 @@ struct FaultyDisk {
 
 impl Disk for FaultyDisk {
     fn preallocate(&self, path: &Path, len: u64) -> io::Result<std::fs::File> {
+        if len == 0 {
+            return FileDisk.preallocate(path, len);
+        }
         let taken =
             self.room.fetch_update(Ordering::AcqRel, Ordering::Acquire, |room| room.checked_sub(1));
         if taken.is_err() {
@@ -209,6 +212,18 @@ impl Disk for FaultyDisk {
             return Err(io::Error::other("sync failed"));
         }
         FileDisk.sync(file)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        FileDisk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        FileDisk.remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        FileDisk.sync_dir(dir)
     }
 }
 

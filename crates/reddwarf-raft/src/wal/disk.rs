@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Files as the writer of the log uses them.
 pub trait Disk: Send + Sync + 'static {
-    /// Creates a file of `len` bytes, all zero, whose space is reserved.
+    /// Creates a file of `len` bytes, all zero, whose space is reserved; empties it when it is there.
     ///
     /// # Errors
     /// `ENOSPC` (or `EDQUOT`) when there is no room; the file is gone then.
@@ -24,6 +24,34 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// Any error is final: the kernel may have dropped the bytes.
     fn sync(&self, file: &File) -> io::Result<()>;
+
+    /// Gives a file another name in the same folder, in the place of the file that has it.
+    ///
+    /// # Errors
+    /// As the system has it.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// As the system has it.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the creation, renaming and removal of files in `dir` durable.
+    ///
+    /// # Errors
+    /// As the system has it.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+}
+
+/// Writes a small file, which is durable once it and its folder are synced.
+///
+/// # Errors
+/// As the disk has it.
+pub fn write_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let file = disk.preallocate(path, 0)?;
+    disk.write_at(&file, 0, bytes)?;
+    Ok(file)
 }
 
 /// The file system.
@@ -34,6 +62,9 @@ impl Disk for FileDisk {
     fn preallocate(&self, path: &Path, len: u64) -> io::Result<File> {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+        if len == 0 {
+            return Ok(file);
+        }
         if let Err(error) = reserve(&file, len).and_then(|()| file.sync_all()) {
             drop(file);
             std::fs::remove_file(path)?;
@@ -48,6 +79,18 @@ impl Disk for FileDisk {
 
     fn sync(&self, file: &File) -> io::Result<()> {
         file.sync_data()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
     }
 }
 
@@ -72,12 +115,4 @@ fn reserve(file: &File, len: u64) -> io::Result<()> {
 /// Whether an error means that the disk has no room.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-/// Makes the creation, renaming and removal of files in `dir` durable.
-///
-/// # Errors
-/// As the system has it.
-pub fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }

@@ -15,6 +15,7 @@ mod submit;
 mod table;
 mod writer;
 
+pub(crate) use disk::write_file;
 pub use disk::{Disk, FileDisk};
 pub use recovery::WalOpenError;
 pub use submit::Mode;

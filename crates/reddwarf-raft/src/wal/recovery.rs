@@ -1,7 +1,7 @@
 //! Reading a log back: replay of its segments, and the line between a torn tail and damage.
 
 use super::WalOptions;
-use super::disk::{Disk, sync_dir};
+use super::disk::Disk;
 use super::record::{self, RECORD_HEADER_BYTES, Record, RecordError, SYNC_MAGIC};
 use super::segment::{self, SEGMENT_HEADER_BYTES, Segment};
 use super::table::{LogTable, Place};
@@ -93,7 +93,7 @@ pub fn recover(options: &WalOptions, disk: &dyn Disk) -> Result<Recovered, WalOp
             let missing = segment::path(dir, sequences[at - 1] + 1);
             return Err(damaged(missing, 0, "the segment is missing"));
         }
-        replay(options, sequence, at + 1 == sequences.len(), &mut out)?;
+        replay(options, disk, sequence, at + 1 == sequences.len(), &mut out)?;
     }
     if let (Some(first), Some(purged)) = (out.table.first(), out.purged)
         && first > purged.index() + 1
@@ -124,7 +124,7 @@ fn create_first(
     let write = disk
         .write_at(&file, 0, &segment::header(1, options.segment_bytes))
         .and_then(|()| disk.sync(&file))
-        .and_then(|()| sync_dir(&options.dir));
+        .and_then(|()| disk.sync_dir(&options.dir));
     write.map_err(io_error("write segment", &path))?;
     out.segments.insert(1, (Arc::new(Segment { sequence: 1, file, path }), None));
     Ok(())
@@ -132,6 +132,7 @@ fn create_first(
 
 fn replay(
     options: &WalOptions,
+    disk: &dyn Disk,
     sequence: u64,
     last: bool,
     out: &mut Recovered,
@@ -175,7 +176,7 @@ fn replay(
         }
         let torn = written_len(rest);
         out.torn_bytes = torn as u64;
-        cut(&file, sequence, at as u64, torn, bytes.len() as u64)
+        cut(disk, &file, sequence, at as u64, torn, bytes.len() as u64)
             .map_err(io_error("cut the torn end of", &path))?;
         at = at.max(SEGMENT_HEADER_BYTES as usize);
     }
@@ -237,11 +238,17 @@ fn written_len(rest: &[u8]) -> usize {
 
 /// Makes the `torn` bytes from `at` zero, behind which all is zero, and the header good. The file
 /// keeps its length at every moment: after a crash meanwhile its end is only torn in another way.
-fn cut(file: &File, sequence: u64, at: u64, torn: usize, len: u64) -> io::Result<()> {
-    use std::os::unix::fs::FileExt;
-    file.write_all_at(&vec![0; torn], at)?;
+fn cut(
+    disk: &dyn Disk,
+    file: &File,
+    sequence: u64,
+    at: u64,
+    torn: usize,
+    len: u64,
+) -> io::Result<()> {
+    disk.write_at(file, at, &vec![0; torn])?;
     if at < SEGMENT_HEADER_BYTES {
-        file.write_all_at(&segment::header(sequence, len), 0)?;
+        disk.write_at(file, 0, &segment::header(sequence, len))?;
     }
-    file.sync_all()
+    disk.sync(file)
 }

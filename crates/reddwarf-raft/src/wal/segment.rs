@@ -8,6 +8,7 @@
 //! An empty file `<sequence>.newest` tells which segment was begun last, so that its loss as a
 //! whole is noticed: a log without it would only seem to be shorter.
 
+use super::disk::Disk;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -80,11 +81,11 @@ pub fn newest(dir: &Path) -> io::Result<Option<u64>> {
 ///
 /// # Errors
 /// As the system has it.
-pub fn record_newest(dir: &Path, sequence: u64) -> io::Result<()> {
+pub fn record_newest(disk: &dyn Disk, dir: &Path, sequence: u64) -> io::Result<()> {
     let path = |sequence: u64| dir.join(format!("{sequence:016x}{NEWEST_SUFFIX}"));
     let older = named(dir, NEWEST_SUFFIX)?;
-    File::create(path(sequence))?;
-    older.into_iter().filter(|at| *at != sequence).try_for_each(|at| std::fs::remove_file(path(at)))
+    disk.preallocate(&path(sequence), 0)?;
+    older.into_iter().filter(|at| *at != sequence).try_for_each(|at| disk.remove(&path(at)))
 }
 
 fn named(dir: &Path, suffix: &str) -> io::Result<Vec<u64>> {

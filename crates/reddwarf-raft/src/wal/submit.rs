@@ -1,17 +1,24 @@
-//! How commands reach the writer: through a thread of its own, or in line for simulation.
+//! How commands reach the writer: through a thread of its own, through a task, or in line.
 
-use super::writer::{Command, Writer};
+use super::writer::{Command, FULL_RETRY, Progress, Writer};
+use crate::environment::Pace;
 use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::sync::mpsc as tasks;
+use tokio::task::AbortHandle;
 
 /// Which kind of writer runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum Mode {
     /// A thread that batches whatever waits.
     Thread,
-    /// The caller's thread, one command at a time: deterministic.
+    /// A task of the runtime in which the log is opened. It batches as the thread does, waits as long
+    /// as it is told before each batch, and is gone with the log, without writing what waits.
+    Task(Arc<dyn Pace>),
+    /// The caller's thread, one command at a time, which waits for room on a full disk.
     Inline,
 }
 
@@ -31,6 +38,16 @@ pub fn start(mode: Mode, writer: Writer) -> Box<dyn Submit> {
     match mode {
         Mode::Inline => Box::new(Inline(Mutex::new(writer))),
         Mode::Thread => Box::new(Threaded::start(writer)),
+        Mode::Task(pace) => Box::new(Tasked::start(writer, pace)),
+    }
+}
+
+/// Runs commands on this thread, which sleeps while there is no room for them.
+fn run(writer: &mut Writer, commands: Vec<Command>) {
+    let mut progress = writer.run(commands);
+    while progress == Progress::NoRoom {
+        std::thread::sleep(FULL_RETRY);
+        progress = writer.resume();
     }
 }
 
@@ -38,7 +55,7 @@ struct Inline(Mutex<Writer>);
 
 impl Submit for Inline {
     fn submit(&self, command: Command) {
-        self.0.lock().run(vec![command]);
+        run(&mut self.0.lock(), vec![command]);
     }
 }
 
@@ -73,7 +90,7 @@ fn drain(writer: &mut Writer, queue: &mpsc::Receiver<Command>) {
                 idle = false;
                 let mut commands = vec![command];
                 commands.extend(queue.try_iter().take(DRAIN_MAX));
-                writer.run(commands);
+                run(writer, commands);
             }
             Err(RecvTimeoutError::Timeout) => {
                 writer.idle();
@@ -104,5 +121,62 @@ impl Drop for Threaded {
         if let Some(thread) = thread {
             let _ = thread.join();
         }
+    }
+}
+
+struct Tasked {
+    commands: tasks::UnboundedSender<Command>,
+    task: AbortHandle,
+}
+
+impl Tasked {
+    fn start(writer: Writer, pace: Arc<dyn Pace>) -> Self {
+        let (commands, queue) = tasks::unbounded_channel();
+        let task = tokio::spawn(drain_paced(writer, queue, pace)).abort_handle();
+        Tasked { commands, task }
+    }
+}
+
+async fn drain_paced(
+    mut writer: Writer,
+    mut queue: tasks::UnboundedReceiver<Command>,
+    pace: Arc<dyn Pace>,
+) {
+    let mut idle = false;
+    loop {
+        let next = queue.recv();
+        let next = if idle { Ok(next.await) } else { tokio::time::timeout(IDLE, next).await };
+        let Ok(next) = next else {
+            writer.idle();
+            idle = writer.may_sleep();
+            continue;
+        };
+        let Some(first) = next else { return };
+        idle = false;
+        let mut commands = vec![first];
+        while commands.len() <= DRAIN_MAX
+            && let Ok(command) = queue.try_recv()
+        {
+            commands.push(command);
+        }
+        tokio::time::sleep(pace.log()).await;
+        let mut progress = writer.run(commands);
+        while progress == Progress::NoRoom {
+            tokio::time::sleep(FULL_RETRY).await;
+            progress = writer.resume();
+        }
+    }
+}
+
+impl Submit for Tasked {
+    fn submit(&self, command: Command) {
+        // As with a thread that is gone.
+        let _ = self.commands.send(command);
+    }
+}
+
+impl Drop for Tasked {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }

@@ -1,6 +1,6 @@
 //! The one writer of the log: one write and one fdatasync for all that waits.
 
-use super::disk::{Disk, is_full, sync_dir};
+use super::disk::{Disk, is_full};
 use super::record::{self, Record, RecordError};
 use super::recovery::Recovered;
 use super::segment::{self, SEGMENT_HEADER_BYTES, SPARE_NAME, Segment};
@@ -9,7 +9,7 @@ use super::{Shared, WalOptions};
 use crate::types::{Entry, LogId, Vote, term_of};
 use openraft::entry::RaftEntry;
 use reddwarf_core::planted::{self, Bug};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -33,13 +33,49 @@ pub enum Command {
     Flush(Done),
 }
 
-/// How long the writer waits between two looks for room on a full disk.
-const FULL_RETRY: Duration = Duration::from_millis(100);
+/// How long to wait between two looks for room on a full disk.
+pub const FULL_RETRY: Duration = Duration::from_millis(100);
 
 /// A stretch of the log is initialized when less than this lies ahead.
 const INITIALIZED_AHEAD_MIN: u64 = 128 * 1024;
 /// What a stretch is initialized with.
 static ZEROS: [u8; 1024 * 1024] = [0; 1024 * 1024];
+
+/// How far the writer came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Progress {
+    /// All is on disk, or never will be, and the callbacks were called.
+    Done,
+    /// The disk is full: to be resumed after [`FULL_RETRY`]; the callbacks are held.
+    NoRoom,
+}
+
+/// Why a step did not succeed.
+enum StepError {
+    /// There is no room; the step can be repeated.
+    NoRoom,
+    /// The log cannot be written any more.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for StepError {
+    fn from(error: io::Error) -> Self {
+        StepError::Failed(error)
+    }
+}
+
+type Step = Result<(), StepError>;
+
+/// What is being taken to disk.
+struct Batch {
+    commands: VecDeque<Command>,
+    /// How many entries of the first command are put already.
+    entries_put: usize,
+    dones: Vec<Done>,
+    result: io::Result<()>,
+    purged: bool,
+}
 
 /// The state of the writer.
 pub struct Writer {
@@ -64,6 +100,8 @@ pub struct Writer {
     tail: Option<LogId>,
     /// A sync has happened that no mark tells of yet.
     unmarked: bool,
+    /// What waits for room.
+    stopped: Option<Batch>,
 }
 
 impl Writer {
@@ -99,6 +137,7 @@ impl Writer {
             committed,
             tail,
             unmarked: true,
+            stopped: None,
             options,
             disk,
             shared,
@@ -109,32 +148,76 @@ impl Writer {
     }
 
     /// Takes all `commands` to disk with as few syncs as there are segments involved, then
-    /// completes their callbacks.
-    pub fn run(&mut self, commands: Vec<Command>) {
-        let mut dones = Vec::with_capacity(commands.len());
-        let mut result = Ok(());
-        let mut purged = false;
-        for command in commands {
+    /// completes their callbacks. After [`Progress::NoRoom`] nothing may be run before
+    /// [`Writer::resume`] is done.
+    pub fn run(&mut self, commands: Vec<Command>) -> Progress {
+        debug_assert!(self.stopped.is_none(), "earlier commands wait for room");
+        let dones = Vec::with_capacity(commands.len());
+        let (commands, result) = (commands.into(), Ok(()));
+        self.go_on(Batch { commands, entries_put: 0, dones, result, purged: false })
+    }
+
+    /// Goes on with what had no room.
+    pub fn resume(&mut self) -> Progress {
+        let Some(batch) = self.stopped.take() else { return Progress::Done };
+        let progress = self.go_on(batch);
+        // Room that was found without a reserve being made shows nowhere else.
+        if progress == Progress::Done && self.spare.is_some() {
+            self.shared.set_low_space(false);
+        }
+        progress
+    }
+
+    fn go_on(&mut self, mut batch: Batch) -> Progress {
+        match self.put_all(&mut batch).and_then(|()| self.sync_all(&mut batch)) {
+            Err(StepError::NoRoom) => {
+                self.shared.set_low_space(true);
+                self.stopped = Some(batch);
+                return Progress::NoRoom;
+            }
+            Err(StepError::Failed(error)) => batch.result = Err(error),
+            Ok(()) => {}
+        }
+        self.complete(batch);
+        Progress::Done
+    }
+
+    /// Puts all commands into the buffer, and on disk when a segment is full. A failure is kept in the
+    /// batch, whose other callbacks are still to be taken from its commands.
+    fn put_all(&mut self, batch: &mut Batch) -> Step {
+        while let Some(command) = batch.commands.front() {
             if self.shared.failed.load(Ordering::Acquire) {
-                result = Err(io::Error::other("an earlier write to the log failed"));
+                batch.result = Err(io::Error::other("an earlier write to the log failed"));
             }
-            purged |= matches!(command, Command::Purge(_));
-            let step = if result.is_ok() { self.put(&command) } else { Ok(()) };
-            if let Err(error) = step {
-                result = Err(error);
-            }
-            match command {
-                Command::Append(_, done) | Command::Vote(_, done) | Command::Flush(done) => {
-                    dones.push(done);
+            if batch.result.is_ok() {
+                match self.put(command, &mut batch.entries_put) {
+                    Err(StepError::Failed(error)) => batch.result = Err(error),
+                    other => other?,
                 }
-                Command::Truncate(_) | Command::Purge(_) => {}
+            }
+            batch.entries_put = 0;
+            match batch.commands.pop_front() {
+                Some(Command::Append(_, done) | Command::Vote(_, done) | Command::Flush(done)) => {
+                    batch.dones.push(done)
+                }
+                Some(Command::Purge(_)) => batch.purged = true,
+                Some(Command::Truncate(_)) | None => {}
             }
         }
-        self.shared.metrics.wal_batch.observe(dones.len() as f64);
-        if result.is_ok() {
-            let early = planted::is(Bug::EarlyAcknowledgement);
-            result = if early { self.write_buffer() } else { self.flush() };
+        Ok(())
+    }
+
+    fn sync_all(&mut self, batch: &mut Batch) -> Step {
+        if batch.result.is_err() {
+            return Ok(());
         }
+        let early = planted::is(Bug::EarlyAcknowledgement);
+        if early { self.write_buffer() } else { self.flush() }
+    }
+
+    fn complete(&mut self, batch: Batch) {
+        let Batch { dones, result, purged, .. } = batch;
+        self.shared.metrics.wal_batch.observe(dones.len() as f64);
         if let Err(error) = &result {
             tracing::error!(%error, "the write-ahead log cannot be written any more");
             self.shared.failed.store(true, Ordering::Release);
@@ -156,28 +239,46 @@ impl Writer {
             return;
         }
         if planted::is(Bug::EarlyAcknowledgement) {
-            let failed = self.flush().is_err();
+            let failed = matches!(self.flush(), Err(StepError::Failed(_)));
             self.shared.failed.store(failed, Ordering::Release);
         }
-        let committed = self.shared.table.lock().committed;
-        let due = self.unmarked || committed != self.committed;
-        if due && let Err(error) = self.mark().and_then(|()| self.write_buffer()) {
-            tracing::warn!(%error, "sync mark not written");
-            self.buffer.clear();
+        match self.note() {
+            // It goes with the next write, or when this is tried again.
+            Err(StepError::NoRoom) => self.shared.set_low_space(true),
+            Err(StepError::Failed(error)) => {
+                tracing::warn!(%error, "sync mark not written");
+                self.buffer.clear();
+            }
+            Ok(()) if self.spare.is_some() => self.shared.set_low_space(false),
+            Ok(()) => {}
         }
         self.replenish();
     }
 
-    /// Whether nothing is left to do until the next command.
-    pub fn may_sleep(&self) -> bool {
-        self.spare.is_some() && !self.unmarked
+    /// Writes the marks that are due, without a sync.
+    fn note(&mut self) -> Step {
+        let committed = self.shared.table.lock().committed;
+        if self.unmarked || committed != self.committed {
+            self.mark()?;
+        }
+        self.write_buffer()
     }
 
-    fn put(&mut self, command: &Command) -> io::Result<()> {
+    /// Whether nothing is left to do until the next command.
+    pub fn may_sleep(&self) -> bool {
+        self.spare.is_some() && !self.unmarked && self.buffer.is_empty()
+    }
+
+    /// Puts one command, of whose entries so many are put already.
+    fn put(&mut self, command: &Command, entries_put: &mut usize) -> Step {
         self.mark()?;
         match command {
             Command::Append(entries, _) => {
-                entries.iter().try_for_each(|entry| self.put_record(&Record::Entry(entry.clone())))
+                for entry in &entries[*entries_put..] {
+                    self.put_record(&Record::Entry(entry.clone()))?;
+                    *entries_put += 1;
+                }
+                Ok(())
             }
             Command::Vote(vote, _) => {
                 self.vote = Some(*vote);
@@ -199,21 +300,23 @@ impl Writer {
     /// Puts the marks that are due: what is synced, what is committed. The log's handle may
     /// know of a committed entry that still waits to be put, perhaps in the place of another
     /// one; its mark waits too, so that a log never ends before what it calls committed.
-    fn mark(&mut self) -> io::Result<()> {
+    fn mark(&mut self) -> Step {
         if self.unmarked {
-            self.unmarked = false;
             let offset = self.offset + self.buffer.len() as u64;
             self.put_record(&Record::Synced { offset })?;
+            self.unmarked = false;
         }
         let committed = self.shared.table.lock().committed;
         if committed != self.committed && committed <= self.tail {
-            self.committed = committed;
-            self.put_record(&Record::Committed(committed))?;
+            // A segment that is begun for the mark begins with it.
+            let before = std::mem::replace(&mut self.committed, committed);
+            let put = self.put_record(&Record::Committed(committed));
+            return put.inspect_err(|_| self.committed = before);
         }
         Ok(())
     }
 
-    fn put_record(&mut self, record: &Record) -> io::Result<()> {
+    fn put_record(&mut self, record: &Record) -> Step {
         let start = self.buffer.len();
         self.encode(record)?;
         let len = (self.buffer.len() - start) as u64;
@@ -247,15 +350,13 @@ impl Writer {
             .map_err(|error: RecordError| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
-    fn write_buffer(&mut self) -> io::Result<()> {
+    fn write_buffer(&mut self) -> Step {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        loop {
-            match self.disk.write_at(&self.current.file, self.offset, &self.buffer) {
-                Err(error) if is_full(&error) => self.wait_for_room(),
-                other => break other?,
-            }
+        match self.disk.write_at(&self.current.file, self.offset, &self.buffer) {
+            Err(error) if is_full(&error) => return Err(StepError::NoRoom),
+            other => other?,
         }
         self.offset += self.buffer.len() as u64;
         self.initialize_ahead()?;
@@ -289,7 +390,7 @@ impl Writer {
         Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> Step {
         self.write_buffer()?;
         let started = Instant::now();
         self.shared.slow_sync.begin(started);
@@ -306,21 +407,21 @@ impl Writer {
         Ok(())
     }
 
-    /// Finishes the current segment and begins the next with what must outlive it.
-    fn rotate(&mut self, record_bytes: u64) -> io::Result<()> {
+    /// Finishes the current segment and begins the next with what must outlive it. Nothing has
+    /// changed but what is written when there is no room.
+    fn rotate(&mut self, record_bytes: u64) -> Step {
+        self.ensure_spare()?;
         self.flush()?;
-        let sequence = self.current.sequence + 1;
-        let file = self.take_spare();
-        let path = segment::path(&self.options.dir, sequence);
-        std::fs::rename(self.options.dir.join(SPARE_NAME), &path)?;
         // Room for the checkpoint and for a record that is larger than usual segments.
         let needed = SEGMENT_HEADER_BYTES + record_bytes + 4096;
         if needed > self.options.segment_bytes {
-            // Before a header can tell of it: a crash must not leave one of a longer file.
-            file.set_len(needed)?;
-            self.disk.sync(&file)?;
+            self.extend_spare(needed)?;
         }
-        sync_dir(&self.options.dir)?;
+        let file = self.spare.take().expect("invariant: it was ensured");
+        let sequence = self.current.sequence + 1;
+        let path = segment::path(&self.options.dir, sequence);
+        self.disk.rename(&self.options.dir.join(SPARE_NAME), &path)?;
+        self.disk.sync_dir(&self.options.dir)?;
         self.record_newest(sequence);
         let segment = Arc::new(Segment { sequence, file, path });
         self.shared.segments.lock().insert(sequence, Arc::clone(&segment));
@@ -337,31 +438,37 @@ impl Writer {
             self.purged.map(Record::Purge),
             Some(Record::Committed(self.committed)),
         ];
-        checkpoint.into_iter().flatten().try_for_each(|record| self.encode(&record))
+        for record in checkpoint.into_iter().flatten() {
+            self.encode(&record)?;
+        }
+        Ok(())
     }
 
     /// Without the record only a later loss of the whole segment would not be noticed.
     fn record_newest(&self, sequence: u64) {
-        if let Err(error) = segment::record_newest(&self.options.dir, sequence) {
+        if let Err(error) = segment::record_newest(self.disk.as_ref(), &self.options.dir, sequence)
+        {
             tracing::warn!(%error, sequence, "it is not recorded that a segment was begun");
         }
     }
 
-    /// The reserve; while there is none, waits for room and holds all callbacks.
-    fn take_spare(&mut self) -> File {
-        loop {
+    /// Looks for room for a reserve now when there is none.
+    fn ensure_spare(&mut self) -> Step {
+        if self.spare.is_none() {
             self.spare_tried = None;
             self.replenish();
-            if let Some(spare) = self.spare.take() {
-                return spare;
-            }
-            self.wait_for_room();
         }
+        if self.spare.is_some() { Ok(()) } else { Err(StepError::NoRoom) }
     }
 
-    fn wait_for_room(&self) {
-        self.shared.set_low_space(true);
-        std::thread::sleep(FULL_RETRY);
+    /// Makes the reserve so long, before a header can tell of it: a crash must not leave one of a
+    /// longer file.
+    fn extend_spare(&self, len: u64) -> Step {
+        let Some(spare) = &self.spare else { return Err(StepError::NoRoom) };
+        match self.disk.write_at(spare, len - 1, &[0]) {
+            Err(error) if is_full(&error) => Err(StepError::NoRoom),
+            other => Ok(other.and_then(|()| self.disk.sync(spare))?),
+        }
     }
 
     /// Keeps a preallocated segment in reserve; without one, proposals are refused.
@@ -393,7 +500,7 @@ impl Writer {
         {
             self.segments.remove(&sequence);
             let removed = self.shared.segments.lock().remove(&sequence);
-            if let Some(Err(error)) = removed.map(|segment| std::fs::remove_file(&segment.path)) {
+            if let Some(Err(error)) = removed.map(|segment| self.disk.remove(&segment.path)) {
                 tracing::warn!(%error, sequence, "a purged segment was not removed");
             }
         }

@@ -50,6 +50,18 @@ impl Disk for FailingDisk {
         drop(self.changed.wait_while(waits, |waits| !waits.may_fail));
         Err(io::Error::other("the disk is broken"))
     }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        FileDisk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        FileDisk.remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        FileDisk.sync_dir(dir)
+    }
 }
 
 impl FailingDisk {

@@ -8,9 +8,10 @@ use reddwarf_core::{
     Author, BranchId, Change, Committed, Expectation, FeatureLevels, ObjectIndex, ObjectKey,
     Precondition, ProposeError, Store, Write,
 };
+use reddwarf_raft::peer::TlsDial;
 use reddwarf_raft::types::Member;
 use reddwarf_raft::wal::{Disk, FileDisk};
-use reddwarf_raft::{ALPNS, Admission, Limits, Node, NodeConfig, Peer};
+use reddwarf_raft::{ALPNS, Admission, Environment, Limits, Node, NodeConfig, Peer};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -173,6 +174,8 @@ impl Group {
 
     pub fn config(&self, at: usize) -> NodeConfig {
         let peer = &self.peers[at];
+        let mut environment = Environment::dialing(TlsDial::shared(&self.ca.client(&peer.name)));
+        environment.disk = self.disks.get(&at).cloned().unwrap_or_else(|| Arc::new(FileDisk));
         NodeConfig {
             node_id: peer.id,
             name: peer.name.clone(),
@@ -180,11 +183,10 @@ impl Group {
             cluster_id: "test".to_owned(),
             peers: self.peers_of(at),
             admission: self.admissions.get(&at).cloned(),
-            tls: Some(Arc::new(self.ca.client(&peer.name))),
             version: "test".to_owned(),
             levels: self.levels.get(&at).copied().unwrap_or_default(),
             limits: self.limits.clone(),
-            disk: self.disks.get(&at).cloned().unwrap_or_else(|| Arc::new(FileDisk)),
+            environment,
         }
     }
 

@@ -5,7 +5,7 @@ use reddwarf_core::{
     FeatureLevel, FeatureLevels, Fence, MemberBuild, Proposal, ProposalKind, RequestId, codec,
 };
 use reddwarf_raft::peer::{
-    self, CallError, Forwarded, Identity, Kind, Lane, PeerBuild, PeerClient,
+    self, CallError, Forwarded, Identity, Kind, Lane, PeerBuild, PeerClient, TlsDial,
 };
 use reddwarf_raft::types::Member;
 use reddwarf_raft::{ChangeError, GroupStatus, Limits, Node, StartError};
@@ -48,7 +48,8 @@ fn finish(group: &Group, at: usize) -> Result<FeatureLevel, ChangeError> {
 fn client(group: &Group, as_member: usize, at: usize, build: PeerBuild) -> PeerClient {
     let (own, target) = (&group.peers[as_member], &group.peers[at]);
     let level = watch::channel(FeatureLevel::FIRST).1;
-    let identity = Identity::new("test", own.id, &own.name, 0, &group.ca.client(&own.name));
+    let dial = TlsDial::shared(&group.ca.client(&own.name));
+    let identity = Identity::new("test", own.id, &own.name, 0, dial);
     let member = Member { name: target.name.clone(), addr: target.addr.clone(), incarnation: 0 };
     PeerClient::new(identity.of_build(build, level), target.id, member)
 }

@@ -1,7 +1,7 @@
 //! Who is not let in, and what does not start.
 
 use crate::group::{Ca, Group};
-use reddwarf_raft::peer::{CallError, Identity, Kind, Lane, PeerClient};
+use reddwarf_raft::peer::{CallError, Identity, Kind, Lane, PeerClient, TlsDial};
 use reddwarf_raft::types::Member;
 use reddwarf_raft::{Limits, Node, NodeConfig, StartError};
 use std::time::Duration;
@@ -14,7 +14,7 @@ fn call(
     name: &str,
     certificate: &str,
 ) -> CallError {
-    let identity = Identity::new(cluster, id, name, 0, &ca.client(certificate));
+    let identity = Identity::new(cluster, id, name, 0, TlsDial::shared(&ca.client(certificate)));
     let target = &group.peers[0];
     let member = Member { name: target.name.clone(), addr: target.addr.clone(), incarnation: 0 };
     let timeout = Duration::from_secs(5);

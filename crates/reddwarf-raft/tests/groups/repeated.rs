@@ -4,7 +4,9 @@ use crate::group::{Group, create, key};
 use reddwarf_core::{Outcome, Proposal, ProposalKind, RequestId};
 use reddwarf_raft::Limits;
 use reddwarf_raft::data::LogData;
-use reddwarf_raft::peer::{Forwarded, Identity, Kind, Lane, PeerClient, decode, encode_forward};
+use reddwarf_raft::peer::{
+    Forwarded, Identity, Kind, Lane, PeerClient, TlsDial, decode, encode_forward,
+};
 use reddwarf_raft::types::Member;
 use std::time::Duration;
 
@@ -18,8 +20,8 @@ fn incarnation(group: &Group, at: usize) -> u64 {
 /// Sends `proposal` to the member `to` as the member `from` does.
 fn forward(group: &Group, from: usize, to: usize, proposal: &LogData) -> Forwarded {
     let (sender, target) = (&group.peers[from], &group.peers[to]);
-    let tls = group.ca.client(&sender.name);
-    let identity = Identity::new("test", sender.id, &sender.name, incarnation(group, from), &tls);
+    let dial = TlsDial::shared(&group.ca.client(&sender.name));
+    let identity = Identity::new("test", sender.id, &sender.name, incarnation(group, from), dial);
     let member = Member { name: target.name.clone(), addr: target.addr.clone(), incarnation: 0 };
     let body = encode_forward(&[proposal.bytes().clone()]);
     let answers: Vec<Forwarded> = group.member(from).runtime.block_on(async {

@@ -15,8 +15,8 @@ use reddwarf_apiserver::authn::{PeerIdentity, user_from_certificate};
 use reddwarf_apiserver::bootstrap::BootstrapConfig;
 use reddwarf_apiserver::{ApiServer, LocalClient, custom};
 use reddwarf_core::Build;
-use reddwarf_raft::wal::FileDisk;
-use reddwarf_raft::{ALPNS, Admission, Failure, Limits, Node, NodeConfig, Peer};
+use reddwarf_raft::peer::TlsDial;
+use reddwarf_raft::{ALPNS, Admission, Environment, Failure, Limits, Node, NodeConfig, Peer};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -148,12 +148,11 @@ fn node_config(config: &Config, build: Build, tls: &tls::MemberTls) -> NodeConfi
         cluster_id: config.cluster.clone(),
         peers,
         admission,
-        tls: Some(tls.client.clone()),
         version: build.version.to_owned(),
         levels: build.levels,
         limits: Limits { level_settle: config.upgrade.settle.0, ..Limits::default() }
             .with_log_kept(config.wal.keep.0),
-        disk: Arc::new(FileDisk),
+        environment: Environment::dialing(TlsDial::shared(&tls.client)),
     }
 }
 
