@@ -61,3 +61,13 @@ fmt:
 
 lint:
     cargo clippy --release --workspace --all-targets -- -D warnings
+
+# Simulate groups under faults: just sim --seeds 1000, or just sim --seed 4711 --trace
+sim *flags:
+    cargo build --release -p sim
+    target/release/sim {{flags}}
+
+# The same with a known mistake: just sim-planted --bug early-purge --seeds 1000
+sim-planted *flags:
+    cargo build --release -p sim --features planted-bugs --target-dir target/planted
+    target/planted/release/sim {{flags}}

@@ -1,3 +1,97 @@
 //! The command `sim`.
 
-fn main() {}
+use clap::Parser;
+use miette::IntoDiagnostic;
+use sim::plan;
+use sim::runner::{Runs, explain, run_all, tell};
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::thread::available_parallelism;
+
+/// Simulates groups of members under faults, each from a seed, and checks all invariants after every
+/// simulated millisecond.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    /// How many seeds to run.
+    #[arg(long, default_value_t = 100, conflicts_with = "seed")]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 1, conflicts_with = "seed")]
+    from: u64,
+    /// Run this seed alone.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Of the seed's faults only these, by their places.
+    #[arg(long, value_delimiter = ',', requires = "seed")]
+    only: Option<Vec<usize>>,
+    /// Tell everything that happens in it; `RUST_LOG` lets members tell more.
+    #[arg(long, requires = "seed")]
+    trace: bool,
+    /// Show the plan of the seed, and do nothing.
+    #[arg(long, requires = "seed")]
+    plan: bool,
+    /// Runs at a time; as many as there are cores by default.
+    #[arg(long)]
+    jobs: Option<NonZeroUsize>,
+    /// Go on when a seed has failed.
+    #[arg(long)]
+    go_on: bool,
+    /// Take no faults out of what has failed.
+    #[arg(long)]
+    no_shrinking: bool,
+    /// Make a known mistake (needs a build with `planted-bugs`).
+    #[arg(long)]
+    bug: Option<String>,
+}
+
+fn main() -> miette::Result<ExitCode> {
+    let cli = Cli::parse();
+    let runs = Runs::new(cli.bug.clone()).into_diagnostic()?;
+    match cli.seed {
+        Some(seed) if cli.plan => show(seed),
+        Some(seed) => one(&cli, &runs, seed),
+        None => many(&cli, &runs),
+    }
+}
+
+fn show(seed: u64) -> miette::Result<ExitCode> {
+    let plan = plan::draw(seed);
+    println!("{:#?}", plan::Plan { faults: Vec::new(), ..plan.clone() });
+    for (place, fault) in plan.faults.iter().enumerate() {
+        println!("{place:>3} {fault}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn one(cli: &Cli, runs: &Runs, seed: u64) -> miette::Result<ExitCode> {
+    let report = runs.run(seed, cli.only.as_deref(), cli.trace).into_diagnostic()?;
+    println!("{}", serde_json::to_string(&report).into_diagnostic()?);
+    if report.violation.is_none() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    tell(&report);
+    if cli.only.is_none() && !cli.trace && !cli.no_shrinking {
+        explain(runs, &report).into_diagnostic()?;
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+fn many(cli: &Cli, runs: &Runs) -> miette::Result<ExitCode> {
+    let cores = available_parallelism().into_diagnostic()?;
+    let jobs = cli.jobs.unwrap_or(cores).get();
+    let summary = run_all(runs, cli.from, cli.seeds, jobs, cli.go_on).into_diagnostic()?;
+    for report in &summary.failed {
+        if !cli.no_shrinking {
+            explain(runs, report).into_diagnostic()?;
+        }
+    }
+    println!(
+        "{} seeds, {} failed, {:.0} simulated seconds, {:.0} a second",
+        summary.seeds,
+        summary.failed.len(),
+        summary.simulated_s,
+        summary.rate
+    );
+    Ok(if summary.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,34 @@
+//! What a member has made durable is no more than it applied, and is there again after every start.
+
+use super::{Check, Moment};
+use std::collections::BTreeMap;
+
+/// The newest entry whose effects were durable, by node.
+#[derive(Default)]
+pub struct DurableState(BTreeMap<u64, u64>);
+
+impl Check for DurableState {
+    fn name(&self) -> &'static str {
+        "durable state"
+    }
+
+    fn look(&mut self, moment: &Moment<'_>) -> Result<(), String> {
+        for member in moment.members {
+            let Some(applied) = member.applied() else { continue };
+            let (machine, durable) = (member.machine, member.inside.durable.index);
+            if durable > applied {
+                return Err(format!(
+                    "m{machine} has entry {durable} in its file, and has applied up to {applied}"
+                ));
+            }
+            let known = self.0.entry(member.inside.id).or_default();
+            if durable < *known {
+                return Err(format!(
+                    "the file of m{machine} reaches entry {durable}, it has reached {known} before"
+                ));
+            }
+            *known = durable;
+        }
+        Ok(())
+    }
+}

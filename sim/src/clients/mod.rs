@@ -1,0 +1,251 @@
+//! Simulated clients: each writes, reads and watches, on whichever member it comes to.
+
+mod journal;
+mod writes;
+
+pub use journal::{ClientId, Counts, Fate, Journal, Learnt, Note};
+pub use writes::as_proposed;
+
+use crate::group::front::{Request, Seen, Told};
+use crate::group::{Machine, MachineId};
+use crate::plan::randomness;
+use crate::trace::Trace;
+use parking_lot::Mutex;
+use rand::Rng;
+use rand::rngs::StdRng;
+use reddwarf_core::{Collection, ProposeError, Revision};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+
+/// After so long a client does not wait for an answer any more.
+const PATIENCE: Duration = Duration::from_secs(12);
+/// Parts of the randomness of a run: clients' begin here.
+const RANDOMNESS: u64 = 100;
+
+/// What clients know of the group.
+#[derive(Clone)]
+pub struct Clients {
+    /// Where members may be.
+    pub machines: Vec<Arc<Machine>>,
+    /// What they learn.
+    pub journal: Journal,
+    /// Who looks on.
+    pub trace: Trace,
+    /// Where all randomness comes from.
+    pub seed: u64,
+    /// Set when faults are over: clients slow down, so that members catch up.
+    pub calm: Arc<Mutex<bool>>,
+}
+
+fn now_ms() -> u64 {
+    turmoil::sim_elapsed().unwrap_or_default().as_millis() as u64
+}
+
+/// The collections that clients use.
+#[must_use]
+pub fn collections() -> [Collection; 2] {
+    [Collection::new("", "configmaps"), Collection::new("", "secrets")]
+}
+
+impl Clients {
+    /// One client that writes and reads, for ever.
+    ///
+    /// # Errors
+    /// None.
+    pub async fn act(self, client: ClientId) -> turmoil::Result {
+        let mut random = randomness(self.seed, RANDOMNESS + client as u64);
+        let think_ms = random.random_range(1..60);
+        let mut seen = Seen { revision: Revision::ZERO, objects: Vec::new() };
+        loop {
+            let calm = *self.calm.lock();
+            let longest = if calm { 200 } else { think_ms };
+            sleep(Duration::from_millis(random.random_range(0..=longest))).await;
+            let Some(machine) = self.choose(&mut random) else { continue };
+            match random.random_range(0..10) {
+                0..2 => {
+                    if let Some(read) = self.read(&mut random, client, &machine).await {
+                        seen = read;
+                    }
+                }
+                2..4 => {
+                    if let Some(read) = self.look(&mut random, client, &machine).await {
+                        seen = read;
+                    }
+                }
+                _ => self.write(&mut random, client, &machine, &seen).await,
+            }
+        }
+    }
+
+    /// A machine on which a member takes requests.
+    fn choose(&self, random: &mut StdRng) -> Option<Arc<Machine>> {
+        let up: Vec<_> =
+            self.machines.iter().filter(|machine| machine.front().is_some()).collect();
+        if up.is_empty() {
+            return None;
+        }
+        Some(Arc::clone(up[random.random_range(0..up.len())]))
+    }
+
+    fn collection(random: &mut StdRng) -> Collection {
+        let [often, seldom] = collections();
+        if random.random_ratio(3, 4) { often } else { seldom }
+    }
+
+    fn note(&self, client: ClientId, machine: MachineId, learnt: Learnt) {
+        self.trace.tell(now_ms(), || format!("c{client} from m{machine}: {}", describe(&learnt)));
+        self.journal.note(Note { at_ms: now_ms(), client, machine, learnt });
+    }
+
+    async fn ask<T>(
+        &self,
+        machine: &Machine,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        machine.front()?.send(request(reply)).ok()?;
+        timeout(PATIENCE, answer).await.ok()?.ok()
+    }
+
+    async fn read(
+        &self,
+        random: &mut StdRng,
+        client: ClientId,
+        machine: &Machine,
+    ) -> Option<Seen> {
+        let collection = Self::collection(random);
+        let floor = self.journal.known();
+        let asked = collection.clone();
+        let read = self.ask(machine, |reply| Request::Read(asked, reply)).await?;
+        let seen = read.ok()?;
+        let learnt = Learnt::Read { collection, floor, seen: seen.clone() };
+        self.note(client, machine.id, learnt);
+        Some(seen)
+    }
+
+    async fn look(
+        &self,
+        random: &mut StdRng,
+        client: ClientId,
+        machine: &Machine,
+    ) -> Option<Seen> {
+        let collection = Self::collection(random);
+        let asked = collection.clone();
+        let seen = self.ask(machine, |reply| Request::Look(asked, reply)).await?;
+        let floor = Revision::ZERO;
+        let learnt = Learnt::Read { collection, floor, seen: seen.clone() };
+        self.note(client, machine.id, learnt);
+        Some(seen)
+    }
+
+    async fn write(
+        &self,
+        random: &mut StdRng,
+        client: ClientId,
+        machine: &Machine,
+        seen: &Seen,
+    ) {
+        let write = writes::draw(random, seen);
+        let changes = writes::changes(&write);
+        let asked = Box::new(write);
+        let fenced = random.random_ratio(1, 12);
+        let request = if fenced { Request::Fenced } else { Request::Write };
+        let answer = self.ask(machine, |reply| request(asked, reply)).await;
+        let fate = match answer {
+            Some(Ok(committed)) => Fate::Committed(committed),
+            Some(Err(ProposeError::Unknown(why))) => Fate::Unknown(why),
+            Some(Err(why)) => Fate::NotWritten(why.to_string()),
+            None => Fate::Unknown("no answer".to_owned()),
+        };
+        self.note(client, machine.id, Learnt::Write { changes, fate });
+    }
+
+    /// One client that watches, on one member after the other, for ever.
+    ///
+    /// # Errors
+    /// None.
+    pub async fn watch(self, client: ClientId) -> turmoil::Result {
+        let mut random = randomness(self.seed, RANDOMNESS + client as u64);
+        let collection = Self::collection(&mut random);
+        let mut after = Revision::ZERO;
+        loop {
+            let patience = Duration::from_millis(random.random_range(200..6_000));
+            if let Some(machine) = self.choose(&mut random) {
+                let watched = self.watch_on(client, &machine, &collection, after, patience).await;
+                after = match watched {
+                    Some(through) => through,
+                    // What it missed cannot be told any more: it begins anew with what there is.
+                    None => self.list(client, &machine, &collection).await.unwrap_or(after),
+                };
+            }
+            sleep(Duration::from_millis(random.random_range(1..50))).await;
+        }
+    }
+
+    async fn list(
+        &self,
+        client: ClientId,
+        machine: &Machine,
+        collection: &Collection,
+    ) -> Option<Revision> {
+        let floor = self.journal.known();
+        let asked = collection.clone();
+        let seen = self.ask(machine, |reply| Request::Read(asked, reply)).await?.ok()?;
+        let revision = seen.revision;
+        self.note(client, machine.id, Learnt::Read { collection: collection.clone(), floor, seen });
+        Some(revision)
+    }
+
+    /// Watches for a while; up to where, or `None` when it may not begin there.
+    async fn watch_on(
+        &self,
+        client: ClientId,
+        machine: &Machine,
+        collection: &Collection,
+        mut after: Revision,
+        patience: Duration,
+    ) -> Option<Revision> {
+        let (told, mut events) = mpsc::unbounded_channel();
+        let Some(front) = machine.front() else { return Some(after) };
+        if front.send(Request::Watch(collection.clone(), after, told)).is_err() {
+            return Some(after);
+        }
+        let until = tokio::time::Instant::now() + patience;
+        loop {
+            let batch = match tokio::time::timeout_at(until, events.recv()).await {
+                Ok(Some(Told::Changes(batch))) => batch,
+                Ok(Some(Told::Gone)) => return None,
+                Ok(None) | Err(_) => return Some(after),
+            };
+            let event = |event: &Arc<reddwarf_core::ChangeEvent>| {
+                let bytes = event.after.as_ref().map(|after| after.bytes.clone());
+                (event.key.clone(), event.revision, bytes)
+            };
+            let learnt = Learnt::Watched {
+                collection: collection.clone(),
+                after,
+                through: batch.through,
+                events: batch.events.iter().map(event).collect(),
+            };
+            self.note(client, machine.id, learnt);
+            after = batch.through;
+        }
+    }
+}
+
+fn describe(learnt: &Learnt) -> String {
+    match learnt {
+        Learnt::Write { changes, fate } => {
+            let keys: Vec<_> = changes.iter().map(|(key, _)| key.as_str()).collect();
+            format!("write of {keys:?}: {fate:?}")
+        }
+        Learnt::Read { collection, floor, seen } => {
+            format!("read of {collection} at {} (at least {floor})", seen.revision)
+        }
+        Learnt::Watched { collection, after, through, events } => {
+            format!("watch of {collection}: {} events after {after} up to {through}", events.len())
+        }
+    }
+}

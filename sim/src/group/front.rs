@@ -1,0 +1,156 @@
+//! How requests get into a member: what its API server would ask of the store.
+
+use super::machine::Machine;
+use reddwarf_core::{
+    Collection, Committed, Fence, ObjectKey, ProposeError, ReadError, Revision, Store, View, WatchBatch,
+    Write,
+};
+use reddwarf_raft::Node;
+use reddwarf_raft::types::Member;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Where an answer goes; who asked may be gone.
+pub type Reply<T> = oneshot::Sender<T>;
+
+/// What is asked of a member.
+pub enum Request {
+    /// To write.
+    Write(Box<Write>, Reply<Result<Committed, ProposeError>>),
+    /// To write as one of the leader's own loops, if the member leads.
+    Fenced(Box<Write>, Reply<Result<Committed, ProposeError>>),
+    /// What is in a collection, as new as anything acknowledged before.
+    Read(Collection, Reply<Result<Seen, ReadError>>),
+    /// What the member has of a collection.
+    Look(Collection, Reply<Seen>),
+    /// To tell of all changes of a collection after a revision.
+    Watch(Collection, Revision, mpsc::UnboundedSender<Told>),
+    /// To let a node in.
+    Admit(u64, Member, Reply<Result<u64, String>>),
+    /// To let a member go.
+    Remove(String, Reply<Result<u64, String>>),
+    /// To let another member lead.
+    Transfer(Reply<Result<String, String>>),
+    /// To stop in order.
+    Stop,
+}
+
+/// What a watch is told.
+#[derive(Debug)]
+pub enum Told {
+    /// Changes.
+    Changes(WatchBatch),
+    /// The watch has ended, or never began, as it starts too early.
+    Gone,
+}
+
+/// A collection at a revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The revision.
+    pub revision: Revision,
+    /// The objects with their revisions and bytes.
+    pub objects: Vec<(ObjectKey, Revision, bytes::Bytes)>,
+}
+
+impl Seen {
+    /// What a view shows of a collection.
+    #[must_use]
+    pub fn of(view: &View, collection: &Collection) -> Seen {
+        let objects = view.list(collection, None, None);
+        let objects = objects.map(|one| (one.key.clone(), one.revision, one.bytes.clone()));
+        Seen { revision: view.revision, objects: objects.collect() }
+    }
+}
+
+/// Serves requests until the member is told to stop or nobody can ask any more.
+pub async fn serve(
+    machine: Arc<Machine>,
+    node: Arc<Node>,
+    mut requests: mpsc::UnboundedReceiver<Request>,
+) {
+    while let Some(request) = requests.recv().await {
+        machine.its_turn().await;
+        if matches!(request, Request::Stop) {
+            return;
+        }
+        tokio::spawn(answer(Arc::clone(&machine), Arc::clone(&node), request));
+    }
+}
+
+async fn answer(machine: Arc<Machine>, node: Arc<Node>, request: Request) {
+    let store = node.store();
+    match request {
+        Request::Write(mut write, reply) => {
+            write.time_ms = machine.clock.wall_ms_at(turmoil::sim_elapsed().unwrap_or_default());
+            tell(&machine, reply, store.propose(*write).await).await;
+        }
+        Request::Fenced(mut write, reply) => {
+            // As the leader's own loops write; a member that does not lead has none.
+            if let Some(term) = store.leading_term() {
+                write.fence = Some(Fence { term });
+                tell(&machine, reply, store.propose(*write).await).await;
+            }
+        }
+        Request::Read(collection, reply) => {
+            let read = store.read_barrier().await.map(|()| Seen::of(&store.view(), &collection));
+            tell(&machine, reply, read).await;
+        }
+        Request::Look(collection, reply) => {
+            // A member whose state is known to be wrong serves nothing of it.
+            if store.refusal().is_none() {
+                tell(&machine, reply, Seen::of(&store.view(), &collection)).await;
+            }
+        }
+        Request::Watch(collection, from, told) => {
+            watch(&machine, store.as_ref(), &collection, from, told).await;
+        }
+        Request::Admit(id, member, reply) => {
+            let admitted = node.admit(id, member, None).await;
+            tell(&machine, reply, admitted.map_err(|error| error.to_string())).await;
+        }
+        Request::Remove(name, reply) => {
+            let removed = node.remove(&name).await;
+            tell(&machine, reply, removed.map_err(|error| error.to_string())).await;
+        }
+        Request::Transfer(reply) => {
+            let leads = node.transfer(None).await;
+            tell(&machine, reply, leads.map_err(|error| error.to_string())).await;
+        }
+        Request::Stop => {}
+    }
+}
+
+/// Answers, unless the machine has lost power meanwhile.
+async fn tell<T>(machine: &Machine, reply: Reply<T>, answer: T) {
+    machine.its_turn().await;
+    if !machine.disk.is_dead() {
+        // Who asked may be gone.
+        let _ = reply.send(answer);
+    }
+}
+
+async fn watch(
+    machine: &Machine,
+    store: &dyn Store,
+    collection: &Collection,
+    from: Revision,
+    told: mpsc::UnboundedSender<Told>,
+) {
+    let Ok(mut stream) = store.watch(collection, from) else {
+        // Who watched may be gone.
+        let _ = told.send(Told::Gone);
+        return;
+    };
+    loop {
+        let batch = stream.next().await;
+        machine.its_turn().await;
+        if machine.disk.is_dead() {
+            return;
+        }
+        let Ok(batch) = batch else { return };
+        if told.send(Told::Changes(batch)).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What operators do: they let machines join and leave, and say who leads.
+
+use super::front::Request;
+use super::machine::{Machine, MachineId, Seat, host};
+use super::{Group, Later, MEMBERS_MIN, RESTART_MS, peer};
+use reddwarf_core::FeatureLevels;
+use reddwarf_raft::types::Member;
+use reddwarf_raft::{Admission, Peer};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Raft ids that operators draw begin here.
+const FIRST_DRAWN_ID: u64 = 101;
+/// After so long an answer is not awaited any more.
+const PATIENCE_MS: u64 = 8_000;
+/// How long a machine is away when nothing else was said.
+const DOWN_MS: u64 = 500;
+
+/// What operators remember.
+#[derive(Default)]
+pub struct Operator {
+    down_ms: BTreeMap<MachineId, u64>,
+    asked: Vec<Asked>,
+    drawn: u64,
+}
+
+/// A question that was asked of the group.
+struct Asked {
+    until_ms: u64,
+    what: What,
+}
+
+enum What {
+    Join { machine: MachineId, node_id: u64, answer: oneshot::Receiver<Result<u64, String>> },
+    Remove { machine: MachineId, answer: oneshot::Receiver<Result<u64, String>> },
+    Transfer { answer: oneshot::Receiver<Result<String, String>> },
+}
+
+impl Operator {
+    /// How long a machine is to be away that is about to go.
+    pub fn will_be_down(&mut self, machine: MachineId, down_ms: u64) {
+        self.down_ms.insert(machine, down_ms);
+    }
+
+    /// How long a machine is away that has gone.
+    pub fn down_ms(&mut self, machine: MachineId) -> u64 {
+        self.down_ms.remove(&machine).unwrap_or(DOWN_MS)
+    }
+}
+
+impl Group {
+    /// A member that answers, whichever comes first after a machine.
+    fn somebody(&self, after: MachineId) -> Option<Arc<Machine>> {
+        let all = self.machines.len();
+        let mut machines = (1..=all).map(|step| &self.machines[(after + step) % all]);
+        machines.find(|machine| machine.node().is_some()).cloned()
+    }
+
+    fn ask(&mut self, what: What) {
+        let until_ms = self.now_ms + PATIENCE_MS;
+        self.operator.asked.push(Asked { until_ms, what });
+    }
+
+    /// Looks at what was answered.
+    pub(super) fn operate(&mut self) {
+        for mut asked in std::mem::take(&mut self.operator.asked) {
+            let late = asked.until_ms <= self.now_ms;
+            let open = match &mut asked.what {
+                What::Join { machine, node_id, answer } => match answer.try_recv() {
+                    Err(oneshot::error::TryRecvError::Empty) if !late => true,
+                    answer => {
+                        let (machine, node_id) = (*machine, *node_id);
+                        self.answered_join(machine, node_id, answer.ok());
+                        false
+                    }
+                },
+                What::Remove { machine, answer } => match answer.try_recv() {
+                    Err(oneshot::error::TryRecvError::Empty) if !late => true,
+                    answer => {
+                        let machine = *machine;
+                        self.tell(|| format!("removal of {}: {answer:?}", host(machine)));
+                        if matches!(answer, Ok(Ok(_))) {
+                            self.machines[machine].take_seat(None);
+                            self.take_away(machine);
+                        }
+                        false
+                    }
+                },
+                What::Transfer { answer } => match answer.try_recv() {
+                    Err(oneshot::error::TryRecvError::Empty) if !late => true,
+                    answer => {
+                        self.tell(|| format!("transfer: {answer:?}"));
+                        false
+                    }
+                },
+            };
+            if open {
+                self.operator.asked.push(asked);
+            }
+        }
+    }
+
+    /// Lets another member lead.
+    pub(super) fn transfer(&mut self) -> bool {
+        let Some(front) = self.somebody(0).and_then(|machine| machine.front()) else {
+            return false;
+        };
+        let (reply, answer) = oneshot::channel();
+        let asked = front.send(Request::Transfer(reply)).is_ok();
+        if asked {
+            self.ask(What::Transfer { answer });
+        }
+        asked
+    }
+
+    /// Lets a machine without a member join.
+    pub(super) fn join_spare(&mut self) -> bool {
+        let spare = self.machines.iter().find(|machine| machine.seat().is_none());
+        let busy = self.operator.asked.iter().any(|asked| matches!(asked.what, What::Join { .. }));
+        match spare.map(|machine| machine.id) {
+            Some(id) if !busy => self.admit(id),
+            _ => false,
+        }
+    }
+
+    fn admit(&mut self, id: MachineId) -> bool {
+        let Some(front) = self.somebody(id).and_then(|machine| machine.front()) else {
+            return false;
+        };
+        let node_id = FIRST_DRAWN_ID + self.operator.drawn;
+        self.operator.drawn += 1;
+        let Peer { name, addr, .. } = peer(id, node_id);
+        let (reply, answer) = oneshot::channel();
+        let member = Member { name, addr, incarnation: 0 };
+        let asked = front.send(Request::Admit(node_id, member, reply)).is_ok();
+        if asked {
+            self.ask(What::Join { machine: id, node_id, answer });
+        }
+        asked
+    }
+
+    fn answered_join(
+        &mut self,
+        id: MachineId,
+        node_id: u64,
+        answer: Option<Result<u64, String>>,
+    ) {
+        self.tell(|| format!("joining of {} as {node_id}: {answer:?}", host(id)));
+        let Some(Ok(admitted_at)) = answer else {
+            // Whether it was let in is not known; the next attempt has another id.
+            let wiped = self.machines[id].seat().is_some_and(|seat| seat.wiped);
+            if wiped {
+                self.after(RESTART_MS, Later::Join(id));
+            }
+            return;
+        };
+        self.take_away(id);
+        let peers = self.seated().filter(|(other, _)| *other != id);
+        let peers = peers.map(|(other, seat)| peer(other, seat.node_id)).collect();
+        let admission = Some(Admission { admitted_at, replaces: None });
+        let levels = FeatureLevels::OF_THIS_BUILD;
+        let seat = Seat { node_id, peers, admission, levels, wiped: false };
+        self.machines[id].take_seat(Some(seat));
+        self.after(1, Later::Start(id));
+    }
+
+    fn seated(&self) -> impl Iterator<Item = (MachineId, Seat)> {
+        self.machines.iter().filter_map(|machine| Some((machine.id, machine.seat()?)))
+    }
+
+    /// The machine is switched off, and its disk emptied.
+    fn take_away(&mut self, id: MachineId) {
+        let machine = Arc::clone(&self.machines[id]);
+        if !machine.disk.is_off() {
+            self.power_off(&machine);
+        }
+        machine.disk.wipe();
+    }
+
+    /// Lets a member go for good.
+    pub(super) fn remove(&mut self, id: MachineId) -> bool {
+        if self.seated().count() <= MEMBERS_MIN || self.machines[id].seat().is_none() {
+            return false;
+        }
+        let Some(front) = self.somebody(id).and_then(|machine| machine.front()) else {
+            return false;
+        };
+        let (reply, answer) = oneshot::channel();
+        let asked = front.send(Request::Remove(host(id), reply)).is_ok();
+        if asked {
+            self.ask(What::Remove { machine: id, answer });
+        }
+        asked
+    }
+
+    /// A machine loses its disk, if the group can spare it.
+    pub(super) fn wipe(&mut self, id: MachineId, down_ms: u64, lost_ms: u64) -> bool {
+        let machine = Arc::clone(&self.machines[id]);
+        if machine.seat().is_none() || !self.is_whole() {
+            return false;
+        }
+        if !machine.disk.is_off() {
+            self.power_off(&machine);
+        }
+        machine.disk.wipe();
+        machine.change_seat(|seat| seat.wiped = true);
+        self.after(down_ms, Later::Start(id));
+        self.after(down_ms + lost_ms, Later::Join(id));
+        true
+    }
+
+    /// Whether every machine that has a seat votes, by the newest membership that is known, so that
+    /// one disk can be spared.
+    fn is_whole(&self) -> bool {
+        let nodes = self.machines.iter().filter_map(|machine| machine.node());
+        let newest = nodes.map(|node| node.inspect().members).max_by_key(|members| members.index);
+        let seats: Vec<u64> = self.seated().map(|(_, seat)| seat.node_id).collect();
+        newest.is_some_and(|members| {
+            members.voters.len() >= MEMBERS_MIN
+                && !members.joint
+                && seats.iter().all(|id| members.voters.contains(id))
+        })
+    }
+
+    /// A machine whose disk was lost joins anew, under its name.
+    pub(super) fn rejoin(&mut self, id: MachineId) {
+        if !self.admit(id) {
+            self.after(RESTART_MS, Later::Join(id));
+        }
+    }
+}

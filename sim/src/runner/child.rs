@@ -1,0 +1,114 @@
+//! One seed in a process of its own.
+
+use crate::checks::Violation;
+use crate::clients::Counts;
+use crate::plan::Plan;
+use crate::run::Report;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use wait_timeout::ChildExt;
+
+/// Real time that a run may take.
+const REAL_TIME_MAX: Duration = Duration::from_secs(180);
+
+/// How seeds are run.
+#[derive(Clone, Debug)]
+pub struct Runs {
+    /// The program `sim-world`.
+    pub world: PathBuf,
+    /// A known mistake to be made.
+    pub bug: Option<String>,
+    /// Where disks are: memory, if there is such a place.
+    pub disks: PathBuf,
+}
+
+impl Runs {
+    /// Runs beside the program that runs now.
+    ///
+    /// # Errors
+    /// When it does not know where it is.
+    pub fn new(bug: Option<String>) -> io::Result<Self> {
+        let world = std::env::current_exe()?.with_file_name("sim-world");
+        let memory = Path::new("/dev/shm");
+        let disks = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        Ok(Runs { world, bug, disks })
+    }
+
+    /// The command that runs a plan, or some of its faults, again.
+    #[must_use]
+    pub fn command(&self, seed: u64, only: Option<&[usize]>) -> String {
+        let mut command = format!("just sim --seed {seed}");
+        if let Some(only) = only {
+            let places: Vec<String> = only.iter().map(usize::to_string).collect();
+            command = format!("{command} --only {}", places.join(","));
+        }
+        match &self.bug {
+            Some(bug) => command.replace("just sim", &format!("just sim-planted --bug {bug}")),
+            None => command,
+        }
+    }
+
+    /// Runs a seed, or some of its faults; `trace` lets it tell what happens.
+    ///
+    /// # Errors
+    /// When the process cannot be run.
+    pub fn run(&self, seed: u64, only: Option<&[usize]>, trace: bool) -> io::Result<Report> {
+        let disks = tempfile::Builder::new().prefix("sim-").tempdir_in(&self.disks)?;
+        let mut command = Command::new(&self.world);
+        command.arg("--seed").arg(seed.to_string()).arg("--dir").arg(disks.path());
+        if let Some(only) = only {
+            let places: Vec<String> = only.iter().map(usize::to_string).collect();
+            command.arg("--only").arg(places.join(","));
+        }
+        if let Some(bug) = &self.bug {
+            command.arg("--bug").arg(bug);
+        }
+        if trace {
+            command.arg("--trace");
+        }
+        let told = disks.path().join("told");
+        let errors = if trace { Stdio::inherit() } else { std::fs::File::create(&told)?.into() };
+        let answer = disks.path().join("report");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(std::fs::File::create(&answer)?)
+            .stderr(errors)
+            .spawn()?;
+        let Some(status) = child.wait_timeout(REAL_TIME_MAX)? else {
+            child.kill()?;
+            child.wait()?;
+            return Ok(failed(seed, "it does not end"));
+        };
+        let report = std::fs::read_to_string(&answer)?;
+        match serde_json::from_str(report.trim()) {
+            Ok(report) => Ok(report),
+            Err(_) => {
+                let told = std::fs::read_to_string(&told).unwrap_or_default();
+                Ok(failed(seed, &format!("{status}: {}", told.trim())))
+            }
+        }
+    }
+}
+
+/// A run without a report.
+fn failed(seed: u64, why: &str) -> Report {
+    let violation =
+        Violation { check: "simulation".to_owned(), at_ms: 0, what: why.to_owned() };
+    Report {
+        seed,
+        violation: Some(violation),
+        simulated_ms: 0,
+        calm_ms: 0,
+        counts: Counts::default(),
+        entries: 0,
+        digest: 0,
+    }
+}
+
+/// Which of a plan's faults are left, by their places, when all are.
+#[must_use]
+pub fn all_faults(plan: &Plan) -> Vec<usize> {
+    (0..plan.faults.len()).collect()
+}
