@@ -169,7 +169,7 @@ fn state_path(config: &NodeConfig) -> PathBuf {
 
 fn store_options(config: &NodeConfig) -> StoreOptions {
     let (cache_bytes, cluster) = (config.limits.store_cache_bytes, config.cluster_id.clone());
-    StoreOptions { cache_bytes, cluster, levels: config.levels }
+    StoreOptions { cache_bytes, levels: config.levels, ..StoreOptions::new(cluster) }
 }
 
 /// What keeps the state from being used, with all of its causes.

@@ -1,6 +1,6 @@
 //! Keeping a damaged data file for the operator.
 
-use crate::redb_store::sync_folder;
+use crate::files::{DataFiles, FileSystem, put_in_place, remove_left_over};
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -17,20 +17,24 @@ pub fn damaged_copy(path: &Path) -> PathBuf {
 /// # Errors
 /// As the system has it.
 pub fn set_aside(path: &Path) -> io::Result<()> {
-    match std::fs::rename(path, damaged_copy(path)) {
+    set_aside_in(&FileSystem, path)
+}
+
+/// Like [`set_aside`], wherever the file is.
+///
+/// # Errors
+/// As the system has it.
+pub fn set_aside_in(files: &dyn DataFiles, path: &Path) -> io::Result<()> {
+    match put_in_place(files, path, &damaged_copy(path)) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(()) => sync_folder(path),
+        moved => moved,
     }
 }
 
 /// Keeps the file under both names, until another one takes the place of the first: a crash in
 /// between leaves one there in any case.
-pub(crate) fn keep(path: &Path) -> io::Result<()> {
+pub(crate) fn keep(files: &dyn DataFiles, path: &Path) -> io::Result<()> {
     let kept = damaged_copy(path);
-    match std::fs::remove_file(&kept) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    std::fs::hard_link(path, kept)
+    remove_left_over(files, &kept)?;
+    files.link(path, &kept)
 }

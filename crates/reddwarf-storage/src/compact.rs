@@ -5,12 +5,12 @@
 //! persister waits while the last rows follow and the new file takes the old one's place; `apply` and
 //! those whom it answers do not wait.
 
+use crate::files::remove_left_over;
 use crate::load::read_checkpoint;
 use crate::redb_store::LongWrite;
 use crate::{KvError, KvRead, KvStore, Persist, RedbStore, Table, WriteBatch, rows};
 use bytes::Bytes;
 use reddwarf_core::Revision;
-use std::io::ErrorKind;
 use std::ops::{Bound, ControlFlow};
 use std::path::PathBuf;
 
@@ -85,11 +85,9 @@ struct Copy {
 impl Copy {
     fn begin(store: &RedbStore) -> Result<Self, KvError> {
         let path = store.path().with_extension("compacting");
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(&path, error)),
-            _ => {}
-        }
-        let new = RedbStore::open(&path, store.options().clone());
+        let options = store.options();
+        remove_left_over(options.files.as_ref(), &path).map_err(|error| failed(&path, error))?;
+        let new = RedbStore::open(&path, options.clone());
         let new = new.map_err(|error| failed(&path, error))?;
         let write = LongWrite::begin(new)?;
         Ok(Copy { path, write })

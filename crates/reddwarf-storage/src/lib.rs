@@ -18,6 +18,7 @@ mod backup;
 mod commit_row;
 mod compact;
 mod delta;
+mod files;
 mod frozen;
 mod history;
 mod kv;
@@ -41,9 +42,10 @@ mod faulty_disk;
 #[cfg(test)]
 mod workload;
 
-pub use aside::{damaged_copy, set_aside};
+pub use aside::{damaged_copy, set_aside, set_aside_in};
 pub use backup::{BackupError, BackupFile, BackupSummary, examine_backup};
 pub use compact::{Compacted, compact, is_worth_compacting};
+pub use files::{DataFile, DataFiles, FileSystem};
 pub use frozen::check_pages;
 pub use history::{HistoryReader, KindUsage, RowsUsage, Usage, Verified};
 pub use kv::{Hold, KvError, KvRead, KvStore, Operation, Table, Visit, WriteBatch};

@@ -1,7 +1,9 @@
 //! What a data file must be to be opened.
 
+use crate::{DataFiles, FileSystem};
 use reddwarf_core::{FeatureLevel, FeatureLevels};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How a data file is opened.
 #[derive(Clone, Debug)]
@@ -12,13 +14,19 @@ pub struct StoreOptions {
     pub cluster: String,
     /// The feature levels that are supported; a file of a group at another one is refused.
     pub levels: FeatureLevels,
+    /// Where the file is, and those beside it that take its place.
+    pub files: Arc<dyn DataFiles>,
 }
 
 impl StoreOptions {
-    /// The usual cache of 16 MiB.
+    /// The usual cache of 16 MiB over the file system.
     pub fn new(cluster: impl Into<String>) -> Self {
-        let levels = FeatureLevels::OF_THIS_BUILD;
-        StoreOptions { cache_bytes: 16 * 1024 * 1024, cluster: cluster.into(), levels }
+        StoreOptions {
+            cache_bytes: 16 * 1024 * 1024,
+            cluster: cluster.into(),
+            levels: FeatureLevels::OF_THIS_BUILD,
+            files: Arc::new(FileSystem),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Every transaction is durable and saves redb's allocator state (`quick_repair`), so that a
 //! file left by a killed process opens in milliseconds instead of being walked.
 
+use crate::files::{open_database_file, put_in_place, remove_left_over};
 use crate::frozen::open_frozen;
 use crate::open::{OpenError, StoreOptions};
 use crate::redb_panic::catch_redb_panic;
@@ -58,7 +59,8 @@ impl RedbStore {
         if !path.exists() {
             create(&path, &options)?;
         }
-        Self::open_with(path, options, Box::new(open_file))
+        let opener = opener_of(&options);
+        Self::open_with(path, options, opener)
     }
 
     pub(crate) fn open_with(
@@ -93,7 +95,7 @@ impl RedbStore {
             let database = open_frozen(&path, cache_bytes).map_err(|e| refused(&path, e))?;
             let found = read_identity(&database).map_err(|error| damaged(&path, error))?;
             let (_, cluster) = found.ok_or_else(|| damaged(&path, "there is nothing in it"))?;
-            let options = StoreOptions { cache_bytes, cluster, levels };
+            let options = StoreOptions { cache_bytes, levels, ..StoreOptions::new(cluster) };
             identify(&database, &path, &options)?;
             Ok((database, options))
         });
@@ -159,7 +161,7 @@ impl RedbStore {
         if catch_redb_panic(|| drop(old)).is_err() {
             tracing::warn!(file = %self.path.display(), "a damaged data file was not closed");
         }
-        let renamed = std::fs::rename(from, &self.path).and_then(|()| sync_folder(&self.path));
+        let renamed = put_in_place(self.options.files.as_ref(), from, &self.path);
         self.generation.fetch_add(1, Ordering::AcqRel);
         *database = Some(
             open_database(&self.opener, &self.path, &self.options)
@@ -188,31 +190,18 @@ fn is_full(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
-/// Makes a rename within the folder of `path` durable.
-pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-fn open_file(path: &Path, cache_bytes: usize) -> Result<Database, DatabaseError> {
-    let mut builder = Database::builder();
-    builder.set_cache_size(cache_bytes);
-    let shown = path.display().to_string();
-    builder.set_repair_callback(move |session| {
-        tracing::warn!(file = shown, progress = session.progress(), "repairing the data file");
-    });
-    builder.create(path)
+fn opener_of(options: &StoreOptions) -> Box<Opener> {
+    let files = options.files.clone();
+    Box::new(move |path, cache_bytes| open_database_file(files.as_ref(), path, cache_bytes))
 }
 
 fn create(path: &Path, options: &StoreOptions) -> Result<(), OpenError> {
     let unfinished = path.with_extension("creating");
     let io = |source| OpenError::Io { path: path.to_owned(), source };
-    match std::fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(io(error)),
-        _ => {}
-    }
-    drop(open_database(&open_file, &unfinished, options)?);
-    std::fs::rename(&unfinished, path).and_then(|()| sync_folder(path)).map_err(io)
+    let files = options.files.as_ref();
+    remove_left_over(files, &unfinished).map_err(io)?;
+    drop(open_database(&opener_of(options), &unfinished, options)?);
+    put_in_place(files, &unfinished, path).map_err(io)
 }
 
 fn open_database(

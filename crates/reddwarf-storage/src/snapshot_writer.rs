@@ -1,14 +1,16 @@
 //! Builds a data file from the chunks of a snapshot, and puts it in place of the old one.
 
+use crate::files::{DataFiles, put_in_place, remove_left_over};
 use crate::load::checkpoint_from;
 use crate::open::{OpenError, StoreOptions};
-use crate::redb_store::{LongWrite, sync_folder};
+use crate::redb_store::LongWrite;
 use crate::snapshot_reader::{CHUNK_VERSION, Chunk, Row, STATE_ROWS};
 use crate::{KvError, RedbStore, Table, WriteBatch, aside, rows};
 use reddwarf_core::codec::{self, CodecError, RECORD_BYTES_MAX};
 use reddwarf_core::{FeatureLevel, FeatureLevels};
 use reddwarf_versioning::Checkpoint;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Why received bytes are no snapshot that can be installed.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +66,7 @@ pub enum SnapshotError {
 #[derive(Debug)]
 pub struct Received {
     path: PathBuf,
+    files: Arc<dyn DataFiles>,
     checkpoint: Checkpoint,
 }
 
@@ -83,7 +86,7 @@ impl Received {
     /// # Errors
     /// As the system has it.
     pub fn place(&self, at: &Path) -> std::io::Result<()> {
-        std::fs::rename(&self.path, at).and_then(|()| sync_folder(at))
+        put_in_place(self.files.as_ref(), &self.path, at)
     }
 
     /// Like [`Received::install`], but the file that was there is kept, see [`damaged_copy`].
@@ -94,7 +97,7 @@ impl Received {
     /// See [`RedbStore::replace_with`].
     pub fn install_for_damaged(&self, store: &RedbStore) -> Result<Checkpoint, KvError> {
         // Without it the repair is as good.
-        if let Err(error) = aside::keep(store.path()) {
+        if let Err(error) = aside::keep(self.files.as_ref(), store.path()) {
             tracing::warn!(%error, "the damaged data file is not kept");
         }
         self.install(store)
@@ -115,6 +118,7 @@ impl Received {
 #[derive(Debug)]
 pub struct SnapshotWriter {
     path: PathBuf,
+    files: Arc<dyn DataFiles>,
     cluster: String,
     levels: FeatureLevels,
     rows_in: LongWrite,
@@ -139,15 +143,15 @@ impl SnapshotWriter {
     /// # Errors
     /// See [`SnapshotError`].
     pub fn create_at(path: PathBuf, options: StoreOptions) -> Result<Self, SnapshotError> {
-        match std::fs::remove_file(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => return Err(SnapshotError::Remove { path, source }),
+        let files = options.files.clone();
+        if let Err(source) = remove_left_over(files.as_ref(), &path) {
+            return Err(SnapshotError::Remove { path, source });
         }
         let (cluster, levels) = (options.cluster.clone(), options.levels);
         let store = RedbStore::open(&path, options)?;
         Ok(SnapshotWriter {
             path,
+            files,
             cluster,
             levels,
             rows_in: LongWrite::begin(store)?,
@@ -240,7 +244,7 @@ impl SnapshotWriter {
             _ => return Err(malformed("it ends early")),
         };
         self.rows_in.commit()?;
-        Ok(Received { path: self.path, checkpoint })
+        Ok(Received { path: self.path, files: self.files, checkpoint })
     }
 }
 
