@@ -5,6 +5,7 @@
 
 use crate::peer::Dial;
 use crate::wal::{Disk, FileDisk};
+use reddwarf_storage::{DataFiles, FileSystem};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -14,6 +15,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 pub struct Environment {
     /// Where the log and the small files beside it are written.
     pub disk: Arc<dyn Disk>,
+    /// Where the state's file is.
+    pub files: Arc<dyn DataFiles>,
     /// What runs that which blocks.
     pub work: Work,
     /// How other members are dialed. Only a group of one needs no way.
@@ -26,6 +29,7 @@ impl Default for Environment {
     fn default() -> Self {
         Environment {
             disk: Arc::new(FileDisk),
+            files: Arc::new(FileSystem),
             work: Work::Threads,
             dial: None,
             clock: Arc::new(SystemClock),

@@ -20,7 +20,7 @@ use crate::types::LogId;
 use crate::wal::{Mode, Wal, WalOptions};
 use reddwarf_storage::{
     Durable, LoadError, OpenError, PersisterLimits, RedbStore, StoreOptions, catch_redb_panic,
-    load, set_aside,
+    load, set_aside_in,
 };
 use reddwarf_versioning::WindowLimits;
 use std::collections::BTreeMap;
@@ -121,7 +121,7 @@ async fn renew(config: &NodeConfig, broken: Broken) -> Result<(), StartError> {
     let reason = broken.error.to_string();
     if broken.purged.is_none() {
         tracing::error!(reason, "the durable state cannot be used: it is made anew from the log");
-        return set_aside(&path).map_err(io);
+        return set_aside_in(config.environment.files.as_ref(), &path).map_err(io);
     }
     let others = roster::others(config);
     let Some(dial) = config.environment.dial.clone().filter(|_| !others.is_empty()) else {
@@ -146,7 +146,7 @@ async fn renew(config: &NodeConfig, broken: Broken) -> Result<(), StartError> {
                 if start_check::reaches(fetched.loaded.checkpoint.applied.index, broken.purged) =>
             {
                 if broken.kept {
-                    set_aside(&path).map_err(io)?;
+                    set_aside_in(config.environment.files.as_ref(), &path).map_err(io)?;
                 }
                 return fetched.received.place(&path).map_err(io);
             }
@@ -169,7 +169,8 @@ fn state_path(config: &NodeConfig) -> PathBuf {
 
 fn store_options(config: &NodeConfig) -> StoreOptions {
     let (cache_bytes, cluster) = (config.limits.store_cache_bytes, config.cluster_id.clone());
-    StoreOptions { cache_bytes, levels: config.levels, ..StoreOptions::new(cluster) }
+    let files = Arc::clone(&config.environment.files);
+    StoreOptions { cache_bytes, cluster, levels: config.levels, files }
 }
 
 /// What keeps the state from being used, with all of its causes.

@@ -2,7 +2,7 @@
 
 use super::Sight;
 use crate::model::Model;
-use reddwarf_raft::LoggedEntry;
+use reddwarf_raft::inspect::LoggedEntry;
 use std::collections::BTreeMap;
 
 /// The entries that some member has applied, and how far each member has come.
@@ -21,7 +21,7 @@ impl CommittedLog {
 
     /// The newest entry of a term before `term`.
     pub fn newest_before(&self, term: u64) -> Option<&LoggedEntry> {
-        self.entries.values().rev().find(|entry| entry.term < term)
+        self.entries.values().rev().find(|entry| entry.at.term < term)
     }
 
     /// An entry.
@@ -32,15 +32,15 @@ impl CommittedLog {
     /// Takes note of what members have applied since the last step, and applies it to the model.
     pub(super) fn follow(&mut self, members: &[Sight], model: &mut Model) -> Result<(), String> {
         for member in members {
-            let Some(applied) = member.applied() else { continue };
-            let who = (member.inside.id, member.life);
+            let Some(applied) = member.applied else { continue };
+            let who = member.process();
             let from = self.followed.get(&who).map_or(0, |followed| followed + 1);
             if from > applied {
                 continue;
             }
             self.followed.insert(who, applied);
             // What came with a snapshot, or was purged since, stands in no log.
-            for entry in member.node.log_entries(from..applied + 1) {
+            for entry in member.entries(from..applied + 1)? {
                 self.note(member, entry, model)?;
             }
         }
@@ -48,12 +48,12 @@ impl CommittedLog {
     }
 
     fn note(&mut self, member: &Sight, entry: LoggedEntry, model: &mut Model) -> Result<(), String> {
-        let index = entry.index;
+        let index = entry.at.index;
         if let Some(known) = self.entries.get(&index) {
             if *known != entry {
                 return Err(format!(
                     "m{} has applied entry {index} of term {}, another member that of term {}",
-                    member.machine, entry.term, known.term
+                    member.machine, entry.at.term, known.at.term
                 ));
             }
             return Ok(());
@@ -65,7 +65,7 @@ impl CommittedLog {
                 member.machine
             ));
         }
-        model.apply(index, entry.term, entry.proposal().as_ref());
+        model.apply(index, entry.at.term, entry.proposal().as_ref());
         self.entries.insert(index, entry);
         Ok(())
     }

@@ -51,7 +51,7 @@ fn check(member: &Sight, model: &Model) -> Result<(), String> {
         let found = found.map(|object| (object.key.as_str(), object.revision, &object.bytes));
         compare(model, &collection, member.revision(), found)?;
     }
-    if member.applied() != model.applied() {
+    if member.applied != model.applied() {
         return Ok(());
     }
     if member.view.clock_ms != model.clock_ms() {
@@ -72,8 +72,8 @@ impl Check for Contents {
 
     fn look(&mut self, moment: &Moment<'_>) -> Result<(), String> {
         for member in moment.members {
-            let Some(applied) = member.applied() else { continue };
-            let before = self.0.insert((member.inside.id, member.life), applied);
+            let Some(applied) = member.applied else { continue };
+            let before = self.0.insert(member.process(), applied);
             if before != Some(applied) {
                 check(member, moment.model).map_err(|what| format!("m{}: {what}", member.machine))?;
             }

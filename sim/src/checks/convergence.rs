@@ -9,27 +9,27 @@ use crate::model::Model;
 /// What is still missing.
 pub fn at_rest(members: &[Sight], expected: &[u64], model: &Model) -> Result<(), String> {
     for id in expected {
-        let Some(member) = members.iter().find(|member| member.inside.id == *id) else {
+        let Some(member) = members.iter().find(|member| member.id == *id) else {
             return Err(format!("node {id} does not run"));
         };
         let machine = member.machine;
-        if let Some(why) = &member.inside.refusal {
+        if let Some(why) = &member.refusal {
             return Err(format!("m{machine} serves nothing: {why}"));
         }
-        if member.applied() != model.applied() {
+        if member.applied != model.applied() {
             return Err(format!(
                 "m{machine} has applied {:?}, others {:?}",
-                member.applied(),
+                member.applied,
                 model.applied()
             ));
         }
-        if !member.inside.members.voters.contains(id) {
+        if !member.votes() {
             return Err(format!("node {id} on m{machine} does not vote"));
         }
     }
-    let leaders = members.iter().filter(|member| member.inside.leads);
-    match leaders.max_by_key(|leader| leader.inside.vote.term) {
-        Some(leader) if leader.inside.members.joint => {
+    let leaders = members.iter().filter(|member| member.leads);
+    match leaders.max_by_key(|leader| leader.vote.term) {
+        Some(leader) if leader.members.is_joint() => {
             Err("a change of members does not end".to_owned())
         }
         Some(_) => Ok(()),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// The newest entry whose effects were durable, by node.
 #[derive(Default)]
-pub struct DurableState(BTreeMap<u64, u64>);
+pub struct DurableState(BTreeMap<u64, Option<u64>>);
 
 impl Check for DurableState {
     fn name(&self) -> &'static str {
@@ -14,17 +14,17 @@ impl Check for DurableState {
 
     fn look(&mut self, moment: &Moment<'_>) -> Result<(), String> {
         for member in moment.members {
-            let Some(applied) = member.applied() else { continue };
-            let (machine, durable) = (member.machine, member.inside.durable.index);
+            let (machine, applied, durable) = (member.machine, member.applied, member.durable);
             if durable > applied {
                 return Err(format!(
-                    "m{machine} has entry {durable} in its file, and has applied up to {applied}"
+                    "m{machine} has {durable:?} in its file, and has applied up to {applied:?}"
                 ));
             }
-            let known = self.0.entry(member.inside.id).or_default();
+            let known = self.0.entry(member.id).or_default();
             if durable < *known {
                 return Err(format!(
-                    "the file of m{machine} reaches entry {durable}, it has reached {known} before"
+                    "the file of m{machine} reaches entry {durable:?}, it has reached {known:?} \
+                     before"
                 ));
             }
             *known = durable;

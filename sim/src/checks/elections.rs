@@ -13,8 +13,8 @@ impl Check for Elections {
     }
 
     fn look(&mut self, moment: &Moment<'_>) -> Result<(), String> {
-        for member in moment.members.iter().filter(|member| member.inside.leads) {
-            let (term, id) = (member.inside.vote.term, member.inside.id);
+        for member in moment.members.iter().filter(|member| member.leads) {
+            let (term, id) = (member.vote.term, member.id);
             let led = *self.0.entry(term).or_insert(id);
             if led != id {
                 return Err(format!("nodes {led} and {id} have both led in term {term}"));

@@ -1,6 +1,7 @@
 //! Whoever leads has every entry that was committed in an earlier term (leader completeness).
 
 use super::{Check, Moment, Sight};
+use reddwarf_raft::inspect::Position;
 use std::collections::BTreeSet;
 
 /// The leaders that were looked at, by term.
@@ -8,10 +9,10 @@ use std::collections::BTreeSet;
 pub struct LeaderCompleteness(BTreeSet<u64>);
 
 fn has(leader: &Sight, index: u64, term: u64) -> bool {
-    let purged = leader.inside.log_purged.is_some_and(|purged| purged.index >= index);
+    let purged = leader.purged.is_some_and(|purged| purged.index >= index);
     purged || {
-        let found = leader.node.log_entries(index..index + 1);
-        found.first().is_some_and(|entry| entry.term == term)
+        let found = leader.entries(index..index + 1)?;
+        found.first().is_some_and(|entry| entry.at.term == term)
     }
 }
 
@@ -21,17 +22,17 @@ impl Check for LeaderCompleteness {
     }
 
     fn look(&mut self, moment: &Moment<'_>) -> Result<(), String> {
-        for leader in moment.members.iter().filter(|member| member.inside.leads) {
-            let term = leader.inside.vote.term;
+        for leader in moment.members.iter().filter(|member| member.leads) {
+            let term = leader.vote.term;
             if !self.0.insert(term) {
                 continue;
             }
             // By log matching, what stands before the newest is there as well.
             let Some(newest) = moment.log.newest_before(term) else { continue };
-            if !has(leader, newest.index, newest.term) {
+            if !has(leader, newest.at)? {
                 return Err(format!(
                     "m{} leads in term {term} without entry {}, which was committed in term {}",
-                    leader.machine, newest.index, newest.term
+                    leader.machine, newest.at.index, newest.at.term
                 ));
             }
         }

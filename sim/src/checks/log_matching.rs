@@ -1,7 +1,7 @@
 //! Entries of the same index and term are the same, and follow upon the same (log matching).
 
 use super::{Check, Moment, Sight};
-use reddwarf_raft::LoggedEntry;
+use reddwarf_raft::inspect::LoggedEntry;
 use std::collections::BTreeMap;
 
 /// Every entry that was ever seen in a log, with the term of the one before it.
@@ -15,12 +15,12 @@ pub struct LogMatching {
 impl LogMatching {
     fn look_at(&mut self, member: &Sight, from: u64, to: u64) -> Result<(), String> {
         // One more in front, for what the first follows upon.
-        let entries = member.node.log_entries(from.saturating_sub(1)..to + 1);
+        let entries = member.entries(from.saturating_sub(1)..to + 1)?;
         let before = std::iter::once(None).chain(entries.iter().map(Some));
         for (before, entry) in before.zip(&entries) {
-            let before = before.filter(|before| before.index + 1 == entry.index);
-            let before = before.map(|before| before.term);
-            let key = (entry.index, entry.term);
+            let before = before.filter(|before| before.at.index + 1 == entry.at.index);
+            let before = before.map(|before| before.at.term);
+            let key = (entry.at.index, entry.at.term);
             let (known, follows) =
                 self.entries.entry(key).or_insert_with(|| (entry.clone(), before));
             let same_before = before.is_none() || follows.is_none() || before == *follows;
@@ -28,7 +28,7 @@ impl LogMatching {
                 return Err(format!(
                     "entry {} of term {} on m{} is another one than elsewhere, or follows upon \
                      another one",
-                    entry.index, entry.term, member.machine
+                    entry.at.index, entry.at.term, member.machine
                 ));
             }
             *follows = follows.or(before);
@@ -44,14 +44,14 @@ impl Check for LogMatching {
 
     fn look(&mut self, moment: &Moment<'_>) -> Result<(), String> {
         for member in moment.members {
-            let Some(last) = member.inside.log_last else { continue };
-            let who = (member.inside.id, member.life);
+            let Some(last) = member.last else { continue };
+            let who = member.process();
             let looked = self.looked.insert(who, (last.index, last.term));
             if looked == Some((last.index, last.term)) {
                 continue;
             }
             // What is committed does not change any more, anything above may have.
-            let from = match (looked, member.applied()) {
+            let from = match (looked, member.applied) {
                 (Some((index, _)), Some(applied)) => index.min(applied),
                 _ => 0,
             };

@@ -1,5 +1,6 @@
 //! Raft ids are never used again, and a majority of voters stays one (invariant 16).
 
+use super::sight::voters;
 use super::{Check, Moment};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +15,11 @@ impl Check for Memberships {
 
     fn look(&mut self, moment: &Moment<'_>) -> Result<(), String> {
         for member in moment.members {
-            let members = &member.inside.committed_members;
-            let Some(index) = members.index else { continue };
-            let nodes: BTreeSet<u64> = members.voters.union(&members.learners).copied().collect();
-            if members.voters.is_empty() {
+            let members = member.committed_members()?;
+            let Some(index) = members.at.map(|at| at.index) else { continue };
+            let voters = voters(&members);
+            let nodes: BTreeSet<u64> = voters.union(&members.learners).copied().collect();
+            if voters.is_empty() {
                 return Err(format!("by entry {index} nobody votes"));
             }
             if let Some(known) = self.0.get(&index) {

@@ -12,11 +12,11 @@ impl Check for Purges {
 
     fn look(&mut self, moment: &Moment<'_>) -> Result<(), String> {
         for member in moment.members {
-            let Some(purged) = member.inside.log_purged else { continue };
-            let durable = member.inside.durable.index;
-            if purged.index > durable {
+            let Some(purged) = member.purged else { continue };
+            let durable = member.durable;
+            if Some(purged.index) > durable {
                 return Err(format!(
-                    "the log of m{} is purged up to {}, its file reaches {durable}",
+                    "the log of m{} is purged up to {}, its file reaches {durable:?}",
                     member.machine, purged.index
                 ));
             }

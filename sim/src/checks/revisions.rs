@@ -16,7 +16,7 @@ impl Check for Revisions {
     fn look(&mut self, moment: &Moment<'_>) -> Result<(), String> {
         for member in moment.members {
             let (machine, revision) = (member.machine, member.revision());
-            let Some(applied) = member.applied() else { continue };
+            let Some(applied) = member.applied else { continue };
             if moment.model.revision_at(applied) != Some(revision) {
                 return Err(format!(
                     "m{machine} is at revision {revision} after entry {applied}, it should be at \
@@ -24,7 +24,7 @@ impl Check for Revisions {
                     moment.model.revision_at(applied)
                 ));
             }
-            let before = self.0.insert((member.inside.id, member.life), revision);
+            let before = self.0.insert(member.process(), revision);
             if let Some(before) = before.filter(|before| *before > revision) {
                 return Err(format!("m{machine} went back from revision {before} to {revision}"));
             }

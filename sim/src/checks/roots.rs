@@ -17,11 +17,11 @@ impl Check for Roots {
 
     fn look(&mut self, moment: &Moment<'_>) -> Result<(), String> {
         for member in moment.members {
-            let Some(applied) = member.applied() else { continue };
-            if self.looked.insert((member.inside.id, member.life), applied) == Some(applied) {
+            let Some(applied) = member.applied else { continue };
+            if self.looked.insert(member.process(), applied) == Some(applied) {
                 continue;
             }
-            let (index, root) = member.node.root();
+            let (index, root) = member.root();
             if *self.roots.entry(index).or_insert(root) != root {
                 let machine = member.machine;
                 return Err(format!("m{machine} has another root after entry {index} than others"));

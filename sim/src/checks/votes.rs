@@ -15,8 +15,8 @@ impl Check for Votes {
     fn look(&mut self, moment: &Moment<'_>) -> Result<(), String> {
         for member in moment.members {
             // What is not durable yet was told to nobody.
-            let Some(vote) = member.inside.durable_vote else { continue };
-            let id = member.inside.id;
+            let Some(vote) = member.durable_vote else { continue };
+            let id = member.id;
             let voted = *self.0.entry((id, vote.term)).or_insert(vote.node);
             if voted != vote.node {
                 return Err(format!(

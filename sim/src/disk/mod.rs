@@ -65,6 +65,8 @@ struct State {
     full: bool,
     /// Whether the next sync fails, and the seed of what it leaves.
     failing_sync: Option<u64>,
+    /// Whether something has failed in this life that a real disk might fail at.
+    has_failed: bool,
 }
 
 /// What becomes of the operation at which the member dies.
@@ -125,6 +127,7 @@ impl SimDisk {
             crash_at: None,
             full: false,
             failing_sync: None,
+            has_failed: false,
         };
         SimDisk(Arc::new(Shared { on_death, state: Mutex::new(state) }))
     }
@@ -210,6 +213,18 @@ impl SimDisk {
     /// Where the files are while the member lives.
     pub fn folder(&self) -> PathBuf {
         self.0.state.lock().folder.clone()
+    }
+
+    /// Whether the member may have met a failure of its disk in this life.
+    pub fn has_failed(&self) -> bool {
+        let state = self.0.state.lock();
+        state.dead || state.full || state.has_failed
+    }
+
+    /// Nothing fails from now on.
+    pub fn calm(&self) {
+        let mut state = self.0.state.lock();
+        (state.full, state.failing_sync, state.crash_at) = (false, None, None);
     }
 
     /// Takes all room, or gives it back. Without room nothing is preallocated, no file grows, and
@@ -393,7 +408,7 @@ impl State {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        self.dead = false;
+        (self.dead, self.has_failed) = (false, false);
         self.life += 1;
         Ok(())
     }
@@ -422,6 +437,7 @@ impl State {
     fn sync(&mut self, file: &File) -> io::Result<()> {
         if let Some(seed) = self.failing_sync.take() {
             let evicted = StdRng::seed_from_u64(seed).random();
+            self.has_failed = true;
             self.contents.lose(file, evicted)?;
             return Err(io::Error::from_raw_os_error(EIO));
         }
@@ -447,6 +463,18 @@ impl Disk for SimDisk {
 
     fn sync(&self, file: &File) -> io::Result<()> {
         SimDisk::sync(self, file)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        SimDisk::rename(self, from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        SimDisk::remove(self, path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        SimDisk::sync_dir(self, dir)
     }
 }
 

@@ -39,6 +39,11 @@ impl Cuts {
         count(&mut self.lost, (from, to), more);
     }
 
+    /// Whether a machine has no power.
+    pub fn is_off(&self, machine: MachineId) -> bool {
+        self.off.contains(&machine)
+    }
+
     /// No line is cut any more, but for those of machines without power.
     pub fn clear(&mut self) {
         self.held.clear();

@@ -15,7 +15,7 @@ use crate::disk::SimDisk;
 use crate::plan::{Fault, FaultKind, Plan, randomness};
 use crate::trace::Trace;
 use cuts::Cuts;
-use network::{Lines, PORT, UNACKNOWLEDGED_MS_MAX};
+use network::{PORT, UNACKNOWLEDGED_MS_MAX};
 use operator::Operator;
 use process::Setting;
 use rand::Rng;
@@ -270,7 +270,10 @@ impl Group {
                 self.machines[*machine].disk.crash_at(*operation);
             }
             FaultKind::Pause { machine, for_ms } => self.pause(*machine, *for_ms),
-            FaultKind::SyncError { machine } => self.machines[*machine].disk.fail_next_sync(),
+            FaultKind::SyncError { machine } => {
+                let seed = self.random.random();
+                self.machines[*machine].disk.fail_next_sync(seed);
+            }
             FaultKind::FullDisk { machine, for_ms } => {
                 self.machines[*machine].disk.set_full(true);
                 self.after(*for_ms, Later::Room(*machine));
@@ -335,6 +338,7 @@ impl Group {
         }
         self.sim.crash(host(id).as_str());
         self.machines[id].is_gone();
+        done(self.machines[id].disk.kill());
         self.setting.lines.refuses(id, true);
         self.after(down_ms, Later::Start(id));
         true
@@ -352,7 +356,7 @@ impl Group {
     /// A machine loses power: nothing that it would still say is heard.
     fn power_off(&mut self, machine: &Machine) {
         let id = machine.id;
-        machine.disk.power_off();
+        done(machine.disk.power_off());
         for other in (0..self.machines.len()).filter(|other| *other != id) {
             self.sim.partition(host(id).as_str(), host(other).as_str());
         }
@@ -370,10 +374,13 @@ impl Group {
         if self.is_up(id) || machine.seat().is_none() {
             return;
         }
-        if machine.disk.is_off() {
-            machine.disk.revive(self.random.random());
-            self.cuts.power(id, true);
+        if machine.disk.is_dead() {
+            match self.cuts.is_off(id) {
+                true => done(machine.disk.revive(self.random.random())),
+                false => done(machine.disk.revive_without_loss()),
+            }
         }
+        self.cuts.power(id, true);
         self.setting.lines.refuses(id, false);
         self.sim.bounce(host(id).as_str());
     }
@@ -432,6 +439,11 @@ impl Group {
             self.after(2 * RESTART_MS, Later::Join(id));
         }
     }
+}
+
+/// What a simulated disk does with its real files.
+fn done(done: std::io::Result<()>) {
+    done.expect("the files under the simulated disks can be changed");
 }
 
 /// A member on a machine, under a Raft id.

@@ -2,7 +2,7 @@
 
 use super::front::Request;
 use super::machine::{Machine, MachineId, Seat, host};
-use super::{Group, Later, MEMBERS_MIN, RESTART_MS, peer};
+use super::{Group, done, Later, MEMBERS_MIN, RESTART_MS, peer};
 use reddwarf_core::FeatureLevels;
 use reddwarf_raft::types::Member;
 use reddwarf_raft::{Admission, Peer};
@@ -172,10 +172,10 @@ impl Group {
     /// The machine is switched off, and its disk emptied.
     fn take_away(&mut self, id: MachineId) {
         let machine = Arc::clone(&self.machines[id]);
-        if !machine.disk.is_off() {
+        if !machine.disk.is_dead() {
             self.power_off(&machine);
         }
-        machine.disk.wipe();
+        done(machine.disk.wipe());
     }
 
     /// Lets a member go for good.
@@ -200,10 +200,10 @@ impl Group {
         if machine.seat().is_none() || !self.is_whole() {
             return false;
         }
-        if !machine.disk.is_off() {
+        if !machine.disk.is_dead() {
             self.power_off(&machine);
         }
-        machine.disk.wipe();
+        done(machine.disk.wipe());
         machine.change_seat(|seat| seat.wiped = true);
         self.after(down_ms, Later::Start(id));
         self.after(down_ms + lost_ms, Later::Join(id));
@@ -214,12 +214,13 @@ impl Group {
     /// one disk can be spared.
     fn is_whole(&self) -> bool {
         let nodes = self.machines.iter().filter_map(|machine| machine.node());
-        let newest = nodes.map(|node| node.inspect().members).max_by_key(|members| members.index);
+        let newest = nodes.map(|node| node.inspect().members()).max_by_key(|members| members.at);
         let seats: Vec<u64> = self.seated().map(|(_, seat)| seat.node_id).collect();
         newest.is_some_and(|members| {
-            members.voters.len() >= MEMBERS_MIN
-                && !members.joint
-                && seats.iter().all(|id| members.voters.contains(id))
+            !members.is_joint()
+                && members.voters.iter().all(|voters| {
+                    voters.len() >= MEMBERS_MIN && seats.iter().all(|id| voters.contains(id))
+                })
         })
     }
 
