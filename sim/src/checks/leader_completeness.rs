@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 #[derive(Default)]
 pub struct LeaderCompleteness(BTreeSet<u64>);
 
-fn has(leader: &Sight, index: u64, term: u64) -> bool {
-    let purged = leader.purged.is_some_and(|purged| purged.index >= index);
-    purged || {
-        let found = leader.entries(index..index + 1)?;
-        found.first().is_some_and(|entry| entry.at.term == term)
+fn has(leader: &Sight, wanted: Position) -> Result<bool, String> {
+    if leader.purged.is_some_and(|purged| purged.index >= wanted.index) {
+        return Ok(true);
     }
+    let found = leader.entries(wanted.index..wanted.index + 1)?;
+    Ok(found.first().is_some_and(|entry| entry.at == wanted))
 }
 
 impl Check for LeaderCompleteness {
