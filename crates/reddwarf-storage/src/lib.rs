@@ -2,6 +2,8 @@
 //!
 //! - [`KvStore`] is the narrow seam to a transactional key-value file; [`RedbStore`] is the
 //!   one over redb. Everything above the seam is tested with a file that fails at every point.
+//! - [`DataFiles`] is the seam below it, to the files of a running member; [`FileSystem`] is the usual
+//!   one.
 //! - [`rows`] lays the state out in tables (`docs/format.md` has it byte by byte).
 //! - [`Persister`] writes what `apply` did, behind it, in small durable transactions that carry
 //!   the applied index; [`SteppedPersister`] does it when its owner says so, [`InlinePersister`] at

@@ -8,9 +8,13 @@
 //! A member dies at an operation of its disk, or between two steps of the simulation. From then on
 //! the disk refuses everything, and the folder has another name: what the doomed code still does to
 //! files by itself does not reach it. Files that are written past the disk are taken to be durable.
+//! Data files of an earlier life refuse everything; those of the log are plain ones, so whoever had
+//! them open must be gone before the next life begins.
 
 mod contents;
 mod file;
+#[cfg(test)]
+mod log_tests;
 mod names;
 #[cfg(test)]
 mod store_tests;
