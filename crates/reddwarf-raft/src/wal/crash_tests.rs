@@ -307,7 +307,10 @@ const PACE: Duration = Duration::from_millis(10);
 
 fn answered() -> (Done, oneshot::Receiver<bool>) {
     let (told, answer) = oneshot::channel();
-    (Box::new(move |result: io::Result<()>| drop(told.send(result.is_ok()))), answer)
+    let done = move |result: io::Result<()>| {
+        let _ = told.send(result.is_ok());
+    };
+    (Box::new(done), answer)
 }
 
 #[tokio::test(start_paused = true)]

@@ -197,7 +197,9 @@ mod tests {
     fn stepped(store: &Arc<Rooms>, gather: Duration) -> (SteppedPersister, Arc<AtomicUsize>) {
         let arrived = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&arrived);
-        let wake = Arc::new(move || drop(counted.fetch_add(1, Ordering::SeqCst)));
+        let wake = Arc::new(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+        });
         let limits = PersisterLimits { gather, ..PersisterLimits::default() };
         let (store, hook) = (Arc::clone(store) as _, Arc::new(|_| ()));
         (SteppedPersister::new(store, Durable::default(), limits, hook, wake), arrived)
