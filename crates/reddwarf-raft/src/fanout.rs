@@ -5,6 +5,7 @@
 //! publisher one flag for each changed collection, and a slow one costs nothing at all: when
 //! the window has moved past its cursor it is closed.
 
+use crate::inspect::AppliedCommit;
 use crate::recent_commits::RecentCommits;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -66,6 +67,11 @@ impl Fanout {
     /// The newest published state; O(1).
     pub fn view(&self) -> View {
         View::clone(&self.view.load())
+    }
+
+    /// The commits of all branches after `from`; `None` when not all of them are remembered.
+    pub(crate) fn commits_after(&self, from: Revision) -> Option<Vec<AppliedCommit>> {
+        self.commits.read().all_after(from)
     }
 
     /// How many watches are open.

@@ -24,6 +24,7 @@ mod handler;
 mod health;
 mod history;
 mod identity;
+pub mod inspect;
 mod leadership;
 mod log_store;
 mod lost_leader;

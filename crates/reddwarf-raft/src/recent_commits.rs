@@ -3,6 +3,7 @@
 //! Only the headers' records are held, shared with what is written to disk; whoever watches
 //! decodes them. What lies further back is the history's to tell.
 
+use crate::inspect::AppliedCommit;
 use bytes::Bytes;
 use reddwarf_core::{BranchId, Commit, CommitId, Revision};
 use reddwarf_versioning::{LandedCommit, decode_header};
@@ -50,6 +51,17 @@ impl RecentCommits {
     /// Begins after `base`, a commit's end.
     pub(crate) fn after(base: Revision) -> Self {
         RecentCommits { kept: VecDeque::new(), floor: base, end: base, bytes: 0 }
+    }
+
+    /// The commits of all branches after `from`; `None` below the floor.
+    pub(crate) fn all_after(&self, from: Revision) -> Option<Vec<AppliedCommit>> {
+        let told = |kept: &Kept| AppliedCommit {
+            id: kept.id,
+            branch: kept.branch,
+            last: kept.last,
+            header: kept.header.clone(),
+        };
+        (from >= self.floor).then(|| self.all_later(from).map(told).collect())
     }
 
     /// Takes one more commit, and drops the oldest ones beyond the limit.
@@ -102,8 +114,12 @@ impl RecentCommits {
     }
 
     fn later(&self, branch: BranchId, from: Revision) -> impl Iterator<Item = &Kept> {
+        self.all_later(from).filter(move |kept| kept.branch == branch)
+    }
+
+    fn all_later(&self, from: Revision) -> impl Iterator<Item = &Kept> {
         let first = self.kept.partition_point(|kept| kept.last <= from);
-        self.kept.range(first..).filter(move |kept| kept.branch == branch)
+        self.kept.range(first..)
     }
 }
 

@@ -38,15 +38,18 @@ pub async fn replace(
     wal: Arc<Wal>,
     fetched: Fetched,
 ) -> io::Result<Replaced> {
-    let machine = Arc::clone(machine);
+    let parts = Arc::clone(machine);
     let turn = Arc::clone(&machine.turn).lock_owned().await;
-    let replaced = machine.work.clone().spawn(move || {
+    let replaced = machine.work.spawn(move || {
         let _turn = turn;
         let Fetched { received, loaded } = fetched;
-        let caught_up = CaughtUp::new(&machine, &wal, loaded)?;
-        caught_up.put_in_place(&machine, &received)
+        let caught_up = CaughtUp::new(&parts, &wal, loaded)?;
+        caught_up.put_in_place(&parts, &received)
     });
-    replaced.await.map_err(io::Error::other)?
+    let replaced = replaced.await.map_err(io::Error::other)??;
+    // The new file lacks what was applied out of the log.
+    machine.flush().await?;
+    Ok(replaced)
 }
 
 /// The fetched state at the entry that this member applied last.
@@ -109,7 +112,6 @@ impl CaughtUp {
             *machine.state.lock() = self.state;
             *machine.roots.lock() = self.roots;
         }
-        machine.persist.flush().map_err(io::Error::other)?;
         Ok(Replaced { index, same })
     }
 }

@@ -7,9 +7,11 @@ mod group;
 use async_trait::async_trait;
 use group::{create, key};
 use parking_lot::Mutex;
+use reddwarf_core::Revision;
+use reddwarf_raft::inspect::{Payload, Role};
 use reddwarf_raft::peer::{Dial, Dialed, Protocol};
 use reddwarf_raft::{Environment, Limits, Node, NodeConfig, Pace, Peer, Work};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -103,6 +105,35 @@ async fn meet(nodes: &[Arc<Node>]) {
     }
 }
 
+/// What members that stand at the same entry show of it.
+fn look_into(nodes: &[Arc<Node>]) {
+    let first = nodes[0].inspect();
+    let applied = first.applied();
+    let entries = first.entries(0..applied.at.index + 1).expect("reads");
+    assert_eq!(entries.last().expect("entries").at, applied.at);
+    let proposals = entries.iter().filter(|entry| matches!(entry.payload, Payload::Proposal(_)));
+    assert!(proposals.count() >= 60);
+    let commits = first.commits_after(Revision::ZERO).expect("remembered");
+    assert_eq!(commits.last().map(|commit| commit.last), Some(applied.revision));
+    let leaders = nodes.iter().filter(|node| node.inspect().role() == Role::Leader);
+    assert_eq!(leaders.count(), 1);
+    for node in nodes {
+        let there = node.inspect();
+        assert_eq!((there.applied(), there.leader()), (applied, first.leader()));
+        assert_eq!(there.entries(0..applied.at.index + 1).expect("reads"), entries);
+        assert_eq!(there.commits_after(Revision::ZERO).as_ref(), Some(&commits));
+        let members = there.applied_members().expect("they decode");
+        assert_eq!(members.voters, [BTreeSet::from([1, 2, 3])]);
+        assert_eq!((there.members().voters, members.is_joint()), (members.voters, false));
+        assert!(there.committed() >= Some(applied.at) && there.log().last >= Some(applied.at));
+        assert!(there.vote().term == there.term() && there.term() >= applied.at.term);
+        assert_eq!((there.refusal(), there.disk_full(), there.log_failed()), (None, false, false));
+    }
+    // Of what is committed a majority has made durable at least.
+    let durable = |node: &&Arc<Node>| node.inspect().durable_log().last >= Some(applied.at.index);
+    assert!(nodes.iter().filter(durable).count() >= 2);
+}
+
 async fn write_and_restart(dirs: &[TempDir]) {
     let running = Running::default();
     let mut nodes = Vec::new();
@@ -114,6 +145,7 @@ async fn write_and_restart(dirs: &[TempDir]) {
         nodes[at % 3].store().propose(write).await.expect("written");
     }
     meet(&nodes).await;
+    look_into(&nodes);
     let stopped = nodes.remove(0);
     running.lock().remove(&peer(1).addr);
     stopped.shutdown().await;

@@ -551,6 +551,9 @@ macro_rules! shared_parts {
     };
 }
 
+mod stepped;
+pub use stepped::{ArrivedHook, Due, Step, SteppedPersister};
+
 /// The persister with a thread of its own.
 #[derive(Debug)]
 pub struct Persister {
@@ -641,129 +644,5 @@ impl Persist for InlinePersister {
 
     fn shutdown(&self) {
         self.shared.queue.lock().stop = true;
-    }
-}
-
-/// What a [`SteppedPersister`] is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Due {
-    /// Nothing waits.
-    Nothing,
-    /// More may be gathered for so long.
-    Gather(Duration),
-    /// A step.
-    Now,
-}
-
-/// What a step of a [`SteppedPersister`] came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Nothing waits.
-    Nothing,
-    /// A transaction was written, or writing has failed for good.
-    Written,
-    /// The disk is full; to be tried again after [`SteppedPersister::FULL_RETRY`].
-    NoRoom,
-}
-
-/// Called when what is due may have changed. Must not block: it wakes a task.
-pub type ArrivedHook = Arc<dyn Fn() + Send + Sync>;
-
-/// The persister without a thread, whose owner says when it writes: the same gathering, and the same
-/// transactions, in an order that can be repeated. Dropping it writes nothing.
-pub struct SteppedPersister {
-    shared: Shared,
-    arrived: ArrivedHook,
-    /// When the last transaction began.
-    begun: Mutex<Option<Instant>>,
-}
-
-impl Debug for SteppedPersister {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SteppedPersister").field("shared", &self.shared).finish_non_exhaustive()
-    }
-}
-
-impl SteppedPersister {
-    /// How long a full disk is left alone before the next step.
-    pub const FULL_RETRY: Duration = FULL_RETRY;
-
-    /// Like [`Persister::start`]; `arrived` is also called when this is dropped.
-    pub fn new(
-        store: Arc<dyn KvStore>,
-        durable: Durable,
-        limits: PersisterLimits,
-        hook: ProgressHook,
-        arrived: ArrivedHook,
-    ) -> Self {
-        let shared = Shared::new(store, durable, limits, hook);
-        SteppedPersister { shared, arrived, begun: Mutex::default() }
-    }
-
-    /// What is to be done now.
-    pub fn due(&self) -> Due {
-        let queue = self.shared.queue.lock();
-        if queue.waiting.is_empty() {
-            return Due::Nothing;
-        }
-        let limits = &self.shared.limits;
-        let gathers = queue.bytes < limits.transaction_bytes
-            && queue.settled >= queue.hasten_to
-            && !queue.stop;
-        let since = self.begun.lock().filter(|_| gathers).map(|begun| begun.elapsed());
-        match since.and_then(|since| limits.gather.checked_sub(since)) {
-            Some(rest) if !rest.is_zero() => Due::Gather(rest),
-            _ => Due::Now,
-        }
-    }
-
-    /// Writes one transaction of what waits.
-    pub fn step(&self) -> Step {
-        *self.begun.lock() = Some(Instant::now());
-        self.shared.try_step()
-    }
-}
-
-impl Persist for SteppedPersister {
-    shared_parts!();
-
-    fn submit(&self, batch: PersistBatch) {
-        self.shared.push(batch);
-        (self.arrived)();
-    }
-
-    fn hasten(&self) {
-        self.shared.hasten(&mut self.shared.queue.lock());
-        (self.arrived)();
-    }
-
-    /// Writes everything that waits. A full disk is not waited for: [`PersistFailure::is_full`] tells
-    /// of it, and that the call can be repeated.
-    fn flush(&self) -> Result<Arc<Durable>, PersistFailure> {
-        loop {
-            if let Some(failure) = self.failure() {
-                return Err(failure);
-            }
-            if self.step() != Step::Written {
-                let full = self.shared.queue.lock().full.clone();
-                return full.map_or_else(|| Ok(self.durable()), Err);
-            }
-        }
-    }
-
-    fn shutdown(&self) {
-        // What had no room is in the log still.
-        let _ = self.flush();
-        let mut queue = self.shared.queue.lock();
-        queue.stop = true;
-        queue.waiting.clear();
-        queue.bytes = 0;
-        queue.settled = queue.submitted;
-    }
-}
-
-impl Drop for SteppedPersister {
-    fn drop(&mut self) {
-        (self.arrived)();
     }
 }

@@ -236,6 +236,11 @@ impl State {
         self.view.revision
     }
 
+    /// The cluster clock, in milliseconds.
+    pub fn clock_ms(&self) -> u64 {
+        self.view.clock_ms
+    }
+
     /// The newest applied entry; index zero before the first.
     pub fn applied(&self) -> EntryContext {
         self.applied

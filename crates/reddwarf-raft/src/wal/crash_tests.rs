@@ -2,11 +2,13 @@
 
 use super::*;
 use crate::data::LogData;
+use crate::environment::Pace;
 use crate::types::log_id;
 use openraft::EntryPayload;
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
+use tokio::sync::oneshot;
 
 fn options(dir: &Path, segment_bytes: u64) -> WalOptions {
     WalOptions { dir: dir.to_owned(), segment_bytes, cache_bytes: 2_000 }
@@ -276,4 +278,88 @@ fn a_failed_sync_is_final() {
     disk.sync_fails.store(false, Ordering::Release);
     assert!(wal.failed());
     wal.append(vec![entry(1, 1, 10)], Box::new(|r| assert!(r.is_err()))).expect("appends");
+}
+
+/// A disk that takes so long for each batch.
+struct Paced(Duration);
+
+impl Pace for Paced {
+    fn log(&self) -> Duration {
+        self.0
+    }
+
+    fn state(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn other(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+fn open_paced(dir: &Path, disk: &Arc<FaultyDisk>) -> Wal {
+    let mode = Mode::Task(Arc::new(Paced(PACE)));
+    let disk = Arc::clone(disk) as Arc<dyn Disk>;
+    Wal::open(options(dir, 4096), disk, mode, RaftMetrics::default()).expect("opens")
+}
+
+const PACE: Duration = Duration::from_millis(10);
+
+fn answered() -> (Done, oneshot::Receiver<bool>) {
+    let (told, answer) = oneshot::channel();
+    let done = move |result: io::Result<()>| {
+        let _ = told.send(result.is_ok());
+    };
+    (Box::new(done), answer)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_takes_what_waits_at_its_pace_and_waits_for_room() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let disk = Arc::new(FaultyDisk { room: AtomicUsize::new(2), ..FaultyDisk::default() });
+    let wal = open_paced(dir.path(), &disk);
+    let began = tokio::time::Instant::now();
+    let [(first, one), (second, two)] = [answered(), answered()];
+    wal.append(vec![entry(1, 0, 100)], first).expect("appends");
+    wal.save_vote(Vote::new(2, 1), second);
+    assert_eq!(wal.durable(), (None, None));
+    assert!(one.await.expect("answers") && two.await.expect("answers"));
+    assert_eq!(began.elapsed(), PACE, "one batch");
+    assert_eq!(wal.durable(), (Some(0), Some(Vote::new(2, 1))));
+
+    // The first of these goes into the reserve, and there is no room for another one.
+    let (done, mut three) = answered();
+    wal.append((1..=3).map(|index| entry(1, index, 6_000)).collect(), done).expect("appends");
+    let held = tokio::time::timeout(Duration::from_secs(60), &mut three).await;
+    assert!(held.is_err() && wal.low_on_space(), "held");
+    assert_eq!(wal.durable().0, Some(0));
+    disk.room.store(10, Ordering::Release);
+    assert!(three.await.expect("answers"));
+    assert!(!wal.low_on_space());
+    assert_eq!(wal.durable().0, Some(3));
+    drop(wal);
+    assert_eq!(indexes(&open_in(dir.path(), 4096).expect("opens")), [0, 1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_with_a_task_is_gone_at_once_when_it_is_dropped() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let disk = Arc::new(FaultyDisk { room: AtomicUsize::new(9), ..FaultyDisk::default() });
+    let wal = open_paced(dir.path(), &disk);
+    let (done, answer) = answered();
+    wal.append(vec![entry(1, 0, 100)], done).expect("appends");
+    tokio::task::yield_now().await;
+    drop(wal);
+    assert!(answer.await.is_err(), "nobody answers");
+    assert_eq!(indexes(&open_in(dir.path(), 4096).expect("opens")), [0; 0]);
+}
+
+#[test]
+fn what_a_killed_process_has_not_synced_is_synced_before_it_is_gone_on_from() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    drop(open_in(dir.path(), 4096).expect("opens"));
+    let disk = FaultyDisk { sync_fails: AtomicBool::new(true), ..FaultyDisk::default() };
+    let metrics = RaftMetrics::default();
+    let opened = Wal::open(options(dir.path(), 4096), Arc::new(disk), Mode::Inline, metrics);
+    assert!(matches!(opened, Err(WalOpenError::Io { attempt: "sync segment", .. })));
 }

@@ -190,6 +190,11 @@ impl Wal {
         self.shared.table.lock().committed
     }
 
+    /// The index of the newest durable entry, and the newest durable vote.
+    pub fn durable(&self) -> (Option<u64>, Option<Vote>) {
+        self.shared.table.lock().durable
+    }
+
     /// The last purged log id and the last one (the purged one when the log is empty).
     pub fn state(&self) -> (Option<LogId>, Option<LogId>) {
         self.shared.table.lock().state()

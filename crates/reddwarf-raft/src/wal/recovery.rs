@@ -10,7 +10,7 @@ use openraft::entry::RaftEntry;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why a log cannot be opened.
@@ -61,10 +61,7 @@ pub struct Recovered {
     pub torn_bytes: u64,
 }
 
-fn io_error(
-    attempt: &'static str,
-    path: &std::path::Path,
-) -> impl FnOnce(io::Error) -> WalOpenError {
+fn io_error(attempt: &'static str, path: &Path) -> impl FnOnce(io::Error) -> WalOpenError {
     let path = path.to_owned();
     move |source| WalOpenError::Io { attempt, path, source }
 }
@@ -105,7 +102,16 @@ pub fn recover(options: &WalOptions, disk: &dyn Disk) -> Result<Recovered, WalOp
             &format!("entries {} to {} are missing", purged.index() + 1, first - 1),
         ));
     }
+    settle(dir, disk, &out)?;
     Ok(out)
+}
+
+/// Makes durable what a process that was killed had written and not synced yet: nobody is told of it
+/// once more when it is asked for again, and the first mark says that it is.
+fn settle(dir: &Path, disk: &dyn Disk, found: &Recovered) -> Result<(), WalOpenError> {
+    let Some((current, _)) = found.segments.values().next_back() else { return Ok(()) };
+    let synced = disk.sync(&current.file).and_then(|()| disk.sync_dir(dir));
+    synced.map_err(io_error("sync segment", &current.path))
 }
 
 fn damaged(path: PathBuf, offset: u64, reason: &str) -> WalOpenError {

@@ -38,6 +38,8 @@ pub enum Found {
 pub struct LogTable {
     /// The vote as submitted.
     pub vote: Option<Vote>,
+    /// The index of the newest entry that is durable, and the newest vote that is.
+    pub durable: (Option<u64>, Option<Vote>),
     /// The committed log id as submitted.
     pub committed: Option<LogId>,
     purged: Option<LogId>,

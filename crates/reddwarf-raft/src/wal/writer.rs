@@ -98,6 +98,8 @@ pub struct Writer {
     committed: Option<LogId>,
     /// The last entry put; `None` after a truncation, until the next one.
     tail: Option<LogId>,
+    /// The index at which what is put ends.
+    end: Option<u64>,
     /// A sync has happened that no mark tells of yet.
     unmarked: bool,
     /// What waits for room.
@@ -119,8 +121,10 @@ impl Writer {
             .expect("invariant: recovery leaves at least one segment");
         let current = Arc::clone(current);
         let (committed, tail) = {
-            let table = shared.table.lock();
-            (table.committed, table.state().1)
+            let mut table = shared.table.lock();
+            let (_, tail) = table.state();
+            table.durable = (tail.map(|tail| tail.index()), found.vote);
+            (table.committed, tail)
         };
         let mut writer = Writer {
             current_bytes: current.file.metadata()?.len(),
@@ -136,6 +140,7 @@ impl Writer {
             purged: found.purged,
             committed,
             tail,
+            end: tail.map(|tail| tail.index()),
             unmarked: true,
             stopped: None,
             options,
@@ -286,10 +291,12 @@ impl Writer {
             }
             Command::Truncate(last) => {
                 self.tail = None;
+                self.end = self.end.min(*last);
                 self.put_record(&Record::Truncate(*last))
             }
             Command::Purge(id) => {
                 self.tail = self.tail.max(Some(*id));
+                self.end = self.end.max(Some(id.index()));
                 self.purged = self.purged.max(Some(*id));
                 self.put_record(&Record::Purge(*id))
             }
@@ -339,6 +346,7 @@ impl Writer {
             };
             self.placed.push((term_of(&id), id.index(), place));
             self.tail = Some(id);
+            self.end = Some(id.index());
             let max = self.segments.entry(self.current.sequence).or_default();
             *max = (*max).max(Some(id.index()));
         }
@@ -403,6 +411,7 @@ impl Writer {
         for (term, index, place) in self.placed.drain(..) {
             table.place(term, index, place);
         }
+        table.durable = (self.end, self.vote);
         table.evict(self.options.cache_bytes);
         Ok(())
     }
