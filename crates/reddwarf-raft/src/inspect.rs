@@ -2,6 +2,7 @@
 //! log that are no longer cached.
 
 use crate::core::Core;
+use crate::data::LogData;
 use crate::membership;
 use crate::node::Node;
 use crate::types::{self, LogId, StoredMembership, term_of};
@@ -10,7 +11,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use openraft::entry::RaftEntry;
 use openraft::vote::{RaftLeaderId, RaftVote};
 use openraft::{EntryPayload, ServerState};
-use reddwarf_core::{BranchId, CommitId, FeatureLevel, Revision};
+use reddwarf_core::{BranchId, CommitId, FeatureLevel, Proposal, Revision};
 use reddwarf_storage::Durable;
 use std::collections::BTreeSet;
 use std::io;
@@ -70,6 +71,14 @@ pub enum Payload {
     Members(Members),
     /// An encoded proposal.
     Proposal(Bytes),
+}
+
+impl LoggedEntry {
+    /// The proposal that it carries, decoded anew.
+    pub fn proposal(&self) -> Option<Proposal> {
+        let Payload::Proposal(bytes) = &self.payload else { return None };
+        LogData::from_bytes(bytes.clone()).take_proposal().ok()
+    }
 }
 
 /// A membership.
@@ -213,6 +222,14 @@ impl Inspection<'_> {
     /// How far the durable state reaches.
     pub fn durable_state(&self) -> Arc<Durable> {
         self.0.machine.persist.durable()
+    }
+
+    /// The newest applied entry, `None` before the first.
+    pub fn applied_at(&self) -> Option<Position> {
+        let state = self.0.machine.state.lock();
+        let applied = state.applied();
+        let pristine = applied.index == 0 && state.membership().is_empty();
+        (!pristine).then_some(Position { term: applied.term, index: applied.index })
     }
 
     /// What is applied; all of one moment.

@@ -22,7 +22,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use reddwarf_core::FeatureLevels;
 use reddwarf_raft::{Limits, Peer};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,9 +62,8 @@ pub struct Group {
     random: StdRng,
     now_ms: u64,
     planned: u64,
-    /// Whether faults are over.
-    calm: bool,
-    /// What does not happen any more once faults are over.
+    /// Machines that were killed or have no power.
+    down: BTreeSet<MachineId>,
     trace: Trace,
     /// Why a member could not start that had to.
     pub broken: Option<String>,
@@ -109,7 +108,7 @@ impl Group {
             random: randomness(plan.seed, 1),
             now_ms: 0,
             planned: 0,
-            calm: false,
+            down: BTreeSet::new(),
             trace,
             broken: None,
         };
@@ -193,7 +192,7 @@ impl Group {
 
     /// What became of a machine's process in this step.
     fn look_after(&mut self, machine: &Arc<Machine>) {
-        if machine.disk.is_dead() && self.is_up(machine.id) {
+        if machine.disk.is_dead() && !self.down.contains(&machine.id) {
             self.tell(|| format!("{} loses power in the middle of its work", host(machine.id)));
             self.power_off(machine);
             let down_ms = self.operator.down_ms(machine.id);
@@ -336,9 +335,11 @@ impl Group {
         if !self.is_up(id) {
             return false;
         }
+        // First, since what is dropped with the process may still write.
+        done(self.machines[id].disk.kill());
         self.sim.crash(host(id).as_str());
         self.machines[id].is_gone();
-        done(self.machines[id].disk.kill());
+        self.down.insert(id);
         self.setting.lines.refuses(id, true);
         self.after(down_ms, Later::Start(id));
         true
@@ -357,6 +358,7 @@ impl Group {
     fn power_off(&mut self, machine: &Machine) {
         let id = machine.id;
         done(machine.disk.power_off());
+        self.down.insert(id);
         for other in (0..self.machines.len()).filter(|other| *other != id) {
             self.sim.partition(host(id).as_str(), host(other).as_str());
         }
@@ -380,6 +382,7 @@ impl Group {
                 false => done(machine.disk.revive_without_loss()),
             }
         }
+        self.down.remove(&id);
         self.cuts.power(id, true);
         self.setting.lines.refuses(id, false);
         self.sim.bounce(host(id).as_str());
@@ -411,7 +414,6 @@ impl Group {
     /// Faults are over: everything works, and everybody who is a member comes back.
     pub fn calm_down(&mut self) {
         self.tell(|| "faults are over".to_owned());
-        self.calm = true;
         let joins: Vec<MachineId> = self
             .later
             .values()
