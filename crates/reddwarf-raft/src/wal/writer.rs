@@ -203,7 +203,7 @@ impl Writer {
             batch.entries_put = 0;
             match batch.commands.pop_front() {
                 Some(Command::Append(_, done) | Command::Vote(_, done) | Command::Flush(done)) => {
-                    batch.dones.push(done)
+                    batch.dones.push(done);
                 }
                 Some(Command::Purge(_)) => batch.purged = true,
                 Some(Command::Truncate(_)) | None => {}
@@ -286,19 +286,23 @@ impl Writer {
                 Ok(())
             }
             Command::Vote(vote, _) => {
+                // Only then: a segment that is full is synced without it.
+                self.put_record(&Record::Vote(*vote))?;
                 self.vote = Some(*vote);
-                self.put_record(&Record::Vote(*vote))
+                Ok(())
             }
             Command::Truncate(last) => {
+                self.put_record(&Record::Truncate(*last))?;
                 self.tail = None;
                 self.end = self.end.min(*last);
-                self.put_record(&Record::Truncate(*last))
+                Ok(())
             }
             Command::Purge(id) => {
+                self.put_record(&Record::Purge(*id))?;
                 self.tail = self.tail.max(Some(*id));
                 self.end = self.end.max(Some(id.index()));
                 self.purged = self.purged.max(Some(*id));
-                self.put_record(&Record::Purge(*id))
+                Ok(())
             }
             Command::Flush(_) => Ok(()),
         }
