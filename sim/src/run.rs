@@ -41,6 +41,7 @@ pub struct Report {
 pub fn run(plan: &Plan, dir: &Path, trace: &Trace) -> Report {
     let mut run = Run::new(plan, dir, trace);
     let violation = run.safety(plan).and_then(|()| run.liveness()).err();
+    run.group.end();
     Report {
         seed: plan.seed,
         violation,

@@ -11,6 +11,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
+/// What members tell by default. Raft itself tells much, and turmoil each message.
+const LOG: &str = "warn,reddwarf_raft=info,openraft=error";
+
 /// One seed.
 #[derive(Parser)]
 struct World {
@@ -46,7 +49,7 @@ fn main() -> ExitCode {
     }
     if world.trace {
         tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::from_default_env())
+            .with_env_filter(EnvFilter::try_from_default_env().unwrap_or(EnvFilter::new(LOG)))
             .with_writer(std::io::stderr)
             .with_ansi(false)
             .init();

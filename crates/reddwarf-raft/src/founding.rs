@@ -67,13 +67,16 @@ pub async fn found(core: Arc<Core>, config: NodeConfig) {
 }
 
 /// Waits until the membership of a group that is founded shows in Raft's metrics, by which
-/// callers are judged.
+/// callers are judged. Whoever has only voted yet does not know it: it comes with the first entry.
 ///
 /// # Errors
 /// When Raft has stopped.
 pub async fn known_members(raft: &RaftNode) -> Result<(), StartError> {
     let stopped = |error: &dyn std::fmt::Display| StartError::Raft(error.to_string());
-    if !raft.is_initialized().await.map_err(|error| stopped(&error))? {
+    let known = raft.with_raft_state(|state| {
+        state.membership_state.effective().membership().nodes().next().is_some()
+    });
+    if !known.await.map_err(|error| stopped(&error))? {
         return Ok(());
     }
     let mut metrics = raft.metrics();

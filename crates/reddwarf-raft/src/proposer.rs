@@ -7,6 +7,7 @@
 use crate::contact;
 use crate::core::Core;
 use crate::data::LogData;
+use crate::leadership;
 use crate::peer::{CallError, Forwarded, Kind, Lane, decode, encode_forward};
 use crate::read_index::FAILED;
 use crate::types::TypeConfig;
@@ -184,7 +185,7 @@ impl Mover {
                 None => {
                     let batch = self.gather(first, &mut items);
                     // Woken by the next leader, or to drop proposals that nobody waits for.
-                    let _ = tokio::time::timeout(50 * RETRY, leader.changed()).await;
+                    leadership::changed(&mut leader, 50 * RETRY).await;
                     batch.into_iter().for_each(|item| self.requeue(item));
                 }
             }
@@ -221,9 +222,7 @@ impl Mover {
         let mover = self.clone();
         tokio::spawn(async move {
             let mut view = mover.core.leader.clone();
-            let other = view.wait_for(|view| view.leader.is_some_and(|id| id != leader));
-            // Whoever it is then, the queue finds out.
-            let _ = tokio::time::timeout(RETRY, other).await;
+            leadership::is_not(&mut view, leader, RETRY).await;
             items.into_iter().for_each(|item| mover.requeue(item));
         });
     }

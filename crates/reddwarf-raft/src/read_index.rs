@@ -6,6 +6,7 @@
 
 use crate::contact;
 use crate::core::Core;
+use crate::leadership;
 use crate::peer::{Kind, Lane, ReadIndexReply, decode};
 use bytes::Bytes;
 use openraft::ReadPolicy;
@@ -184,7 +185,7 @@ async fn confirm_until(core: &Core, round: &[Waiter]) -> Option<u64> {
             return None;
         }
         // Woken by the next leader, or to look again whether anybody still waits.
-        let _ = tokio::time::timeout(RETRY, leader.changed()).await;
+        leadership::changed(&mut leader, RETRY).await;
     }
 }
 

@@ -20,6 +20,9 @@ impl Check for DurableState {
                     "m{machine} has {durable:?} in its file, and has applied up to {applied:?}"
                 ));
             }
+            if member.wiped {
+                continue;
+            }
             let known = self.0.entry(member.id).or_default();
             if durable < *known {
                 return Err(format!(

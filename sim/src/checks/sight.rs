@@ -16,6 +16,8 @@ pub struct Sight {
     pub life: u64,
     /// Its Raft id.
     pub id: u64,
+    /// Whether it has lost all that it knew, and goes on under its id.
+    pub wiped: bool,
     /// Its newest vote.
     pub vote: CastVote,
     /// The newest vote that its log holds for good.
@@ -52,6 +54,7 @@ impl Sight {
             machine: machine.id,
             life: machine.life(),
             id: node.id(),
+            wiped: machine.seat().is_some_and(|seat| seat.wiped),
             vote: inside.vote(),
             durable_vote: inside.durable_log().vote,
             leads: inside.role() == Role::Leader,

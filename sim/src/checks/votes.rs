@@ -14,8 +14,9 @@ impl Check for Votes {
 
     fn look(&mut self, moment: &Moment<'_>) -> Result<(), String> {
         for member in moment.members {
-            // What is not durable yet was told to nobody.
-            let Some(vote) = member.durable_vote else { continue };
+            // What is not durable yet was told to nobody, and a committed one is the leader's.
+            let vote = member.durable_vote.filter(|vote| !vote.committed);
+            let Some(vote) = vote else { continue };
             let id = member.id;
             let voted = *self.0.entry((id, vote.term)).or_insert(vote.node);
             if voted != vote.node {

@@ -411,6 +411,11 @@ impl Group {
         }
     }
 
+    /// Nothing that is dropped writes any more.
+    pub fn end(&self) {
+        self.machines.iter().for_each(|machine| done(machine.disk.power_off()));
+    }
+
     /// Faults are over: everything works, and everybody who is a member comes back.
     pub fn calm_down(&mut self) {
         self.tell(|| "faults are over".to_owned());

@@ -213,6 +213,10 @@ impl Group {
     /// Whether every machine that has a seat votes, by the newest membership that is known, so that
     /// one disk can be spared.
     fn is_whole(&self) -> bool {
+        // Whoever has just lost its disk still counts as a voter.
+        if self.seated().any(|(_, seat)| seat.wiped) {
+            return false;
+        }
         let nodes = self.machines.iter().filter_map(|machine| machine.node());
         let newest = nodes.map(|node| node.inspect().members()).max_by_key(|members| members.at);
         let seats: Vec<u64> = self.seated().map(|(_, seat)| seat.node_id).collect();

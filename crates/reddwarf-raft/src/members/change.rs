@@ -4,6 +4,7 @@
 use super::levels;
 use super::plan::{self, Change, Step, View};
 use crate::core::Core;
+use crate::leadership;
 use crate::peer::{CallError, Kind, Lane, MembersAsk, MembersReply, decode, encode};
 use crate::status::MemberStatus;
 use crate::transfer;
@@ -73,7 +74,7 @@ pub async fn ask(core: &Core, ask: MembersAsk) -> Result<u64, ChangeError> {
             // Woken by the next leader.
             MembersReply::NotLeader => {
                 tried |= known.is_some();
-                let _ = tokio::time::timeout(RETRY, leader.changed()).await;
+                leadership::changed(&mut leader, RETRY).await;
             }
         }
     }

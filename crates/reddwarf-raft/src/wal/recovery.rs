@@ -3,7 +3,7 @@
 use super::WalOptions;
 use super::disk::Disk;
 use super::record::{self, RECORD_HEADER_BYTES, Record, RecordError, SYNC_MAGIC};
-use super::segment::{self, SEGMENT_HEADER_BYTES, Segment};
+use super::segment::{self, SEGMENT_HEADER_BYTES, SPARE_NAME, Segment};
 use super::table::{LogTable, Place};
 use crate::types::{LogId, Vote};
 use openraft::entry::RaftEntry;
@@ -59,6 +59,8 @@ pub struct Recovered {
     pub purged: Option<LogId>,
     /// Bytes of a torn write that were cut.
     pub torn_bytes: u64,
+    /// Bytes of the last segment of which no mark says that they are on disk, and where they stand.
+    unsynced: (u64, Vec<u8>),
 }
 
 fn io_error(attempt: &'static str, path: &Path) -> impl FnOnce(io::Error) -> WalOpenError {
@@ -77,6 +79,7 @@ pub fn recover(options: &WalOptions, disk: &dyn Disk) -> Result<Recovered, WalOp
         vote: None,
         purged: None,
         torn_bytes: 0,
+        unsynced: (0, Vec::new()),
     };
     let newest = segment::newest(dir).map_err(io_error("list", dir))?;
     if let Some(newest) = newest.filter(|newest| sequences.last().is_none_or(|at| at < newest)) {
@@ -108,9 +111,15 @@ pub fn recover(options: &WalOptions, disk: &dyn Disk) -> Result<Recovered, WalOp
 
 /// Makes durable what a process that was killed had written and not synced yet: nobody is told of it
 /// once more when it is asked for again, and the first mark says that it is.
+///
+/// It is written again before: after a sync that failed, the system may take pages for written that
+/// never were, and show them until the machine loses power.
 fn settle(dir: &Path, disk: &dyn Disk, found: &Recovered) -> Result<(), WalOpenError> {
     let Some((current, _)) = found.segments.values().next_back() else { return Ok(()) };
-    let synced = disk.sync(&current.file).and_then(|()| disk.sync_dir(dir));
+    let synced = disk
+        .write_at(&current.file, found.unsynced.0, &found.unsynced.1)
+        .and_then(|()| disk.sync(&current.file))
+        .and_then(|()| disk.sync_dir(dir));
     synced.map_err(io_error("sync segment", &current.path))
 }
 
@@ -123,13 +132,15 @@ fn create_first(
     disk: &dyn Disk,
     out: &mut Recovered,
 ) -> Result<(), WalOpenError> {
-    let path = segment::path(&options.dir, 1);
+    // Under another name until it is whole: a crash meanwhile leaves nothing that looks like a log.
+    let (made, path) = (options.dir.join(SPARE_NAME), segment::path(&options.dir, 1));
     let file = disk
-        .preallocate(&path, options.segment_bytes)
-        .map_err(io_error("create segment", &path))?;
+        .preallocate(&made, options.segment_bytes)
+        .map_err(io_error("create segment", &made))?;
     let write = disk
         .write_at(&file, 0, &segment::header(1, options.segment_bytes))
         .and_then(|()| disk.sync(&file))
+        .and_then(|()| disk.rename(&made, &path))
         .and_then(|()| disk.sync_dir(&options.dir));
     write.map_err(io_error("write segment", &path))?;
     out.segments.insert(1, (Arc::new(Segment { sequence: 1, file, path }), None));
@@ -148,6 +159,7 @@ fn replay(
     let file = OpenOptions::new().read(true).write(true).open(&path);
     let file = file.map_err(io_error("open segment", &path))?;
     let mut max_index = None;
+    let mut marked = 0;
     let mut at = SEGMENT_HEADER_BYTES as usize;
     let recorded = segment::recorded_len(sequence, &bytes);
     if recorded.is_some_and(|len| (bytes.len() as u64) < len) {
@@ -157,6 +169,11 @@ fn replay(
         loop {
             match record::decode(sequence, &bytes[at.min(bytes.len())..]) {
                 Ok((record, len)) => {
+                    if let Record::Synced { offset } = &record
+                        && *offset > SEGMENT_HEADER_BYTES
+                    {
+                        marked = at;
+                    }
                     let place = Place { segment: sequence, offset: at as u64, len: len as u32 };
                     if let Err(reason) = apply(record, place, &mut max_index, out) {
                         return Err(damaged(path, at as u64, &reason));
@@ -185,6 +202,9 @@ fn replay(
         cut(disk, &file, sequence, at as u64, torn, bytes.len() as u64)
             .map_err(io_error("cut the torn end of", &path))?;
         at = at.max(SEGMENT_HEADER_BYTES as usize);
+    }
+    if last {
+        out.unsynced = (marked as u64, bytes.get(marked..at).unwrap_or_default().to_vec());
     }
     out.offset = at as u64;
     out.segments.insert(sequence, (Arc::new(Segment { sequence, file, path }), max_index));
