@@ -71,3 +71,8 @@ sim *flags:
 sim-planted *flags:
     cargo build --release -p sim --features planted-bugs --target-dir target/planted
     target/planted/release/sim {{flags}}
+
+# The proof: each known mistake must be found by one of 1,000 seeds
+sim-proof *flags:
+    cargo build --release -p sim --features planted-bugs --target-dir target/planted
+    target/planted/release/sim --proof --seeds 1000 {{flags}}

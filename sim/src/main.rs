@@ -1,9 +1,9 @@
 //! The command `sim`.
 
 use clap::Parser;
-use miette::IntoDiagnostic;
+use miette::{IntoDiagnostic, miette};
 use sim::plan;
-use sim::runner::{Runs, explain, run_all, tell};
+use sim::runner::{MISTAKES, Runs, explain, find, run_all, tell};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
@@ -43,12 +43,16 @@ struct Cli {
     /// Make a known mistake (needs a build with `planted-bugs`).
     #[arg(long)]
     bug: Option<String>,
+    /// Make each known mistake, and fail unless some seed shows it (needs a build with `planted-bugs`).
+    #[arg(long, conflicts_with_all = ["seed", "bug", "go_on"])]
+    proof: bool,
 }
 
 fn main() -> miette::Result<ExitCode> {
     let cli = Cli::parse();
     let runs = Runs::new(cli.bug.clone()).into_diagnostic()?;
     match cli.seed {
+        _ if cli.proof => prove(&cli),
         Some(seed) if cli.plan => show(seed),
         Some(seed) => one(&cli, &runs, seed),
         None => many(&cli, &runs),
@@ -77,9 +81,31 @@ fn one(cli: &Cli, runs: &Runs, seed: u64) -> miette::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-fn many(cli: &Cli, runs: &Runs) -> miette::Result<ExitCode> {
+fn jobs(cli: &Cli) -> miette::Result<usize> {
     let cores = available_parallelism().into_diagnostic()?;
-    let jobs = cli.jobs.unwrap_or(cores).get();
+    Ok(cli.jobs.unwrap_or(cores).get())
+}
+
+fn prove(cli: &Cli) -> miette::Result<ExitCode> {
+    if !cfg!(feature = "planted-bugs") {
+        return Err(miette!("mistakes can be made only by a build with `planted-bugs`"));
+    }
+    let jobs = jobs(cli)?;
+    let mut all_found = true;
+    println!("{:<28} {:>5}  {:<20} faults", "mistake", "seed", "check");
+    for bug in MISTAKES {
+        let found = find(bug, cli.from, cli.seeds, jobs, !cli.no_shrinking).into_diagnostic()?;
+        match &found {
+            Some(finding) => println!("{bug:<28} {finding}"),
+            None => println!("{bug:<28} not found by {} seeds", cli.seeds),
+        }
+        all_found &= found.is_some();
+    }
+    Ok(if all_found { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn many(cli: &Cli, runs: &Runs) -> miette::Result<ExitCode> {
+    let jobs = jobs(cli)?;
     let summary = run_all(runs, cli.from, cli.seeds, jobs, cli.go_on).into_diagnostic()?;
     for report in &summary.failed {
         if !cli.no_shrinking {

@@ -1,8 +1,8 @@
 //! Bugs that can be planted, to see that tests under faults find them.
 //!
-//! Only a build with the feature `planted-bugs` has them, and only the program
-//! `reddwarf-planted` is built with it; elsewhere [`is`] is constantly false and what it guards
-//! is compiled away.
+//! Only a build with the feature `planted-bugs` has them: the program `reddwarf-planted`, and a
+//! simulation that is to show what it finds. Elsewhere [`is`] is constantly false and what it
+//! guards is compiled away.
 
 /// A known mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +21,21 @@ pub enum Bug {
     UncheckedCompareAndSwap,
     /// The log is purged up to what is applied, although less of it is durable.
     EarlyPurge,
+    /// A snapshot that is sent is labelled with what memory has applied, although the file whose
+    /// bytes it has is behind.
+    SnapshotFromMemory,
+    /// A leader that a quorum has confirmed answers reads without asking again, as long as no other
+    /// could be elected by its own clock.
+    LeaseRead,
+    /// A member that comes back with an empty data folder goes on under its id, and votes.
+    WipedVoter,
+    /// A request's id is forgotten after a few others, and a late copy of it is applied again.
+    EvictedRequest,
 }
 
 impl Bug {
     /// All of them, with their names.
-    pub const ALL: [(&'static str, Bug); 7] = [
+    pub const ALL: [(&'static str, Bug); 11] = [
         ("stale-read", Bug::StaleRead),
         ("dropped-event", Bug::DroppedEvent),
         ("doubled-event", Bug::DoubledEvent),
@@ -33,6 +43,10 @@ impl Bug {
         ("early-acknowledgement", Bug::EarlyAcknowledgement),
         ("unchecked-compare-and-swap", Bug::UncheckedCompareAndSwap),
         ("early-purge", Bug::EarlyPurge),
+        ("snapshot-from-memory", Bug::SnapshotFromMemory),
+        ("lease-read", Bug::LeaseRead),
+        ("wiped-voter", Bug::WipedVoter),
+        ("evicted-request", Bug::EvictedRequest),
     ];
 
     /// The bug of that name.

@@ -7,7 +7,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use reddwarf_core::planted::{self, Bug};
 use reddwarf_core::{Proposal, ProposalKind, RequestId};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often figures are taken and the size of the log is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -23,14 +23,15 @@ pub async fn tick_clock(core: Arc<Core>) {
         if !leads {
             return;
         }
-        let mut last = Instant::now();
+        let clock = &core.environment.clock;
+        let mut last = clock.monotonic();
         while core.leadership.borrow().is_some() {
             tokio::select! {
                 () = core.stop.cancelled() => return,
                 () = tokio::time::sleep(core.limits.clock_tick) => {}
             }
-            let now = Instant::now();
-            let elapsed_ms = (now - last).as_millis() as u64;
+            let now = clock.monotonic();
+            let elapsed_ms = now.saturating_sub(last).as_millis() as u64;
             let proposal = Proposal {
                 request_id: RequestId(rand::random()),
                 made_at: core.machine.applied.borrow().index,

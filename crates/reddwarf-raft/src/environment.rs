@@ -7,7 +7,7 @@ use crate::peer::Dial;
 use crate::wal::{Disk, FileDisk};
 use reddwarf_storage::{DataFiles, FileSystem};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// What a node takes from the machine that it runs on.
@@ -21,8 +21,8 @@ pub struct Environment {
     pub work: Work,
     /// How other members are dialed. Only a group of one needs no way.
     pub dial: Option<Arc<dyn Dial>>,
-    /// The wall clock.
-    pub clock: Arc<dyn WallClock>,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Default for Environment {
@@ -32,7 +32,7 @@ impl Default for Environment {
             files: Arc::new(FileSystem),
             work: Work::Threads,
             dial: None,
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(SystemClock::default()),
         }
     }
 }
@@ -93,20 +93,36 @@ impl Work {
     }
 }
 
-/// A wall clock.
-pub trait WallClock: Send + Sync + 'static {
-    /// What it shows, in milliseconds since the Unix epoch.
+/// A machine's clocks. Timeouts do not go by them, but by the runtime's time.
+pub trait Clock: Send + Sync + 'static {
+    /// What the wall clock shows, in milliseconds since the Unix epoch.
     fn now_ms(&self) -> u64;
+
+    /// How long the machine has run since some moment. It never goes back, and may stand while the
+    /// machine is suspended.
+    fn monotonic(&self) -> Duration;
 }
 
-/// The machine's wall clock.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
+/// The clocks of the machine that this program runs on.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock {
+    began: Instant,
+}
 
-impl WallClock for SystemClock {
+impl Default for SystemClock {
+    fn default() -> Self {
+        SystemClock { began: Instant::now() }
+    }
+}
+
+impl Clock for SystemClock {
     fn now_ms(&self) -> u64 {
         // Before 1970 it is wrong whatever it shows.
         SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.began.elapsed()
     }
 }
 

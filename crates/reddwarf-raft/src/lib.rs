@@ -62,7 +62,7 @@ pub mod wal;
 
 pub use backup::{BackupFailure, BackupHead};
 pub use config::{Admission, Limits, NodeConfig, Peer};
-pub use environment::{Environment, Pace, SystemClock, WallClock, Work};
+pub use environment::{Clock, Environment, Pace, SystemClock, Work};
 pub use error::{Failure, StartError};
 pub use identity::recorded as recorded_identity;
 pub use members::ChangeError;

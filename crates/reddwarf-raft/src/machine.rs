@@ -361,7 +361,10 @@ impl RaftStateMachine<TypeConfig> for Machine {
     async fn get_current_snapshot(
         &mut self,
     ) -> io::Result<Option<SnapshotOf<TypeConfig, SnapshotData>>> {
-        let checkpoint = read_checkpoint(self.0.store.as_ref()).map_err(io::Error::other)?;
+        let checkpoint = match planted::is(Bug::SnapshotFromMemory) {
+            true => self.0.checkpoint(),
+            false => read_checkpoint(self.0.store.as_ref()).map_err(io::Error::other)?,
+        };
         let meta = meta_of(&checkpoint).map_err(io::Error::other)?;
         if meta.last_log_id.is_none() {
             return Ok(None);
@@ -375,6 +378,7 @@ impl RaftSnapshotBuilder<TypeConfig> for Machine {
 
     /// Records what one durable transaction holds; no bytes are made yet (invariant 13).
     async fn build_snapshot(&mut self) -> io::Result<SnapshotOf<TypeConfig, SnapshotData>> {
+        // What is recorded here only allows for a purge: what is sent tells itself what it covers.
         let early = planted::is(Bug::EarlyPurge);
         let durable = if early { self.0.persist.durable() } else { self.0.flush().await? };
         let last_membership = membership::decode(&durable.membership).map_err(io::Error::other)?;

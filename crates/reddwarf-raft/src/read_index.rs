@@ -5,13 +5,15 @@
 //! trusted: a restarted voter forgets the lease that it granted.
 
 use crate::contact;
-use crate::core::Core;
+use crate::core::{Core, LeaderView};
 use crate::leadership;
 use crate::peer::{Kind, Lane, ReadIndexReply, decode};
 use bytes::Bytes;
 use openraft::ReadPolicy;
+use openraft::async_runtime::watch::WatchReceiver;
 use parking_lot::Mutex;
 use reddwarf_core::ReadError;
+use reddwarf_core::planted::{self, Bug};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -151,8 +153,28 @@ async fn look(reads: Weak<ReadIndex>) {
     }
 }
 
+/// What a lease would go by: the term in which a quorum confirmed this member, and when that round
+/// began by the machine's monotonic clock. Only a planted mistake trusts it.
+#[derive(Default)]
+struct Lease(Mutex<Option<(u64, Duration)>>);
+
+impl Lease {
+    fn renew(&self, term: u64, began: Duration) {
+        *self.0.lock() = Some((term, began));
+    }
+
+    /// What this member has committed, if by its clock no other could have been elected since.
+    fn index(&self, core: &Core, term: u64) -> Option<u64> {
+        let (_, began) = self.0.lock().filter(|(confirmed, _)| *confirmed == term)?;
+        let age = core.environment.clock.monotonic().saturating_sub(began);
+        let committed = core.raft.metrics().borrow_watched().local_committed;
+        committed.filter(|_| age < core.limits.election_min).map(|id| id.index())
+    }
+}
+
 async fn run(core: Arc<Core>, mut waiters: mpsc::UnboundedReceiver<Waiter>) {
     let places = Arc::new(Semaphore::new(ROUNDS_MAX));
+    let lease = Arc::new(Lease::default());
     let stop = core.stop.clone();
     while let Some(Some(first)) = stop.run_until_cancelled(waiters.recv()).await {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -161,9 +183,9 @@ async fn run(core: Arc<Core>, mut waiters: mpsc::UnboundedReceiver<Waiter>) {
             round.push(waiter);
         }
         core.metrics.read_batch.observe(round.len() as f64);
-        let core = Arc::clone(&core);
+        let (core, lease) = (Arc::clone(&core), Arc::clone(&lease));
         tokio::spawn(async move {
-            if let Some(index) = confirm_until(&core, &round).await {
+            if let Some(index) = confirm_until(&core, &lease, &round).await {
                 round.into_iter().for_each(|waiter| {
                     let _ = waiter.send(index);
                 });
@@ -174,11 +196,11 @@ async fn run(core: Arc<Core>, mut waiters: mpsc::UnboundedReceiver<Waiter>) {
 }
 
 /// Confirms, again and again while anybody waits.
-async fn confirm_until(core: &Core, round: &[Waiter]) -> Option<u64> {
+async fn confirm_until(core: &Core, lease: &Lease, round: &[Waiter]) -> Option<u64> {
     let mut leader = core.leader.clone();
     loop {
         leader.borrow_and_update();
-        if let Some(index) = confirm(core).await {
+        if let Some(index) = confirm(core, lease).await {
             return Some(index);
         }
         if round.iter().all(oneshot::Sender::is_closed) {
@@ -189,10 +211,18 @@ async fn confirm_until(core: &Core, round: &[Waiter]) -> Option<u64> {
     }
 }
 
-async fn confirm(core: &Core) -> Option<u64> {
-    let leader = core.leader.borrow().leader?;
+async fn confirm(core: &Core, lease: &Lease) -> Option<u64> {
+    let LeaderView { leader, term } = *core.leader.borrow();
+    let leader = leader?;
     if leader == core.node_id {
+        if planted::is(Bug::LeaseRead)
+            && let Some(index) = lease.index(core, term)
+        {
+            return Some(index);
+        }
+        let began = core.environment.clock.monotonic();
         let (read, _) = core.raft.get_read_log_id(ReadPolicy::ReadIndex).await.ok()?;
+        lease.renew(term, began);
         return Some(read.index());
     }
     let client = core.client(leader)?;

@@ -5,7 +5,7 @@ use super::machine::{Ended, Machine, MachineId, Seat, host};
 use super::network::{Lines, PORT};
 use async_trait::async_trait;
 use reddwarf_raft::peer::{Dial, Dialed, Protocol};
-use reddwarf_raft::{Environment, Failure, Limits, Node, NodeConfig, Pace, WallClock, Work};
+use reddwarf_raft::{Clock, Environment, Failure, Limits, Node, NodeConfig, Pace, Work};
 use reddwarf_storage::DataFiles;
 use std::io;
 use std::sync::Arc;
@@ -64,9 +64,13 @@ impl Pace for super::pace::DiskPace {
     }
 }
 
-impl WallClock for super::clock::MachineClock {
+impl Clock for super::clock::MachineClock {
     fn now_ms(&self) -> u64 {
         self.wall_ms_at(turmoil::sim_elapsed().unwrap_or_default())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.monotonic_at(turmoil::sim_elapsed().unwrap_or_default())
     }
 }
 
@@ -87,7 +91,7 @@ fn config(machine: &Machine, setting: &Setting, seat: &Seat) -> NodeConfig {
             files: Arc::new(disk) as Arc<dyn DataFiles>,
             work: Work::Tasks(Arc::clone(&machine.pace) as Arc<dyn Pace>),
             dial: Some(Arc::new(SimDial { from: machine.id, lines: Arc::clone(&setting.lines) })),
-            clock: Arc::clone(&machine.clock) as Arc<dyn WallClock>,
+            clock: Arc::clone(&machine.clock) as Arc<dyn Clock>,
         },
     }
 }

@@ -13,6 +13,9 @@ use wait_timeout::ChildExt;
 /// Real time that a run may take.
 const REAL_TIME_MAX: Duration = Duration::from_secs(180);
 
+/// What does not hold when a run itself goes wrong.
+pub const SIMULATION: &str = "simulation";
+
 /// How seeds are run.
 #[derive(Clone, Debug)]
 pub struct Runs {
@@ -95,7 +98,7 @@ impl Runs {
 /// A run without a report.
 fn failed(seed: u64, why: &str) -> Report {
     let violation =
-        Violation { check: "simulation".to_owned(), at_ms: 0, what: why.to_owned() };
+        Violation { check: SIMULATION.to_owned(), at_ms: 0, what: why.to_owned() };
     Report {
         seed,
         violation: Some(violation),

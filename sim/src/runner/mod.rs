@@ -1,9 +1,11 @@
 //! Runs many seeds, each in a process of its own, and tells what came of them.
 
 mod child;
+mod proof;
 mod shrink;
 
 pub use child::Runs;
+pub use proof::{Finding, MISTAKES, find};
 pub use shrink::shrink;
 
 use crate::plan;

@@ -7,6 +7,7 @@ use bytes::{Buf, Bytes};
 use openraft::raft::AppendEntriesRequest;
 use reddwarf_core::Outcome;
 use reddwarf_core::codec::{self, CodecError};
+use reddwarf_core::planted::{self, Bug};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +60,8 @@ pub struct HelloReply {
 impl HelloReply {
     /// Whether a caller with this data folder is a member, or not known yet.
     pub fn admits(&self, incarnation: u64) -> bool {
-        self.removed_at.is_none() && (self.expected == 0 || self.expected == incarnation)
+        let same = self.expected == 0 || self.expected == incarnation;
+        self.removed_at.is_none() && (same || planted::is(Bug::WipedVoter))
     }
 }
 

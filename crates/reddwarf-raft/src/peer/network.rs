@@ -18,10 +18,11 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
     TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
-use openraft::type_config::alias::SnapshotOf;
+use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
 use openraft::{RaftNetworkFactory, RaftNetworkV2};
 use parking_lot::Mutex;
 use reddwarf_core::codec::CodecError;
+use reddwarf_core::planted::{self, Bug};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -163,11 +164,16 @@ impl NetworkClient {
         decode(&answer).map_err(|error| codec_error(&error))
     }
 
-    async fn send_snapshot(&self, vote: Vote) -> RpcResult<SnapshotResponse<TypeConfig>> {
+    async fn send_snapshot(&self, vote: Vote, label: SnapshotMetaOf<TypeConfig>) -> RpcResult<SnapshotResponse<TypeConfig>> {
         let action = RPCTypes::InstallSnapshot;
         let storage = |text: String| RPCError::Unreachable(Unreachable::from_string(text));
         let mut reader = self.snapshots.open().await.map_err(storage)?;
-        let begin = SnapshotBegin { vote, meta: reader.meta().map_err(storage)? };
+        // Not the label that Raft was given earlier: the file may have grown since.
+        let meta = match planted::is(Bug::SnapshotFromMemory) {
+            true => label,
+            false => reader.meta().map_err(storage)?,
+        };
+        let begin = SnapshotBegin { vote, meta };
         let begin = encode(&begin).map_err(|error| codec_error(&error))?;
         let step = SNAPSHOT_STEP_TIMEOUT;
         let answer = self.call(Lane::Snapshot, Kind::SnapshotBegin, begin, step, action).await?;
@@ -248,13 +254,13 @@ impl RaftNetworkV2<TypeConfig> for NetworkClient {
     async fn full_snapshot(
         &mut self,
         vote: Vote,
-        _snapshot: SnapshotOf<TypeConfig, SnapshotData>,
+        snapshot: SnapshotOf<TypeConfig, SnapshotData>,
         cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
         let result = tokio::select! {
             closed = cancel => return Err(StreamingError::Closed(closed)),
-            result = self.send_snapshot(vote) => result,
+            result = self.send_snapshot(vote, snapshot.meta) => result,
         };
         result.map_err(|error| match error {
             RPCError::Timeout(error) => StreamingError::Timeout(error),
