@@ -19,8 +19,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-/// After so long a client does not wait for an answer any more.
-const PATIENCE: Duration = Duration::from_secs(12);
+/// After so long a client does not wait for an answer any more, each in its own way. Those that wait
+/// longer than members do learn what becomes of everything; the others soon ask another member, so that
+/// the group goes on while one is cut off.
+const PATIENCE: [Duration; 3] =
+    [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(12)];
 /// Parts of the randomness of a run: clients' begin here.
 const RANDOMNESS: u64 = 100;
 
@@ -101,12 +104,13 @@ impl Clients {
 
     async fn ask<T>(
         &self,
+        client: ClientId,
         machine: &Machine,
         request: impl FnOnce(oneshot::Sender<T>) -> Request,
     ) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         machine.front()?.send(request(reply)).ok()?;
-        timeout(PATIENCE, answer).await.ok()?.ok()
+        timeout(PATIENCE[client % PATIENCE.len()], answer).await.ok()?.ok()
     }
 
     async fn read(
@@ -118,7 +122,7 @@ impl Clients {
         let collection = Self::collection(random);
         let floor = self.journal.known();
         let asked = collection.clone();
-        let read = self.ask(machine, |reply| Request::Read(asked, reply)).await?;
+        let read = self.ask(client, machine, |reply| Request::Read(asked, reply)).await?;
         let seen = read.ok()?;
         let learnt = Learnt::Read { collection, floor, seen: seen.clone() };
         self.note(client, machine.id, learnt);
@@ -133,7 +137,7 @@ impl Clients {
     ) -> Option<Seen> {
         let collection = Self::collection(random);
         let asked = collection.clone();
-        let seen = self.ask(machine, |reply| Request::Look(asked, reply)).await?;
+        let seen = self.ask(client, machine, |reply| Request::Look(asked, reply)).await?;
         let floor = Revision::ZERO;
         let learnt = Learnt::Read { collection, floor, seen: seen.clone() };
         self.note(client, machine.id, learnt);
@@ -152,7 +156,7 @@ impl Clients {
         let asked = Box::new(write);
         let fenced = random.random_ratio(1, 12);
         let request = if fenced { Request::Fenced } else { Request::Write };
-        let answer = self.ask(machine, |reply| request(asked, reply)).await;
+        let answer = self.ask(client, machine, |reply| request(asked, reply)).await;
         let fate = match answer {
             Some(Ok(committed)) => Fate::Committed(committed),
             Some(Err(ProposeError::Unknown(why))) => Fate::Unknown(why),
@@ -192,7 +196,7 @@ impl Clients {
     ) -> Option<Revision> {
         let floor = self.journal.known();
         let asked = collection.clone();
-        let seen = self.ask(machine, |reply| Request::Read(asked, reply)).await?.ok()?;
+        let seen = self.ask(client, machine, |reply| Request::Read(asked, reply)).await?.ok()?;
         let revision = seen.revision;
         self.note(client, machine.id, Learnt::Read { collection: collection.clone(), floor, seen });
         Some(revision)
