@@ -71,15 +71,9 @@ impl Run {
             seed: plan.seed,
             calm: Arc::new(Mutex::new(false)),
         };
-        for client in 0..plan.clients {
-            let clients = clients.clone();
-            group.add_client(&format!("c{client}"), move || clients.clone().act(client));
-        }
         let watchers: Vec<usize> = (plan.clients..plan.clients + WATCHERS).collect();
-        for client in &watchers {
-            let (clients, client) = (clients.clone(), *client);
-            group.add_client(&format!("c{client}"), move || clients.clone().watch(client));
-        }
+        let (all, acting, watching) = (clients.clone(), plan.clients, watchers.clone());
+        group.add_clients(move || all.clone().run(acting, watching.clone()));
         Run { group, clients, checks: Checks::default(), watchers, calm_ms: 0 }
     }
 

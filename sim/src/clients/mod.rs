@@ -53,11 +53,22 @@ pub fn collections() -> [Collection; 2] {
 }
 
 impl Clients {
-    /// One client that writes and reads, for ever.
+    /// So many clients that write and read, and others that watch, for ever.
     ///
     /// # Errors
     /// None.
-    pub async fn act(self, client: ClientId) -> turmoil::Result {
+    pub async fn run(self, acting: usize, watching: Vec<ClientId>) -> turmoil::Result {
+        let act = (0..acting).map(|client| tokio::spawn(self.clone().act(client)));
+        let watch = watching.into_iter().map(|client| tokio::spawn(self.clone().watch(client)));
+        let all: Vec<_> = act.chain(watch).collect();
+        for client in all {
+            client.await?;
+        }
+        Ok(())
+    }
+
+    /// One client that writes and reads, for ever.
+    async fn act(self, client: ClientId) {
         let mut random = randomness(self.seed, RANDOMNESS + client as u64);
         let think_ms = random.random_range(1..60);
         let mut seen = Seen { revision: Revision::ZERO, objects: Vec::new() };
@@ -167,10 +178,7 @@ impl Clients {
     }
 
     /// One client that watches, on one member after the other, for ever.
-    ///
-    /// # Errors
-    /// None.
-    pub async fn watch(self, client: ClientId) -> turmoil::Result {
+    async fn watch(self, client: ClientId) {
         let mut random = randomness(self.seed, RANDOMNESS + client as u64);
         let collection = Self::collection(&mut random);
         let mut after = Revision::ZERO;

@@ -92,8 +92,10 @@ pub fn changes(write: &Write) -> Vec<(ObjectKey, Option<Bytes>)> {
 /// The bytes of an object as they were proposed: without its revision.
 #[must_use]
 pub fn as_proposed(bytes: &Bytes, revision: Revision) -> Bytes {
-    let digits = revision.to_string();
-    let text = String::from_utf8_lossy(bytes);
-    let stored = format!(r#""resourceVersion":"{digits}""#);
-    Bytes::from(text.replacen(&stored, r#""resourceVersion":"""#, 1))
+    let stored = format!(r#""resourceVersion":"{revision}""#);
+    let found = bytes.windows(stored.len()).position(|window| window == stored.as_bytes());
+    let Some(at) = found else { return bytes.clone() };
+    let end = at + stored.len() - 1;
+    let begin = at + r#""resourceVersion":""#.len();
+    [&bytes[..begin], &bytes[end..]].concat().into()
 }

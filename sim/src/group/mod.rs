@@ -146,13 +146,14 @@ impl Group {
         self.machines.push(machine);
     }
 
-    /// Adds something that acts beside the machines, and never ends.
-    pub fn add_client<F, Fut>(&mut self, name: &str, client: F)
+    /// Adds clients, which act beside the machines and never end. They are one host of the network, which
+    /// they do not use: each host and each line costs time in every step.
+    pub fn add_clients<F, Fut>(&mut self, clients: F)
     where
         F: Fn() -> Fut + 'static,
         Fut: Future<Output = turmoil::Result> + 'static,
     {
-        self.sim.host(name, client);
+        self.sim.host("clients", clients);
     }
 
     /// Milliseconds since the beginning.

@@ -102,16 +102,21 @@ impl Lines {
 /// A connection between two machines.
 pub struct Connection {
     tcp: TcpStream,
-    ended: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// One for who reads and one for who writes: each wakes one task only.
+    ended: [Pin<Box<WaitForCancellationFutureOwned>>; 2],
 }
+
+const READ: usize = 0;
+const WRITE: usize = 1;
 
 impl Connection {
     fn new(tcp: TcpStream, ended: CancellationToken) -> Self {
-        Connection { tcp, ended: Box::pin(ended.cancelled_owned()) }
+        let ended = [ended.clone(), ended].map(|ended| Box::pin(ended.cancelled_owned()));
+        Connection { tcp, ended }
     }
 
-    fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        match self.ended.as_mut().poll(cx) {
+    fn check(&mut self, side: usize, cx: &mut Context<'_>) -> io::Result<()> {
+        match self.ended[side].as_mut().poll(cx) {
             Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
             Poll::Pending => Ok(()),
         }
@@ -124,7 +129,7 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.check(cx)?;
+        self.check(READ, cx)?;
         Pin::new(&mut self.tcp).poll_read(cx, buf)
     }
 }
@@ -135,7 +140,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.check(cx)?;
+        self.check(WRITE, cx)?;
         Pin::new(&mut self.tcp).poll_write(cx, buf)
     }
 

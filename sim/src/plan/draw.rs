@@ -35,7 +35,7 @@ type Draw = fn(&mut StdRng, usize) -> FaultKind;
 pub fn draw(seed: u64) -> Plan {
     let mut random = randomness(seed, 0);
     let members = if random.random_bool(0.25) { 5 } else { 3 };
-    let safety_ms = random.random_range(6_000..16_000);
+    let safety_ms = random.random_range(4_000..11_000);
     let mut kinds: Vec<Draw> = KINDS
         .iter()
         .filter(|(_, of_hundred)| random.random_ratio(*of_hundred, 100))

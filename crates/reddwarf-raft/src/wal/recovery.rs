@@ -187,6 +187,9 @@ fn replay(
         at = 0;
         RecordError::Content(0)
     };
+    if last {
+        out.unsynced = (marked as u64, bytes.get(marked..at).unwrap_or_default().to_vec());
+    }
     let rest = bytes.get(at..).unwrap_or_default();
     let clean = matches!(stopped, RecordError::End) && rest.iter().all(|byte| *byte == 0);
     if !clean {
@@ -202,9 +205,6 @@ fn replay(
         cut(disk, &file, sequence, at as u64, torn, bytes.len() as u64)
             .map_err(io_error("cut the torn end of", &path))?;
         at = at.max(SEGMENT_HEADER_BYTES as usize);
-    }
-    if last {
-        out.unsynced = (marked as u64, bytes.get(marked..at).unwrap_or_default().to_vec());
     }
     out.offset = at as u64;
     out.segments.insert(sequence, (Arc::new(Segment { sequence, file, path }), max_index));
