@@ -91,6 +91,8 @@ pub struct Members {
     pub voters: Vec<BTreeSet<u64>>,
     /// Those that do not vote.
     pub learners: BTreeSet<u64>,
+    /// Those whose data folder the group does not know yet: it could not tell another one from it.
+    pub unrecorded: BTreeSet<u64>,
 }
 
 impl Members {
@@ -287,10 +289,12 @@ fn vote_of(vote: &types::Vote) -> CastVote {
 
 fn members_of(stored: &StoredMembership) -> Members {
     let membership = stored.membership();
+    let unrecorded = membership.nodes().filter(|(_, member)| member.incarnation == 0);
     Members {
         at: stored.log_id().as_ref().map(position),
         voters: membership.get_joint_config().clone(),
         learners: membership.learner_ids().collect(),
+        unrecorded: unrecorded.map(|(id, _)| *id).collect(),
     }
 }
 

@@ -8,6 +8,7 @@ mod durable;
 mod elections;
 mod leader_completeness;
 mod log_matching;
+mod lost_disks;
 mod membership;
 mod purges;
 mod reads;
@@ -82,6 +83,7 @@ impl Default for Checks {
             Box::new(durable::DurableState::default()),
             Box::new(purges::Purges),
             Box::new(membership::Memberships::default()),
+            Box::new(lost_disks::LostDisks),
             Box::new(requests::Requests::default()),
             Box::new(acknowledged::Acknowledged),
             Box::new(reads::Reads::default()),

@@ -208,7 +208,7 @@ impl Group {
                 let down_ms = self.operator.down_ms(machine.id);
                 self.after(down_ms, Later::Start(machine.id));
             }
-            Ended::Dismissed(_) => {}
+            Ended::Dismissed(_) => self.dismissed(machine.id),
             Ended::Failed(_) => self.after(RESTART_MS, Later::Start(machine.id)),
             Ended::Refused(why) => {
                 let excused = machine.disk.has_failed() || seat.is_some_and(|seat| seat.wiped);
@@ -270,6 +270,10 @@ impl Group {
                 self.machines[*machine].disk.crash_at(*operation);
             }
             FaultKind::Pause { machine, for_ms } => self.pause(*machine, *for_ms),
+            FaultKind::PauseLeader { for_ms } => match self.leader() {
+                Some(leader) => self.pause(leader, *for_ms),
+                None => return false,
+            },
             FaultKind::SyncError { machine } => {
                 let seed = self.random.random();
                 self.machines[*machine].disk.fail_next_sync(seed);

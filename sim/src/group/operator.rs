@@ -4,9 +4,10 @@ use super::front::Request;
 use super::machine::{Machine, MachineId, Seat, host};
 use super::{Group, done, Later, MEMBERS_MIN, RESTART_MS, peer};
 use reddwarf_core::FeatureLevels;
+use reddwarf_raft::inspect::Role;
 use reddwarf_raft::types::Member;
 use reddwarf_raft::{Admission, Peer};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -23,6 +24,8 @@ pub struct Operator {
     down_ms: BTreeMap<MachineId, u64>,
     asked: Vec<Asked>,
     drawn: u64,
+    /// Machines whose removal was asked for, with an answer that did not come.
+    perhaps_removed: BTreeSet<MachineId>,
 }
 
 /// A question that was asked of the group.
@@ -80,9 +83,9 @@ impl Group {
                     answer => {
                         let machine = *machine;
                         self.tell(|| format!("removal of {}: {answer:?}", host(machine)));
-                        if matches!(answer, Ok(Ok(_))) {
-                            self.machines[machine].take_seat(None);
-                            self.take_away(machine);
+                        match answer {
+                            Ok(Ok(_)) => self.removed(machine),
+                            _ => drop(self.operator.perhaps_removed.insert(machine)),
                         }
                         false
                     }
@@ -162,6 +165,7 @@ impl Group {
         let levels = FeatureLevels::OF_THIS_BUILD;
         let seat = Seat { node_id, peers, admission, levels, wiped: false };
         self.machines[id].take_seat(Some(seat));
+        self.operator.perhaps_removed.remove(&id);
         self.after(1, Later::Start(id));
     }
 
@@ -194,6 +198,19 @@ impl Group {
         asked
     }
 
+    fn removed(&mut self, id: MachineId) {
+        self.operator.perhaps_removed.remove(&id);
+        self.machines[id].take_seat(None);
+        self.take_away(id);
+    }
+
+    /// A member says that it is none any more: so that is what became of its removal.
+    pub(super) fn dismissed(&mut self, id: MachineId) {
+        if self.operator.perhaps_removed.contains(&id) {
+            self.removed(id);
+        }
+    }
+
     /// A machine loses its disk, if the group can spare it.
     pub(super) fn wipe(&mut self, id: MachineId, down_ms: u64, lost_ms: u64) -> bool {
         let machine = Arc::clone(&self.machines[id]);
@@ -210,8 +227,15 @@ impl Group {
         true
     }
 
-    /// Whether every machine that has a seat votes, by the newest membership that is known, so that
-    /// one disk can be spared.
+    /// Whoever leads, as far as it knows itself.
+    pub(super) fn leader(&self) -> Option<MachineId> {
+        let nodes = self.machines.iter().filter_map(|machine| Some((machine.id, machine.node()?)));
+        let leaders = nodes.filter(|(_, node)| node.inspect().role() == Role::Leader);
+        leaders.max_by_key(|(_, node)| node.inspect().vote().term).map(|(id, _)| id)
+    }
+
+    /// Whether every machine that has a seat votes, by the newest membership that is known, which knows
+    /// their data folders, so that one disk can be spared.
     fn is_whole(&self) -> bool {
         // Whoever has just lost its disk still counts as a voter.
         if self.seated().any(|(_, seat)| seat.wiped) {
@@ -222,6 +246,7 @@ impl Group {
         let seats: Vec<u64> = self.seated().map(|(_, seat)| seat.node_id).collect();
         newest.is_some_and(|members| {
             !members.is_joint()
+                && members.unrecorded.is_empty()
                 && members.voters.iter().all(|voters| {
                     voters.len() >= MEMBERS_MIN && seats.iter().all(|id| voters.contains(id))
                 })

@@ -140,7 +140,11 @@ fn power_loss_at(random: &mut StdRng, members: usize) -> FaultKind {
 }
 
 fn pause(random: &mut StdRng, members: usize) -> FaultKind {
-    FaultKind::Pause { machine: machine(random, members), for_ms: random.random_range(50..3_000) }
+    let for_ms = random.random_range(50..3_000);
+    match random.random_bool(0.5) {
+        true => FaultKind::PauseLeader { for_ms },
+        false => FaultKind::Pause { machine: machine(random, members), for_ms },
+    }
 }
 
 fn sync_error(random: &mut StdRng, members: usize) -> FaultKind {

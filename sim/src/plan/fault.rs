@@ -80,6 +80,11 @@ pub enum FaultKind {
         /// For how long.
         for_ms: u64,
     },
+    /// The same for whoever leads.
+    PauseLeader {
+        /// For how long.
+        for_ms: u64,
+    },
     /// The next sync of the disk fails, and what it was to sync is lost.
     SyncError {
         /// Whose.
