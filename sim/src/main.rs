@@ -23,7 +23,7 @@ struct Cli {
     #[arg(long)]
     seed: Option<u64>,
     /// Of the seed's faults only these, by their places.
-    #[arg(long, value_delimiter = ',', requires = "seed")]
+    #[arg(long, value_delimiter = ',', num_args = 0.., requires = "seed")]
     only: Option<Vec<usize>>,
     /// Tell everything that happens in it; `RUST_LOG` lets members tell more.
     #[arg(long, requires = "seed")]

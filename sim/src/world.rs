@@ -21,7 +21,7 @@ struct World {
     #[arg(long)]
     seed: u64,
     /// Of the plan's faults only these, by their places.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', num_args = 0..)]
     only: Option<Vec<usize>>,
     /// Tell what happens.
     #[arg(long)]

@@ -86,7 +86,7 @@ impl Default for Checks {
             Box::new(lost_disks::LostDisks),
             Box::new(requests::Requests::default()),
             Box::new(acknowledged::Acknowledged),
-            Box::new(reads::Reads::default()),
+            Box::new(reads::Reads),
             Box::new(watches::Watches),
         ];
         Checks { log: CommittedLog::default(), model: Model::default(), waiting: Vec::new(), checks }

@@ -62,8 +62,7 @@ impl Runs {
         let mut command = Command::new(&self.world);
         command.arg("--seed").arg(seed.to_string()).arg("--dir").arg(disks.path());
         if let Some(only) = only {
-            let places: Vec<String> = only.iter().map(usize::to_string).collect();
-            command.arg("--only").arg(places.join(","));
+            command.arg("--only").args(only.iter().map(usize::to_string));
         }
         if let Some(bug) = &self.bug {
             command.arg("--bug").arg(bug);

@@ -164,7 +164,11 @@ impl NetworkClient {
         decode(&answer).map_err(|error| codec_error(&error))
     }
 
-    async fn send_snapshot(&self, vote: Vote, label: SnapshotMetaOf<TypeConfig>) -> RpcResult<SnapshotResponse<TypeConfig>> {
+    async fn send_snapshot(
+        &self,
+        vote: Vote,
+        label: SnapshotMetaOf<TypeConfig>,
+    ) -> RpcResult<SnapshotResponse<TypeConfig>> {
         let action = RPCTypes::InstallSnapshot;
         let storage = |text: String| RPCError::Unreachable(Unreachable::from_string(text));
         let mut reader = self.snapshots.open().await.map_err(storage)?;
