@@ -84,7 +84,7 @@ impl Default for Checks {
             Box::new(membership::Memberships::default()),
             Box::new(requests::Requests::default()),
             Box::new(acknowledged::Acknowledged),
-            Box::new(reads::Reads::default()),
+            Box::new(reads::Reads),
             Box::new(watches::Watches),
         ];
         Checks { log: CommittedLog::default(), model: Model::default(), waiting: Vec::new(), checks }

@@ -7,7 +7,6 @@ use crate::clients::Learnt;
 use reddwarf_core::Revision;
 
 /// See the module's text.
-#[derive(Default)]
 pub struct Reads;
 
 impl Check for Reads {

@@ -6,7 +6,7 @@ use super::{Group, done, Later, MEMBERS_MIN, RESTART_MS, peer};
 use reddwarf_core::FeatureLevels;
 use reddwarf_raft::types::Member;
 use reddwarf_raft::{Admission, Peer};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -22,6 +22,8 @@ const DOWN_MS: u64 = 500;
 pub struct Operator {
     down_ms: BTreeMap<MachineId, u64>,
     asked: Vec<Asked>,
+    /// Machines whose members were to be removed, whether or not the answer was yes.
+    removing: BTreeSet<MachineId>,
     drawn: u64,
 }
 
@@ -81,8 +83,7 @@ impl Group {
                         let machine = *machine;
                         self.tell(|| format!("removal of {}: {answer:?}", host(machine)));
                         if matches!(answer, Ok(Ok(_))) {
-                            self.machines[machine].take_seat(None);
-                            self.take_away(machine);
+                            self.is_removed(machine);
                         }
                         false
                     }
@@ -99,6 +100,25 @@ impl Group {
                 self.operator.asked.push(asked);
             }
         }
+    }
+
+    /// The group has told a member that it is none.
+    pub(super) fn dismissed(&mut self, machine: &Machine, why: &str) {
+        // One whose disk was lost is joined anew by itself.
+        if machine.seat().is_none_or(|seat| seat.wiped) {
+            return;
+        }
+        if self.operator.removing.contains(&machine.id) {
+            self.is_removed(machine.id);
+        } else {
+            self.broken = Some(format!("nobody has removed {}: {why}", host(machine.id)));
+        }
+    }
+
+    fn is_removed(&mut self, id: MachineId) {
+        self.operator.removing.remove(&id);
+        self.machines[id].take_seat(None);
+        self.take_away(id);
     }
 
     /// Lets another member lead.
@@ -189,6 +209,7 @@ impl Group {
         let (reply, answer) = oneshot::channel();
         let asked = front.send(Request::Remove(host(id), reply)).is_ok();
         if asked {
+            self.operator.removing.insert(id);
             self.ask(What::Remove { machine: id, answer });
         }
         asked
@@ -210,8 +231,8 @@ impl Group {
         true
     }
 
-    /// Whether every machine that has a seat votes, by the newest membership that is known, so that
-    /// one disk can be spared.
+    /// Whether those that have a seat and those that vote are the same, by the newest membership that
+    /// is known, so that one disk can be spared.
     fn is_whole(&self) -> bool {
         // Whoever has just lost its disk still counts as a voter.
         if self.seated().any(|(_, seat)| seat.wiped) {
@@ -219,13 +240,8 @@ impl Group {
         }
         let nodes = self.machines.iter().filter_map(|machine| machine.node());
         let newest = nodes.map(|node| node.inspect().members()).max_by_key(|members| members.at);
-        let seats: Vec<u64> = self.seated().map(|(_, seat)| seat.node_id).collect();
-        newest.is_some_and(|members| {
-            !members.is_joint()
-                && members.voters.iter().all(|voters| {
-                    voters.len() >= MEMBERS_MIN && seats.iter().all(|id| voters.contains(id))
-                })
-        })
+        let seats: BTreeSet<u64> = self.seated().map(|(_, seat)| seat.node_id).collect();
+        seats.len() >= MEMBERS_MIN && newest.is_some_and(|members| members.voters == [seats])
     }
 
     /// A machine whose disk was lost joins anew, under its name.
