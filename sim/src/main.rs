@@ -2,9 +2,10 @@
 
 use clap::Parser;
 use miette::{IntoDiagnostic, miette};
-use sim::plan;
+use sim::plan::{self, Plan};
 use sim::runner::{MISTAKES, Runs, explain, find, run_all, tell};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
@@ -26,11 +27,17 @@ struct Cli {
     #[arg(long, value_delimiter = ',', num_args = 0.., requires = "seed")]
     only: Option<Vec<usize>>,
     /// Tell everything that happens in it; `RUST_LOG` lets members tell more.
-    #[arg(long, requires = "seed")]
+    #[arg(long)]
     trace: bool,
     /// Show the plan of the seed, and do nothing.
     #[arg(long, requires = "seed")]
     plan: bool,
+    /// Run the plan in this file.
+    #[arg(long, conflicts_with_all = ["seed", "seeds", "from"])]
+    kept: Option<PathBuf>,
+    /// Write the plan of a seed that fails, with only the faults that it takes, to this file.
+    #[arg(long, requires = "seed")]
+    keep: Option<PathBuf>,
     /// Runs at a time; as many as there are cores by default.
     #[arg(long)]
     jobs: Option<NonZeroUsize>,
@@ -44,18 +51,25 @@ struct Cli {
     #[arg(long)]
     bug: Option<String>,
     /// Make each known mistake, and fail unless some seed shows it (needs a build with `planted-bugs`).
-    #[arg(long, conflicts_with_all = ["seed", "bug", "go_on"])]
+    #[arg(long, conflicts_with_all = ["seed", "kept", "bug", "go_on"])]
     proof: bool,
 }
 
 fn main() -> miette::Result<ExitCode> {
     let cli = Cli::parse();
     let runs = Runs::new(cli.bug.clone()).into_diagnostic()?;
-    match cli.seed {
+    match (cli.seed, &cli.kept) {
         _ if cli.proof => prove(&cli),
-        Some(seed) if cli.plan => show(seed),
-        Some(seed) => one(&cli, &runs, seed),
-        None => many(&cli, &runs),
+        (Some(seed), _) if cli.plan => show(seed),
+        (Some(seed), _) => {
+            let plan = plan::draw(seed);
+            one(&cli, &runs, &cli.only.as_ref().map_or(plan.clone(), |only| plan.only(only)))
+        }
+        (None, Some(path)) => {
+            let text = std::fs::read_to_string(path).into_diagnostic()?;
+            one(&cli, &runs, &serde_json::from_str(&text).into_diagnostic()?)
+        }
+        (None, None) => many(&cli, &runs),
     }
 }
 
@@ -68,15 +82,15 @@ fn show(seed: u64) -> miette::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn one(cli: &Cli, runs: &Runs, seed: u64) -> miette::Result<ExitCode> {
-    let report = runs.run(seed, cli.only.as_deref(), cli.trace).into_diagnostic()?;
+fn one(cli: &Cli, runs: &Runs, plan: &Plan) -> miette::Result<ExitCode> {
+    let report = runs.run(plan, cli.trace).into_diagnostic()?;
     println!("{}", serde_json::to_string(&report).into_diagnostic()?);
     if report.violation.is_none() {
         return Ok(ExitCode::SUCCESS);
     }
     tell(&report);
-    if cli.only.is_none() && !cli.trace && !cli.no_shrinking {
-        explain(runs, &report).into_diagnostic()?;
+    if cli.only.is_none() && cli.kept.is_none() && !cli.trace && !cli.no_shrinking {
+        explain(runs, &report, cli.keep.as_deref()).into_diagnostic()?;
     }
     Ok(ExitCode::FAILURE)
 }
@@ -109,7 +123,7 @@ fn many(cli: &Cli, runs: &Runs) -> miette::Result<ExitCode> {
     let summary = run_all(runs, cli.from, cli.seeds, jobs, cli.go_on).into_diagnostic()?;
     for report in &summary.failed {
         if !cli.no_shrinking {
-            explain(runs, report).into_diagnostic()?;
+            explain(runs, report, None).into_diagnostic()?;
         }
     }
     println!(

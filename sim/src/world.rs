@@ -1,4 +1,4 @@
-//! The command `sim-world`: the simulated group of one seed, in a process whose randomness and clocks
+//! The command `sim-world`: the simulated group of one plan, in a process whose randomness and clocks
 //! are replaced. `sim` starts it; it prints a report as one line of JSON.
 
 use clap::Parser;
@@ -6,23 +6,20 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sim::plan::Plan;
 use sim::trace::Trace;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
 /// What members tell by default. Raft itself tells much, and turmoil each message.
 const LOG: &str = "warn,reddwarf_raft=info,openraft=error";
 
-/// One seed.
+/// One plan.
 #[derive(Parser)]
 struct World {
-    /// The seed.
+    /// The file with the plan.
     #[arg(long)]
-    seed: u64,
-    /// Of the plan's faults only these, by their places.
-    #[arg(long, value_delimiter = ',', num_args = 0..)]
-    only: Option<Vec<usize>>,
+    plan: PathBuf,
     /// Tell what happens.
     #[arg(long)]
     trace: bool,
@@ -34,12 +31,18 @@ struct World {
     bug: Option<String>,
 }
 
+fn read(path: &Path) -> io::Result<Plan> {
+    Ok(serde_json::from_str(&std::fs::read_to_string(path)?)?)
+}
+
 fn main() -> ExitCode {
     let world = World::parse();
-    let plan = sim::plan::draw(world.seed);
-    let plan: Plan = match &world.only {
-        Some(places) => plan.only(places),
-        None => plan,
+    let plan = match read(&world.plan) {
+        Ok(plan) => plan,
+        Err(error) => {
+            eprintln!("{}: {error}", world.plan.display());
+            return ExitCode::from(2);
+        }
     };
     if let Some(name) = &world.bug
         && let Err(why) = sim::planted::plant(name)
@@ -54,14 +57,14 @@ fn main() -> ExitCode {
             .with_ansi(false)
             .init();
     }
-    mad_turmoil::rand::set_rng(StdRng::seed_from_u64(world.seed));
+    mad_turmoil::rand::set_rng(StdRng::seed_from_u64(plan.seed));
     // A thread of its own has no hash keys yet that were drawn before.
     let run = std::thread::spawn(move || {
         let _clocks = mad_turmoil::time::SimClocksGuard::init();
         sim::run::run(&plan, &world.dir, &Trace::new(world.trace))
     });
     let Ok(report) = run.join() else { return ExitCode::from(101) };
-    let printed = serde_json::to_string(&report).map_err(std::io::Error::other);
+    let printed = serde_json::to_string(&report).map_err(io::Error::other);
     match printed.and_then(|line| writeln!(std::io::stdout(), "{line}")) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

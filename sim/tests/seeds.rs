@@ -1,29 +1,27 @@
-//! Seeds that are run each time: some dozens, and all that ever found something.
+//! Plans that are run each time: those of some dozens of seeds, and all that ever found something.
 
+use sim::plan::{Plan, draw};
 use sim::run::Report;
 use sim::runner::{Runs, tell};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
 /// Seeds that nobody has chosen.
-const DOZENS: u64 = 36;
-
-/// Seeds that found something once, one a line; what it was stands behind them.
-const KEPT: &str = include_str!("kept-seeds.txt");
+const DOZENS: u64 = 24;
 
 fn runs() -> Runs {
     let world = PathBuf::from(env!("CARGO_BIN_EXE_sim-world"));
     Runs { world, ..Runs::new(None).expect("a place") }
 }
 
-/// Runs seeds, as many at a time as there are cores.
-fn run(seeds: &[u64]) -> Vec<Report> {
+/// Runs plans, as many at a time as there are cores.
+fn run(plans: &[Plan]) -> Vec<Report> {
     let (runs, next) = (runs(), AtomicUsize::new(0));
     let some = || {
         let mut reports = Vec::new();
-        while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-            reports.push(runs.run(*seed, None, false).expect("it runs"));
+        while let Some(plan) = plans.get(next.fetch_add(1, Ordering::Relaxed)) {
+            reports.push(runs.run(plan, false).expect("it runs"));
         }
         reports
     };
@@ -41,8 +39,8 @@ fn assert_safe(reports: &[Report]) {
 
 #[test]
 fn dozens_of_seeds_are_safe_and_come_to_rest() {
-    let seeds: Vec<u64> = (1..=DOZENS).collect();
-    let reports = run(&seeds);
+    let plans: Vec<Plan> = (1..=DOZENS).map(draw).collect();
+    let reports = run(&plans);
     assert_safe(&reports);
     // Under faults as well as without, work gets done.
     let committed: u64 = reports.iter().map(|report| report.counts.committed).sum();
@@ -51,19 +49,26 @@ fn dozens_of_seeds_are_safe_and_come_to_rest() {
 }
 
 #[test]
-fn a_seed_that_found_something_finds_it_no_more() {
-    let number = |line: &str| line.split_whitespace().next()?.parse().ok();
-    let seeds: Vec<u64> =
-        KEPT.lines().filter(|line| !line.starts_with('#')).filter_map(number).collect();
-    assert!(!seeds.is_empty());
-    assert_safe(&run(&seeds));
+fn a_plan_that_found_something_finds_it_no_more() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("kept");
+    let kept = std::fs::read_dir(folder).expect("plans are kept");
+    let mut paths: Vec<PathBuf> = kept.map(|entry| entry.expect("an entry").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.sort();
+    assert!(!paths.is_empty());
+    let plan = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).expect("it can be read");
+        serde_json::from_str(&text).expect("it is a plan")
+    };
+    let plans: Vec<Plan> = paths.iter().map(plan).collect();
+    assert_safe(&run(&plans));
 }
 
 #[test]
 fn a_seed_leads_to_the_same_run_each_time() {
     for seed in [3, 8, 21] {
-        let first = runs().run(seed, None, false).expect("it runs");
-        let second = runs().run(seed, None, false).expect("it runs");
+        let first = runs().run(&draw(seed), false).expect("it runs");
+        let second = runs().run(&draw(seed), false).expect("it runs");
         assert_eq!(first, second);
         assert!(first.simulated_ms > 0, "{first:?}");
     }
@@ -71,6 +76,6 @@ fn a_seed_leads_to_the_same_run_each_time() {
 
 #[test]
 fn other_seeds_lead_to_other_runs() {
-    let [first, second] = [1, 2].map(|seed| runs().run(seed, None, false).expect("it runs"));
+    let [first, second] = [1, 2].map(|seed| runs().run(&draw(seed), false).expect("it runs"));
     assert_ne!(first.digest, second.digest);
 }

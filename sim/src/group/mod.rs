@@ -208,7 +208,7 @@ impl Group {
                 let down_ms = self.operator.down_ms(machine.id);
                 self.after(down_ms, Later::Start(machine.id));
             }
-            Ended::Dismissed(_) => self.dismissed(machine.id),
+            Ended::Dismissed(why) => self.dismissed(machine, &why),
             Ended::Failed(_) => self.after(RESTART_MS, Later::Start(machine.id)),
             Ended::Refused(why) => {
                 let excused = machine.disk.has_failed() || seat.is_some_and(|seat| seat.wiped);

@@ -23,9 +23,9 @@ const DOWN_MS: u64 = 500;
 pub struct Operator {
     down_ms: BTreeMap<MachineId, u64>,
     asked: Vec<Asked>,
+    /// Machines whose members were to be removed, whether or not the answer was yes.
+    removing: BTreeSet<MachineId>,
     drawn: u64,
-    /// Machines whose removal was asked for, with an answer that did not come.
-    perhaps_removed: BTreeSet<MachineId>,
 }
 
 /// A question that was asked of the group.
@@ -83,9 +83,8 @@ impl Group {
                     answer => {
                         let machine = *machine;
                         self.tell(|| format!("removal of {}: {answer:?}", host(machine)));
-                        match answer {
-                            Ok(Ok(_)) => self.removed(machine),
-                            _ => drop(self.operator.perhaps_removed.insert(machine)),
+                        if matches!(answer, Ok(Ok(_))) {
+                            self.is_removed(machine);
                         }
                         false
                     }
@@ -102,6 +101,25 @@ impl Group {
                 self.operator.asked.push(asked);
             }
         }
+    }
+
+    /// The group has told a member that it is none.
+    pub(super) fn dismissed(&mut self, machine: &Machine, why: &str) {
+        // One whose disk was lost is joined anew by itself.
+        if machine.seat().is_none_or(|seat| seat.wiped) {
+            return;
+        }
+        if self.operator.removing.contains(&machine.id) {
+            self.is_removed(machine.id);
+        } else {
+            self.broken = Some(format!("nobody has removed {}: {why}", host(machine.id)));
+        }
+    }
+
+    fn is_removed(&mut self, id: MachineId) {
+        self.operator.removing.remove(&id);
+        self.machines[id].take_seat(None);
+        self.take_away(id);
     }
 
     /// Lets another member lead.
@@ -165,7 +183,6 @@ impl Group {
         let levels = FeatureLevels::OF_THIS_BUILD;
         let seat = Seat { node_id, peers, admission, levels, wiped: false };
         self.machines[id].take_seat(Some(seat));
-        self.operator.perhaps_removed.remove(&id);
         self.after(1, Later::Start(id));
     }
 
@@ -193,22 +210,10 @@ impl Group {
         let (reply, answer) = oneshot::channel();
         let asked = front.send(Request::Remove(host(id), reply)).is_ok();
         if asked {
+            self.operator.removing.insert(id);
             self.ask(What::Remove { machine: id, answer });
         }
         asked
-    }
-
-    fn removed(&mut self, id: MachineId) {
-        self.operator.perhaps_removed.remove(&id);
-        self.machines[id].take_seat(None);
-        self.take_away(id);
-    }
-
-    /// A member says that it is none any more: so that is what became of its removal.
-    pub(super) fn dismissed(&mut self, id: MachineId) {
-        if self.operator.perhaps_removed.contains(&id) {
-            self.removed(id);
-        }
     }
 
     /// A machine loses its disk, if the group can spare it.
@@ -234,8 +239,8 @@ impl Group {
         leaders.max_by_key(|(_, node)| node.inspect().vote().term).map(|(id, _)| id)
     }
 
-    /// Whether every machine that has a seat votes, by the newest membership that is known, which knows
-    /// their data folders, so that one disk can be spared.
+    /// Whether those that have a seat and those that vote are the same, by the newest membership that
+    /// is known, which knows their data folders, so that one disk can be spared.
     fn is_whole(&self) -> bool {
         // Whoever has just lost its disk still counts as a voter.
         if self.seated().any(|(_, seat)| seat.wiped) {
@@ -243,14 +248,8 @@ impl Group {
         }
         let nodes = self.machines.iter().filter_map(|machine| machine.node());
         let newest = nodes.map(|node| node.inspect().members()).max_by_key(|members| members.at);
-        let seats: Vec<u64> = self.seated().map(|(_, seat)| seat.node_id).collect();
-        newest.is_some_and(|members| {
-            !members.is_joint()
-                && members.unrecorded.is_empty()
-                && members.voters.iter().all(|voters| {
-                    voters.len() >= MEMBERS_MIN && seats.iter().all(|id| voters.contains(id))
-                })
-        })
+        let seats: BTreeSet<u64> = self.seated().map(|(_, seat)| seat.node_id).collect();
+        seats.len() >= MEMBERS_MIN && newest.is_some_and(|members| members.voters == [seats] && members.unrecorded.is_empty())
     }
 
     /// A machine whose disk was lost joins anew, under its name.

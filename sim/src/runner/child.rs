@@ -1,4 +1,4 @@
-//! One seed in a process of its own.
+//! One run in a process of its own.
 
 use crate::checks::Violation;
 use crate::clients::Counts;
@@ -16,7 +16,7 @@ const REAL_TIME_MAX: Duration = Duration::from_secs(180);
 /// What does not hold when a run itself goes wrong.
 pub const SIMULATION: &str = "simulation";
 
-/// How seeds are run.
+/// How plans are run.
 #[derive(Clone, Debug)]
 pub struct Runs {
     /// The program `sim-world`.
@@ -39,7 +39,7 @@ impl Runs {
         Ok(Runs { world, bug, disks })
     }
 
-    /// The command that runs a plan, or some of its faults, again.
+    /// The command that runs a seed, or some of its faults, again.
     #[must_use]
     pub fn command(&self, seed: u64, only: Option<&[usize]>) -> String {
         let mut command = format!("just sim --seed {seed}");
@@ -53,17 +53,17 @@ impl Runs {
         }
     }
 
-    /// Runs a seed, or some of its faults; `trace` lets it tell what happens.
+    /// Runs a plan; `trace` lets it tell what happens.
     ///
     /// # Errors
     /// When the process cannot be run.
-    pub fn run(&self, seed: u64, only: Option<&[usize]>, trace: bool) -> io::Result<Report> {
+    pub fn run(&self, plan: &Plan, trace: bool) -> io::Result<Report> {
+        let seed = plan.seed;
         let disks = tempfile::Builder::new().prefix("sim-").tempdir_in(&self.disks)?;
+        let planned = disks.path().join("plan");
+        std::fs::write(&planned, serde_json::to_string(plan)?)?;
         let mut command = Command::new(&self.world);
-        command.arg("--seed").arg(seed.to_string()).arg("--dir").arg(disks.path());
-        if let Some(only) = only {
-            command.arg("--only").args(only.iter().map(usize::to_string));
-        }
+        command.arg("--plan").arg(planned).arg("--dir").arg(disks.path());
         if let Some(bug) = &self.bug {
             command.arg("--bug").arg(bug);
         }
@@ -96,8 +96,7 @@ impl Runs {
 
 /// A run without a report.
 fn failed(seed: u64, why: &str) -> Report {
-    let violation =
-        Violation { check: SIMULATION.to_owned(), at_ms: 0, what: why.to_owned() };
+    let violation = Violation { check: SIMULATION.to_owned(), at_ms: 0, what: why.to_owned() };
     Report {
         seed,
         violation: Some(violation),
@@ -107,10 +106,4 @@ fn failed(seed: u64, why: &str) -> Report {
         entries: 0,
         digest: 0,
     }
-}
-
-/// Which of a plan's faults are left, by their places, when all are.
-#[must_use]
-pub fn all_faults(plan: &Plan) -> Vec<usize> {
-    (0..plan.faults.len()).collect()
 }

@@ -11,6 +11,7 @@ pub use shrink::shrink;
 use crate::plan;
 use crate::run::Report;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::time::Instant;
@@ -45,7 +46,7 @@ pub fn run_all(runs: &Runs, first: u64, seeds: u64, jobs: usize, go_on: bool) ->
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + seeds || sender.send(runs.run(seed, None, false)).is_err() {
+                    if seed >= first + seeds || sender.send(runs.run(&plan::draw(seed), false)).is_err() {
                         return;
                     }
                 }
@@ -83,17 +84,23 @@ pub fn tell(report: &Report) {
     }
 }
 
-/// Tells which faults a run that failed needs, and how it is run again.
+/// Tells which faults a run that failed needs, and how it is run again; `keep` is the file to which the
+/// plan with only those is written.
 ///
 /// # Errors
 /// When runs cannot be started.
-pub fn explain(runs: &Runs, report: &Report) -> io::Result<()> {
+pub fn explain(runs: &Runs, report: &Report, keep: Option<&Path>) -> io::Result<()> {
     let plan = plan::draw(report.seed);
     let (left, last) = shrink(runs, &plan, report)?;
     tell(&last);
     eprintln!("it takes {} of {} faults:", left.len(), plan.faults.len());
     for place in &left {
         eprintln!("  {place:>3} {}", plan.faults[*place]);
+    }
+    if let Some(path) = keep {
+        let mut kept = serde_json::to_string_pretty(&plan.clone().only(&left))?;
+        kept.push('\n');
+        std::fs::write(path, kept)?;
     }
     eprintln!("again: {} --trace", runs.command(report.seed, Some(&left)));
     Ok(())

@@ -62,7 +62,7 @@ pub fn find(
         let summary = run_all(&runs, next, end - next, jobs, false)?;
         // By seed: all lower ones were run to their end as well.
         for report in &summary.failed {
-            let without = sound.run(report.seed, None, false)?;
+            let without = sound.run(&plan::draw(report.seed), false)?;
             let check = check_of(report).filter(|check| *check != SIMULATION);
             if let Some(check) = check.filter(|check| check_of(&without) != Some(*check)) {
                 return finding(&runs, report, check, shrinks).map(Some);

@@ -13,7 +13,7 @@ const RUNS_MAX: usize = 150;
 /// # Errors
 /// When runs cannot be started.
 pub fn shrink(runs: &Runs, plan: &Plan, first: &Report) -> io::Result<(Vec<usize>, Report)> {
-    let mut left: Vec<usize> = super::child::all_faults(plan);
+    let mut left: Vec<usize> = (0..plan.faults.len()).collect();
     let mut report = first.clone();
     let check = |report: &Report| report.violation.as_ref().map(|found| found.check.clone());
     let wanted = check(first);
@@ -25,7 +25,7 @@ pub fn shrink(runs: &Runs, plan: &Plan, first: &Report) -> io::Result<(Vec<usize
             .copied()
             .filter(|place| plan.faults[*place].at_ms <= violation.at_ms)
             .collect();
-        let again = runs.run(plan.seed, Some(&before), false)?;
+        let again = runs.run(&plan.clone().only(&before), false)?;
         if check(&again) == wanted {
             (left, report) = (before, again);
         }
@@ -38,7 +38,7 @@ pub fn shrink(runs: &Runs, plan: &Plan, first: &Report) -> io::Result<(Vec<usize
             let mut fewer = left.clone();
             fewer.drain(at..(at + part).min(left.len()));
             done += 1;
-            let again = runs.run(plan.seed, Some(&fewer), false)?;
+            let again = runs.run(&plan.clone().only(&fewer), false)?;
             if check(&again) == wanted {
                 (left, report, shrunk) = (fewer, again, true);
             } else {
