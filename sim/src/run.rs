@@ -137,6 +137,10 @@ impl Run {
                 }
             }
         }
-        Err(Violation { check: "convergence".to_owned(), at_ms: self.group.now_ms(), what: missing })
+        Err(Violation {
+            check: "convergence".to_owned(),
+            at_ms: self.group.now_ms(),
+            what: missing,
+        })
     }
 }

@@ -47,7 +47,12 @@ impl CommittedLog {
         Ok(())
     }
 
-    fn note(&mut self, member: &Sight, entry: LoggedEntry, model: &mut Model) -> Result<(), String> {
+    fn note(
+        &mut self,
+        member: &Sight,
+        entry: LoggedEntry,
+        model: &mut Model,
+    ) -> Result<(), String> {
         let index = entry.at.index;
         if let Some(known) = self.entries.get(&index) {
             if *known != entry {

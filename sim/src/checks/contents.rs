@@ -75,7 +75,8 @@ impl Check for Contents {
             let Some(applied) = member.applied else { continue };
             let before = self.0.insert(member.process(), applied);
             if before != Some(applied) {
-                check(member, moment.model).map_err(|what| format!("m{}: {what}", member.machine))?;
+                check(member, moment.model)
+                    .map_err(|what| format!("m{}: {what}", member.machine))?;
             }
         }
         Ok(())

@@ -89,7 +89,12 @@ impl Default for Checks {
             Box::new(reads::Reads),
             Box::new(watches::Watches),
         ];
-        Checks { log: CommittedLog::default(), model: Model::default(), waiting: Vec::new(), checks }
+        Checks {
+            log: CommittedLog::default(),
+            model: Model::default(),
+            waiting: Vec::new(),
+            checks,
+        }
     }
 }
 
@@ -104,7 +109,8 @@ impl Checks {
         members: &[Sight],
         notes: Vec<Note>,
     ) -> Result<(), Violation> {
-        let violation = |check: &str, what| Violation { check: check.to_owned(), at_ms: now_ms, what };
+        let violation =
+            |check: &str, what| Violation { check: check.to_owned(), at_ms: now_ms, what };
         let followed = self.log.follow(members, &mut self.model);
         followed.map_err(|what| violation("applied entries", what))?;
         self.waiting.extend(notes);
@@ -114,8 +120,7 @@ impl Checks {
             .partition(|note| note.needs().is_none_or(|needed| needed <= revision));
         self.waiting = waiting;
         let ready: Vec<Note> = ready;
-        let moment =
-            Moment { now_ms, members, log: &self.log, model: &self.model, notes: &ready };
+        let moment = Moment { now_ms, members, log: &self.log, model: &self.model, notes: &ready };
         for check in &mut self.checks {
             check.look(&moment).map_err(|what| violation(check.name(), what))?;
         }

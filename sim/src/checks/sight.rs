@@ -2,8 +2,8 @@
 
 use crate::group::{Machine, MachineId};
 use reddwarf_core::{Revision, View};
-use reddwarf_raft::inspect::{CastVote, LoggedEntry, Members, Position, Role};
 use reddwarf_raft::Node;
+use reddwarf_raft::inspect::{CastVote, LoggedEntry, Members, Position, Role};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;

@@ -95,8 +95,7 @@ impl Clients {
 
     /// A machine on which a member takes requests.
     fn choose(&self, random: &mut StdRng) -> Option<Arc<Machine>> {
-        let up: Vec<_> =
-            self.machines.iter().filter(|machine| machine.front().is_some()).collect();
+        let up: Vec<_> = self.machines.iter().filter(|machine| machine.front().is_some()).collect();
         if up.is_empty() {
             return None;
         }
@@ -124,12 +123,7 @@ impl Clients {
         timeout(PATIENCE[client % PATIENCE.len()], answer).await.ok()?.ok()
     }
 
-    async fn read(
-        &self,
-        random: &mut StdRng,
-        client: ClientId,
-        machine: &Machine,
-    ) -> Option<Seen> {
+    async fn read(&self, random: &mut StdRng, client: ClientId, machine: &Machine) -> Option<Seen> {
         let collection = Self::collection(random);
         let floor = self.journal.known();
         let asked = collection.clone();
@@ -140,12 +134,7 @@ impl Clients {
         Some(seen)
     }
 
-    async fn look(
-        &self,
-        random: &mut StdRng,
-        client: ClientId,
-        machine: &Machine,
-    ) -> Option<Seen> {
+    async fn look(&self, random: &mut StdRng, client: ClientId, machine: &Machine) -> Option<Seen> {
         let collection = Self::collection(random);
         let asked = collection.clone();
         let seen = self.ask(client, machine, |reply| Request::Look(asked, reply)).await?;
@@ -155,13 +144,7 @@ impl Clients {
         Some(seen)
     }
 
-    async fn write(
-        &self,
-        random: &mut StdRng,
-        client: ClientId,
-        machine: &Machine,
-        seen: &Seen,
-    ) {
+    async fn write(&self, random: &mut StdRng, client: ClientId, machine: &Machine, seen: &Seen) {
         let write = writes::draw(random, seen);
         let changes = writes::changes(&write);
         let asked = Box::new(write);

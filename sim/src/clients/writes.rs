@@ -67,9 +67,7 @@ fn change(
     let value: u64 = random.random();
     let secret = collection.as_str().ends_with("secrets");
     let kind = if secret { "Secret" } else { "ConfigMap" };
-    let head = format!(
-        r#"{{"kind":"{kind}","apiVersion":"v1","metadata":{{"resourceVersion":""#
-    );
+    let head = format!(r#"{{"kind":"{kind}","apiVersion":"v1","metadata":{{"resourceVersion":""#);
     let body = Bytes::from(format!(r#"{head}"}},"data":{{"v":"{value:016x}{padding}"}}}}"#));
     Change::Put {
         key,

@@ -2,8 +2,8 @@
 
 use super::machine::Machine;
 use reddwarf_core::{
-    Collection, Committed, Fence, ObjectKey, ProposeError, ReadError, Revision, Store, View, WatchBatch,
-    Write,
+    Collection, Committed, Fence, ObjectKey, ProposeError, ReadError, Revision, Store, View,
+    WatchBatch, Write,
 };
 use reddwarf_raft::Node;
 use reddwarf_raft::types::Member;

@@ -2,7 +2,7 @@
 
 use super::front::Request;
 use super::machine::{Machine, MachineId, Seat, host};
-use super::{Group, done, Later, MEMBERS_MIN, RESTART_MS, peer};
+use super::{Group, Later, MEMBERS_MIN, RESTART_MS, done, peer};
 use reddwarf_core::FeatureLevels;
 use reddwarf_raft::inspect::Role;
 use reddwarf_raft::types::Member;
@@ -161,12 +161,7 @@ impl Group {
         asked
     }
 
-    fn answered_join(
-        &mut self,
-        id: MachineId,
-        node_id: u64,
-        answer: Option<Result<u64, String>>,
-    ) {
+    fn answered_join(&mut self, id: MachineId, node_id: u64, answer: Option<Result<u64, String>>) {
         self.tell(|| format!("joining of {} as {node_id}: {answer:?}", host(id)));
         let Some(Ok(admitted_at)) = answer else {
             // Whether it was let in is not known; the next attempt has another id.
@@ -249,7 +244,9 @@ impl Group {
         let nodes = self.machines.iter().filter_map(|machine| machine.node());
         let newest = nodes.map(|node| node.inspect().members()).max_by_key(|members| members.at);
         let seats: BTreeSet<u64> = self.seated().map(|(_, seat)| seat.node_id).collect();
-        seats.len() >= MEMBERS_MIN && newest.is_some_and(|members| members.voters == [seats] && members.unrecorded.is_empty())
+        seats.len() >= MEMBERS_MIN
+            && newest
+                .is_some_and(|members| members.voters == [seats] && members.unrecorded.is_empty())
     }
 
     /// A machine whose disk was lost joins anew, under its name.

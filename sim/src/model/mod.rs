@@ -179,9 +179,7 @@ impl Model {
                 Expectation::At(revision) => found == Some(revision),
             }
         };
-        let removes_nothing = |change: &Change| {
-            matches!(change, Change::Delete { key } if self.current(key).is_none())
-        };
+        let removes_nothing = |change: &Change| matches!(change, Change::Delete { key } if self.current(key).is_none());
         if fenced
             || !write.preconditions.iter().all(holds)
             || write.changes.iter().any(removes_nothing)

@@ -34,7 +34,13 @@ pub struct Summary {
 ///
 /// # Errors
 /// When runs cannot be started.
-pub fn run_all(runs: &Runs, first: u64, seeds: u64, jobs: usize, go_on: bool) -> io::Result<Summary> {
+pub fn run_all(
+    runs: &Runs,
+    first: u64,
+    seeds: u64,
+    jobs: usize,
+    go_on: bool,
+) -> io::Result<Summary> {
     let began = Instant::now();
     let (next, stop) = (AtomicU64::new(first), AtomicBool::new(false));
     let (reports, arrived) = mpsc::channel();
@@ -46,7 +52,9 @@ pub fn run_all(runs: &Runs, first: u64, seeds: u64, jobs: usize, go_on: bool) ->
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + seeds || sender.send(runs.run(&plan::draw(seed), false)).is_err() {
+                    if seed >= first + seeds
+                        || sender.send(runs.run(&plan::draw(seed), false)).is_err()
+                    {
                         return;
                     }
                 }
