@@ -11,7 +11,7 @@ use std::time::Duration;
 use wait_timeout::ChildExt;
 
 /// Real time that a run may take.
-const REAL_TIME_MAX: Duration = Duration::from_secs(180);
+const REAL_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// What does not hold when a run itself goes wrong.
 pub const SIMULATION: &str = "simulation";
