@@ -469,7 +469,11 @@ impl Writer {
     fn ensure_spare(&mut self) -> Step {
         if self.spare.is_none() {
             self.spare_tried = None;
-            self.replenish();
+            match self.try_replenish() {
+                // What is wrong with the disk otherwise does not end by waiting.
+                Err(error) if !is_full(&error) => return Err(error.into()),
+                _ => {}
+            }
         }
         if self.spare.is_some() { Ok(()) } else { Err(StepError::NoRoom) }
     }
@@ -486,22 +490,24 @@ impl Writer {
 
     /// Keeps a preallocated segment in reserve; without one, proposals are refused.
     fn replenish(&mut self) {
+        // It is needed only when the current segment is full.
+        let _ = self.try_replenish();
+    }
+
+    fn try_replenish(&mut self) -> io::Result<()> {
         let recently = |at: Instant| at.elapsed() < FULL_RETRY;
         if self.spare.is_some() || self.spare_tried.is_some_and(recently) {
-            return;
+            return Ok(());
         }
         self.spare_tried = Some(Instant::now());
         let path = self.options.dir.join(SPARE_NAME);
-        match self.disk.preallocate(&path, self.options.segment_bytes) {
-            Ok(file) => {
-                self.spare = Some(file);
-                self.shared.set_low_space(false);
-            }
-            Err(error) => {
-                tracing::warn!(%error, path = %path.display(), "no room for the log's reserve");
-                self.shared.set_low_space(true);
-            }
-        }
+        let made = self.disk.preallocate(&path, self.options.segment_bytes);
+        self.shared.set_low_space(made.is_err());
+        let file = made.inspect_err(|error| {
+            tracing::warn!(%error, path = %path.display(), "no room for the log's reserve");
+        })?;
+        self.spare = Some(file);
+        Ok(())
     }
 
     /// Removes the oldest segments whose entries are all purged.
