@@ -11,7 +11,13 @@ use clap::{Args, Subcommand};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use miette::{Diagnostic, Result};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// How long the namespace of the tokens may take to be there.
+const NAMESPACE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause before it is tried again.
+const NAMESPACE_POLL: Duration = Duration::from_millis(50);
 
 #[derive(Args, Debug)]
 pub(super) struct TokenCommand {
@@ -97,10 +103,25 @@ pub(super) async fn join(
     let token = Token::create();
     prune(client).await?;
     let secret = token.stored(ttl, single_use, Timestamp::now());
-    client.send_json(Method::POST, NAMESPACE_SECRETS, &secret).await?;
+    keep(client, &secret).await?;
     // One that runs.
     let server = client.current().await.url.trim_start_matches("https://");
     Ok(format!("reddwarf join {server} --token {} --ca-hash {authority}", token.text()))
+}
+
+/// Posts a token's Secret. The namespace of a group that was founded a moment ago may not be there
+/// yet, and is waited for.
+async fn keep(client: &GroupClient, secret: &Value) -> Result<(), ClientError> {
+    let deadline = Instant::now() + NAMESPACE_TIMEOUT;
+    loop {
+        match client.send_json(Method::POST, NAMESPACE_SECRETS, secret).await {
+            Err(ClientError::Refused { code: 404, .. }) if Instant::now() < deadline => {
+                tokio::time::sleep(NAMESPACE_POLL).await;
+            }
+            Err(error) => return Err(error),
+            Ok(_) => return Ok(()),
+        }
+    }
 }
 
 fn row(token: Stored) -> [String; 3] {

@@ -99,9 +99,11 @@ fn checks(node: &Arc<Node>, stopping: CancellationToken) -> Vec<Check> {
     };
     let first_objects = {
         let store = node.store();
-        // What people need first: a namespace to work in, and the account that pods in it run as.
+        // What people need first: a namespace to work in, the account that pods in it run as, and
+        // the namespace of the tokens by which machines join.
         let keys = [
             Collection::new("", "namespaces").key("", "default"),
+            Collection::new("", "namespaces").key("", "kube-system"),
             Collection::new("", "serviceaccounts").key("default", "default"),
         ];
         move || {
