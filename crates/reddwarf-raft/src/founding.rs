@@ -40,13 +40,17 @@ pub async fn found(core: Arc<Core>, config: NodeConfig) {
     // The others would only compete with it for the leadership of the first term.
     let first = config.peers.iter().all(|peer| config.node_id <= peer.id);
     while !matches!(core.raft.is_initialized().await, Ok(true) | Err(_)) {
-        let obstacle = obstacle(&core, &config).await;
-        if obstacle.is_none() && first {
-            if let Err(error) = core.raft.initialize(config.members()).await {
-                tracing::debug!(%error, "another member founded the group");
+        let members = first_members(&core, &config).await;
+        let obstacle = match members {
+            Ok(members) if first => {
+                if let Err(error) = core.raft.initialize(members).await {
+                    tracing::debug!(%error, "another member founded the group");
+                }
+                continue;
             }
-            continue;
-        }
+            Ok(_) => None,
+            Err(obstacle) => Some(obstacle),
+        };
         if told.is_none_or(|at| at.elapsed() >= TELL) {
             told = Some(Instant::now());
             match obstacle {
@@ -86,21 +90,33 @@ pub async fn known_members(raft: &RaftNode) -> Result<(), StartError> {
     Ok(())
 }
 
-async fn obstacle(core: &Core, config: &NodeConfig) -> Option<Obstacle> {
-    for peer in config.peers.iter().filter(|peer| peer.id != config.node_id) {
-        let silent = || Some(Obstacle::Silent(peer.name.clone()));
-        let Some(client) = core.clients.get(peer.id, &peer.as_member()) else { return silent() };
-        let asked = client.call(Lane::Control, Kind::Status, Bytes::new(), ASK_TIMEOUT).await;
-        let Ok(body) = asked else { return silent() };
-        let Ok(status) = decode::<MemberStatus>(&body) else { return silent() };
-        if status.founded {
-            return Some(Obstacle::Founded(peer.name.clone()));
+/// The first membership, with the data folder of each member: whoever has any of the log knows
+/// from its first entry on who has lost one.
+async fn first_members(
+    core: &Core,
+    config: &NodeConfig,
+) -> Result<BTreeMap<u64, Member>, Obstacle> {
+    let mut members = config.members();
+    for (id, member) in &mut members {
+        if *id == config.node_id {
+            member.incarnation = core.incarnation;
+            continue;
         }
+        let silent = || Obstacle::Silent(member.name.clone());
+        let client = core.clients.get(*id, member).ok_or_else(silent)?;
+        let asked = client.call(Lane::Control, Kind::Status, Bytes::new(), ASK_TIMEOUT).await;
+        let status: MemberStatus =
+            asked.ok().and_then(|body| decode(&body).ok()).ok_or_else(silent)?;
+        if status.founded {
+            return Err(Obstacle::Founded(member.name.clone()));
+        }
+        member.incarnation = client.incarnation_seen();
     }
-    None
+    Ok(members)
 }
 
-/// Records the data folders of members that the membership does not know yet; for the leader.
+/// Records the data folders of members that the membership does not know yet: those of one that
+/// joined, of a group that was recovered or that an older version founded. For the leader.
 pub async fn record_incarnations(core: &Core) {
     // While another change is under way, the next look is soon enough.
     let Ok(_turn) = core.changing_members.try_lock() else { return };

@@ -202,6 +202,11 @@ impl PeerClient {
         }
     }
 
+    /// Whether it is told which data folder the group knows the member by.
+    pub fn is_recorded(&self) -> bool {
+        self.recorded.load(Ordering::Acquire) != 0
+    }
+
     /// Makes the connections that a change of leadership needs, so that nobody waits for a
     /// handshake then.
     pub async fn warm(&self) {

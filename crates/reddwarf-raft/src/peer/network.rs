@@ -125,6 +125,13 @@ fn codec_error(error: &CodecError) -> RPCError<TypeConfig> {
     RPCError::Network(NetworkError::new(error))
 }
 
+/// Whether a voter whose data folder is not recorded may have forgotten what it voted: its log is
+/// empty, though the group is past its founding. A group that was recovered for several members
+/// begins so; the leader records their folders first of all (invariant 16).
+fn has_lost_log(request: &VoteRequest<TypeConfig>, response: &VoteResponse<TypeConfig>) -> bool {
+    response.last_log_id.is_none() && request.last_log_id.is_some_and(|last| last.index() > 0)
+}
+
 impl NetworkClient {
     /// The way to the member, `None` when this node can dial nobody.
     pub(super) fn peer(&self) -> Option<&PeerClient> {
@@ -162,6 +169,22 @@ impl NetworkClient {
         let body = encode(request).map_err(|error| codec_error(&error))?;
         let answer = self.call(Lane::Control, kind, body, option.soft_ttl(), action).await?;
         decode(&answer).map_err(|error| codec_error(&error))
+    }
+
+    async fn ask_for_vote(
+        &self,
+        kind: Kind,
+        request: &VoteRequest<TypeConfig>,
+        option: &RPCOption,
+    ) -> RpcResult<VoteResponse<TypeConfig>> {
+        let response = self.ask(kind, request, option, RPCTypes::Vote).await?;
+        let recorded = self.peer().is_some_and(PeerClient::is_recorded);
+        match !recorded && has_lost_log(request, &response) {
+            true => Err(RPCError::Unreachable(Unreachable::from_string(
+                "its log is empty, in a data folder that the group does not know",
+            ))),
+            false => Ok(response),
+        }
     }
 
     async fn send_snapshot(
@@ -236,7 +259,7 @@ impl RaftNetworkV2<TypeConfig> for NetworkClient {
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<VoteResponse<TypeConfig>> {
-        self.ask(Kind::Vote, &request, &option, RPCTypes::Vote).await
+        self.ask_for_vote(Kind::Vote, &request, &option).await
     }
 
     async fn pre_vote(
@@ -244,7 +267,7 @@ impl RaftNetworkV2<TypeConfig> for NetworkClient {
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<VoteResponse<TypeConfig>> {
-        self.ask(Kind::PreVote, &request, &option, RPCTypes::Vote).await
+        self.ask_for_vote(Kind::PreVote, &request, &option).await
     }
 
     async fn transfer_leader(
@@ -278,5 +301,22 @@ impl RaftNetworkV2<TypeConfig> for NetworkClient {
 
     fn backoff(&self) -> Option<Backoff> {
         Some(Backoff::new(std::iter::repeat(RETRY)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::log_id;
+
+    #[test]
+    fn a_voter_with_an_empty_log_is_suspect_once_the_group_is_founded() {
+        let asked = |last| VoteRequest::new(Vote::new(3, 1), last);
+        let answer = |last| VoteResponse::new(Vote::new(3, 1), last, true);
+        let founding = asked(Some(log_id(0, 0)));
+        assert!(!has_lost_log(&founding, &answer(None)), "nobody has more yet");
+        let later = asked(Some(log_id(2, 7)));
+        assert!(has_lost_log(&later, &answer(None)));
+        assert!(!has_lost_log(&later, &answer(Some(log_id(2, 6)))));
     }
 }

@@ -21,11 +21,9 @@ fn limits() -> Limits {
 fn recorded_group() -> (Group, usize) {
     let group = Group::start(3, limits());
     let leader = group.leader();
+    let members = group.member(leader).node.members();
+    assert!(members.values().all(|member| member.incarnation != 0), "known from its founding on");
     group.create(leader, "before").expect("written");
-    wait_until("the data folders are recorded", || {
-        (0..3).all(|at| group.member(at).node.members().values().all(|m| m.incarnation != 0))
-    });
-    let leader = group.leader();
     (group, leader)
 }
 
