@@ -3,7 +3,9 @@
 use super::{HistoryReader, READ_BYTES_MAX, READ_ROWS_MAX, Reading};
 use crate::{KvError, Table, rows};
 use reddwarf_core::history::CHANGED_KEYS_MAX;
-use reddwarf_core::{BranchId, ChangedObject, CommitHeader, HistoryError, ObjectKey, Revision};
+use reddwarf_core::{
+    BranchId, ChangedObject, CommitHeader, Floors, HistoryError, ObjectKey, Revision,
+};
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 
@@ -32,10 +34,9 @@ impl HistoryReader {
                 return Err(HistoryError::TooMany { limit: CHANGED_KEYS_MAX });
             }
         }
-        // What is no longer kept as of the older state cannot be compared.
-        let floors = self.begin()?.checkpoint.floors;
-        let of_main = branch == BranchId::MAIN;
-        changed.objects.retain(|key, _| !of_main || older >= floors.of_key(key));
+        if branch == BranchId::MAIN {
+            changed.keep_known(older, &self.begin()?.checkpoint.floors);
+        }
         Ok(changed.between(from > to))
     }
 }
@@ -43,8 +44,17 @@ impl HistoryReader {
 /// What has changed so far.
 struct Changed {
     branch: BranchId,
-    /// The revisions before the first change and after the last one.
-    objects: BTreeMap<ObjectKey, (Option<Revision>, Option<Revision>)>,
+    objects: BTreeMap<ObjectKey, Changes>,
+}
+
+/// The changes of one object.
+struct Changes {
+    /// Its revision before the first of them.
+    before: Option<Revision>,
+    /// The revision that the first one took.
+    first: Revision,
+    /// Its revision after the last one.
+    after: Option<Revision>,
 }
 
 impl Changed {
@@ -77,15 +87,28 @@ impl Changed {
 
     fn add(&mut self, header: CommitHeader) {
         for change in header.changes {
-            let object = self.objects.entry(change.key).or_insert((change.before, None));
-            object.1 = (!change.deleted).then_some(change.after);
+            let (before, first) = (change.before, change.after);
+            let object = self.objects.entry(change.key);
+            let object = object.or_insert(Changes { before, first, after: None });
+            object.after = (!change.deleted).then_some(change.after);
         }
+    }
+
+    /// What is no longer kept as of the older state cannot be compared. Of an object whose floor is
+    /// higher, that is all but a version that was still current at the floor: so it stays with what
+    /// branches began with, whatever main does later.
+    fn keep_known(&mut self, older: Revision, floors: &Floors) {
+        self.objects.retain(|key, object| {
+            let floor = floors.of_key(key);
+            let was_there = object.before.is_some_and(|before| before <= older);
+            older >= floor || (object.first > floor && was_there)
+        });
     }
 
     fn between(self, backwards: bool) -> Vec<ChangedObject> {
         let objects = self.objects.into_iter();
-        let differing = objects.filter(|(_, (before, after))| before != after);
-        let change = |(key, (before, after))| match backwards {
+        let differing = objects.filter(|(_, object)| object.before != object.after);
+        let change = |(key, Changes { before, after, .. })| match backwards {
             false => ChangedObject { key, before, after },
             true => ChangedObject { key, before: after, after: before },
         };

@@ -9,7 +9,7 @@ use crate::{
 use proptest::prelude::*;
 use reddwarf_core::branch::BRANCHES;
 use reddwarf_core::{
-    Change, Collection, Fence, HistoryError, Proposal, ProposalKind, RequestId, Write,
+    Change, Collection, CommitRef, Fence, HistoryError, Proposal, ProposalKind, RequestId, Write,
 };
 use reddwarf_versioning::{EntryContext, State, WindowLimits};
 use std::sync::Arc;
@@ -114,7 +114,11 @@ impl Group {
                 }
                 Err(error) => panic!("{revision}: {error}"),
             }
-            if revision >= floors.highest() {
+            // Of what has a higher floor both tell only what was still current there; a revision within
+            // a commit is rounded up only where the commit is kept.
+            let covering = whole.commit(&CommitRef::Revision(revision)).ok().flatten();
+            let is_end = covering.is_some_and(|commit| commit.header.last == revision);
+            if revision >= floors.highest() || (revision >= floors.all && is_end) {
                 let changed = |reader: &HistoryReader| {
                     reader.changed_between(BranchId::MAIN, revision, view.revision).expect("kept")
                 };
@@ -196,6 +200,32 @@ fn a_floor_within_a_commit_leaves_nothing_behind() {
     group.retain(0, 33);
     group.sweep();
     group.compare();
+}
+
+/// A branch may begin below the floor of some kind. What it shows there must not go by what main does
+/// later.
+#[test]
+fn what_is_shown_below_a_floor_stays_as_it_is() {
+    let mut group = Group::new();
+    group.work(10);
+    group.retain(0, u64::MAX);
+    group.sweep();
+    let floor = |group: &Group| group.state.view().floors.of_scope(PODS).expect("a floor");
+    let first = floor(&group);
+    let states = |group: &Group| {
+        let view = group.state.view();
+        [&group.swept, &group.whole].map(|store| {
+            let reader = HistoryReader::new(store.clone());
+            let at = |revision| reader.state_at(Revision(revision), &view).expect("kept").objects;
+            (1..first.0).map(at).collect::<Vec<_>>()
+        })
+    };
+    let before = states(&group);
+    assert!(before[0].iter().any(|state| !state.is_empty()), "something is still current");
+    group.work(60);
+    group.sweep();
+    assert_eq!(floor(&group), first);
+    assert_eq!(states(&group), before);
 }
 
 /// The commits of one kind are squashed beyond where the floor of everything comes to lie.
