@@ -132,7 +132,10 @@ async fn ages_numbers_and_excisions() {
     group.0.start_missing().await;
     eventually("it removes what the others did", async || group.past_maps(2).await == 0).await;
 
-    // A past secret goes, and only that.
+    // A past secret goes, and only that; a branch that began with it does not show it any more.
+    group.said(&["branch", "create", "kept"]);
+    let on_branch = format!("/branches/kept{secrets}/token");
+    assert_eq!(group.0.get(2, &on_branch).await["data"]["k"], "aHVudGVyMg==");
     let change = json!({"metadata": {"name": "token"}, "stringData": {"k": "other"}});
     group.ok(1, Method::PUT, &format!("{secrets}/token"), change).await;
     let said = group.said(&["excise", "secrets/token", "--reason", "leaked", "--plan"]);
@@ -143,6 +146,10 @@ async fn ages_numbers_and_excisions() {
     eventually("the secret is gone", async || group.too_old(&gone).await.is_some()).await;
     let now = group.0.get(3, &format!("{secrets}/token")).await;
     assert_eq!(now["data"]["k"], "b3RoZXI=");
+    eventually("the branch shows it no more", async || {
+        group.0.ask(2, Method::GET, &on_branch, None).await.expect("an answer").status == 404
+    })
+    .await;
     let record = group.0.kubectl_ok(3, &["get", "excisions", "-o", "yaml"]);
     assert!(record.contains("reason: leaked") && record.contains("count: 1"), "{record}");
     let verified = group.said(&["verify"]);

@@ -21,7 +21,7 @@ use crate::http::{Answer, Place};
 use crate::registry::{LiveRegistry, Registry, Subresource, Verbs};
 use crate::server::ApiServer;
 use crate::verbs::{Exchange, Verb};
-use crate::{changesets, diffs};
+use crate::{changesets, diffs, retention};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::Method;
@@ -66,6 +66,8 @@ struct Open {
     registry: Arc<LiveRegistry>,
     /// The head with which the kinds were read.
     kinds_of: Mutex<Revision>,
+    /// The newest excision when the base was read, which may take away what stands there.
+    excised: Option<Revision>,
 }
 
 /// Answers a request for a subresource of a branch.
@@ -148,6 +150,9 @@ fn known(server: &ApiServer, id: BranchId) -> Option<Arc<Open>> {
     let mut all = server.branches().open.lock();
     let at = all.iter().position(|open| open.store.id() == id)?;
     let open = all.remove(at)?;
+    if open.excised != retention::newest_excision(&server.store().view()) {
+        return None;
+    }
     all.push_back(open.clone());
     Some(open)
 }
@@ -181,11 +186,12 @@ fn store_of(
 }
 
 async fn first(server: &ApiServer, branch: &Branch) -> Result<Arc<Open>, Box<Status>> {
+    let excised = retention::newest_excision(&server.store().view());
     let store = store_of(server, branch.at.id).await?;
     let registry = Arc::new(LiveRegistry::builtin());
     registry.refresh(&*store);
     let kinds_of = Mutex::new(branch.at.head.revision);
-    let open = Arc::new(Open { store, registry, kinds_of });
+    let open = Arc::new(Open { store, registry, kinds_of, excised });
     let mut all = server.branches().open.lock();
     if all.len() == OPEN_MAX {
         all.pop_front();

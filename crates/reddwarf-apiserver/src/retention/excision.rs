@@ -7,7 +7,7 @@ use crate::object::name;
 use crate::registry::Kind;
 use crate::validation::{FieldError, FieldPath};
 use crate::verbs::Exchange;
-use reddwarf_core::{BranchId, Excised, History, ObjectKey, Revision, Status, View};
+use reddwarf_core::{BranchId, Collection, Excised, History, ObjectKey, Revision, Status, View};
 use serde_json::Value;
 
 /// Versions that one excision takes at most; an object with more needs several.
@@ -16,6 +16,12 @@ const VERSIONS_MAX: usize = 10_000;
 /// Whether a kind is that of excisions.
 pub(crate) fn is_excision(kind: &Kind) -> bool {
     kind.group == GROUP && kind.plural == "excisions"
+}
+
+/// The revision of the newest object of an excision.
+pub(crate) fn newest_excision(view: &View) -> Option<Revision> {
+    let all = view.list(&Collection::new(GROUP, "excisions"), None, None);
+    all.map(|object| object.revision).max()
 }
 
 /// The versions that a new excision takes away; their number is noted in its object.

@@ -8,7 +8,7 @@ mod excision;
 mod plan;
 mod policy;
 
-pub(crate) use excision::{excise, is_excision};
+pub(crate) use excision::{excise, is_excision, newest_excision};
 pub(crate) use plan::{Demand, Limit, plan};
 pub(crate) use policy::Policy;
 
