@@ -16,6 +16,8 @@ use std::sync::Arc;
 const CALM_MS: u64 = 30_000;
 /// Clients that watch.
 const WATCHERS: usize = 2;
+/// Clients that write branches and read the past, where there are any.
+const BRANCHERS: usize = 2;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,8 +74,13 @@ impl Run {
             calm: Arc::new(Mutex::new(false)),
         };
         let watchers: Vec<usize> = (plan.clients..plan.clients + WATCHERS).collect();
+        let from = plan.clients + WATCHERS;
+        let branching: Vec<usize> = match plan.branches {
+            true => (from..from + BRANCHERS).collect(),
+            false => Vec::new(),
+        };
         let (all, acting, watching) = (clients.clone(), plan.clients, watchers.clone());
-        group.add_clients(move || all.clone().run(acting, watching.clone()));
+        group.add_clients(move || all.clone().run(acting, watching.clone(), branching.clone()));
         Run { group, clients, checks: Checks::default(), watchers, calm_ms: 0 }
     }
 

@@ -70,7 +70,7 @@ impl CommittedLog {
                 member.machine
             ));
         }
-        model.apply(index, entry.at.term, entry.proposal().as_ref());
+        model.apply(index, entry.at.term, entry.proposal().as_ref())?;
         self.entries.insert(index, entry);
         Ok(())
     }

@@ -7,9 +7,11 @@ mod convergence;
 mod durable;
 mod elections;
 mod leader_completeness;
+mod lines;
 mod log_matching;
 mod lost_disks;
 mod membership;
+mod past;
 mod purges;
 mod reads;
 mod requests;
@@ -79,6 +81,7 @@ impl Default for Checks {
             Box::new(leader_completeness::LeaderCompleteness::default()),
             Box::new(revisions::Revisions::default()),
             Box::new(contents::Contents::default()),
+            Box::new(lines::LinesOfMembers::default()),
             Box::new(roots::Roots::default()),
             Box::new(durable::DurableState::default()),
             Box::new(purges::Purges),
@@ -87,6 +90,7 @@ impl Default for Checks {
             Box::new(requests::Requests::default()),
             Box::new(acknowledged::Acknowledged),
             Box::new(reads::Reads),
+            Box::new(past::PastReads),
             Box::new(watches::Watches),
         ];
         Checks {

@@ -2,8 +2,9 @@
 
 use crate::group::MachineId;
 use crate::group::front::Seen;
+use crate::group::past::{Past, Untold};
 use parking_lot::Mutex;
-use reddwarf_core::{Collection, Committed, ObjectKey, Revision};
+use reddwarf_core::{BranchId, Collection, Committed, ObjectKey, Revision};
 use std::sync::Arc;
 
 /// A client by its number.
@@ -40,6 +41,17 @@ pub enum Learnt {
         /// What was read.
         seen: Seen,
     },
+    /// What a line showed of a collection.
+    Past {
+        /// The line.
+        line: BranchId,
+        /// The collection.
+        collection: Collection,
+        /// The revision that was asked for.
+        asked: Revision,
+        /// What it showed then.
+        told: Result<Past, Untold>,
+    },
     /// Changes that a watch told.
     Watched {
         /// The collection.
@@ -73,6 +85,8 @@ impl Note {
             Learnt::Write { fate: Fate::Committed(committed), .. } => Some(committed.last),
             Learnt::Write { .. } => None,
             Learnt::Read { seen, .. } => Some(seen.revision),
+            Learnt::Past { told: Ok(past), .. } => Some(past.seen.revision),
+            Learnt::Past { told: Err(_), .. } => None,
             Learnt::Watched { through, .. } => Some(*through),
         }
     }
@@ -103,6 +117,8 @@ pub struct Counts {
     pub unknown: u64,
     /// Reads.
     pub reads: u64,
+    /// Reads of the past.
+    pub pasts: u64,
     /// Changes that watches told.
     pub events: u64,
 }
@@ -125,6 +141,7 @@ impl Journal {
                 }
                 inner.counts.reads += 1;
             }
+            Learnt::Past { told, .. } => inner.counts.pasts += u64::from(told.is_ok()),
             Learnt::Watched { through, events, .. } => {
                 let (client, through) = (note.client, *through);
                 inner.counts.events += events.len() as u64;

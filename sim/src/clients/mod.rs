@@ -1,5 +1,6 @@
 //! Simulated clients: each writes, reads and watches, on whichever member it comes to.
 
+mod branching;
 mod journal;
 mod writes;
 
@@ -13,7 +14,7 @@ use crate::trace::Trace;
 use parking_lot::Mutex;
 use rand::Rng;
 use rand::rngs::StdRng;
-use reddwarf_core::{Collection, ProposeError, Revision};
+use reddwarf_core::{Collection, ProposeError, Revision, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -53,14 +54,22 @@ pub fn collections() -> [Collection; 2] {
 }
 
 impl Clients {
-    /// So many clients that write and read, and others that watch, for ever.
+    /// So many clients that write and read, others that watch, and others that have to do with
+    /// branches and the past, for ever.
     ///
     /// # Errors
     /// None.
-    pub async fn run(self, acting: usize, watching: Vec<ClientId>) -> turmoil::Result {
+    pub async fn run(
+        self,
+        acting: usize,
+        watching: Vec<ClientId>,
+        branching: Vec<ClientId>,
+    ) -> turmoil::Result {
         let act = (0..acting).map(|client| tokio::spawn(self.clone().act(client)));
         let watch = watching.into_iter().map(|client| tokio::spawn(self.clone().watch(client)));
-        let all: Vec<_> = act.chain(watch).collect();
+        let keep = branching.last().map(|client| tokio::spawn(self.clone().forget(client + 1)));
+        let branch = branching.iter().map(|client| tokio::spawn(self.clone().branch(*client)));
+        let all: Vec<_> = act.chain(watch).chain(branch).chain(keep).collect();
         for client in all {
             client.await?;
         }
@@ -146,9 +155,13 @@ impl Clients {
 
     async fn write(&self, random: &mut StdRng, client: ClientId, machine: &Machine, seen: &Seen) {
         let write = writes::draw(random, seen);
+        let fenced = random.random_ratio(1, 12);
+        self.submit(client, machine, write, fenced).await;
+    }
+
+    async fn submit(&self, client: ClientId, machine: &Machine, write: Write, fenced: bool) {
         let changes = writes::changes(&write);
         let asked = Box::new(write);
-        let fenced = random.random_ratio(1, 12);
         let request = if fenced { Request::Fenced } else { Request::Write };
         let answer = self.ask(client, machine, |reply| request(asked, reply)).await;
         let fate = match answer {
@@ -238,6 +251,10 @@ fn describe(learnt: &Learnt) -> String {
         }
         Learnt::Read { collection, floor, seen } => {
             format!("read of {collection} at {} (at least {floor})", seen.revision)
+        }
+        Learnt::Past { line, collection, asked, told } => {
+            let told = told.as_ref().map(|past| past.seen.revision);
+            format!("past of {collection} on line {} at {asked}: {told:?}", line.0)
         }
         Learnt::Watched { collection, after, through, events } => {
             format!("watch of {collection}: {} events after {after} up to {through}", events.len())

@@ -62,11 +62,15 @@ fn change(
     if known.is_some() && random.random_ratio(1, 6) {
         return Change::Delete { key };
     }
+    let secret = collection.as_str().ends_with("secrets");
+    put(random, key, if secret { "Secret" } else { "ConfigMap" }, secret)
+}
+
+/// Stores an object of a kind; no two have the same bytes.
+pub fn put(random: &mut StdRng, key: ObjectKey, kind: &str, salted: bool) -> Change {
     let longest = if random.random_ratio(1, 20) { 6_000 } else { 300 };
     let padding = "x".repeat(random.random_range(0..longest));
     let value: u64 = random.random();
-    let secret = collection.as_str().ends_with("secrets");
-    let kind = if secret { "Secret" } else { "ConfigMap" };
     let head = format!(r#"{{"kind":"{kind}","apiVersion":"v1","metadata":{{"resourceVersion":""#);
     let body = Bytes::from(format!(r#"{head}"}},"data":{{"v":"{value:016x}{padding}"}}}}"#));
     Change::Put {
@@ -74,7 +78,7 @@ fn change(
         body,
         version_offset: head.len() as u32,
         index: ObjectIndex { uid: format!("{value:x}").into(), ..ObjectIndex::default() },
-        salt: secret.then(|| random.random()),
+        salt: salted.then(|| random.random()),
     }
 }
 

@@ -1,9 +1,11 @@
 //! How requests get into a member: what its API server would ask of the store.
 
 use super::machine::Machine;
+use super::past::{self, Past, Untold};
+use reddwarf_core::branch::BRANCHES;
 use reddwarf_core::{
-    Collection, Committed, Fence, ObjectKey, ProposeError, ReadError, Revision, Store, View,
-    WatchBatch, Write,
+    BranchId, BranchRef, Collection, CommitPoint, Committed, Fence, Floors, ObjectKey,
+    ProposeError, ReadError, Revision, Store, View, WatchBatch, Write,
 };
 use reddwarf_raft::Node;
 use reddwarf_raft::types::Member;
@@ -23,6 +25,12 @@ pub enum Request {
     Read(Collection, Reply<Result<Seen, ReadError>>),
     /// What the member has of a collection.
     Look(Collection, Reply<Seen>),
+    /// Where the member has main and the branches.
+    Lines(Reply<LinesSeen>),
+    /// What a line showed of a collection at a revision.
+    Past(BranchId, Collection, Revision, Reply<Result<Past, Untold>>),
+    /// To forget the past below floors, if the member leads.
+    Retain(Floors, Reply<Result<(), ProposeError>>),
     /// To tell of all changes of a collection after a revision.
     Watch(Collection, Revision, mpsc::UnboundedSender<Told>),
     /// To let a node in.
@@ -51,6 +59,41 @@ pub struct Seen {
     pub revision: Revision,
     /// The objects with their revisions and bytes.
     pub objects: Vec<(ObjectKey, Revision, bytes::Bytes)>,
+}
+
+/// Main and the branches.
+#[derive(Clone, Debug)]
+pub struct LinesSeen {
+    /// The revision at which they are so.
+    pub revision: Revision,
+    /// The floor of everything.
+    pub floor: Revision,
+    /// Main's newest commit.
+    pub main: CommitPoint,
+    /// The branches by name, with the revision of main's object for each.
+    pub branches: Vec<(String, BranchRef, Option<Revision>)>,
+}
+
+impl LinesSeen {
+    fn of(view: &View) -> LinesSeen {
+        let branches = view.branches.iter().map(|(name, branch)| {
+            let object = view.get(&branch_key(name)).map(|object| object.revision);
+            (name.to_string(), branch.at, object)
+        });
+        LinesSeen {
+            revision: view.revision,
+            floor: view.floors.all,
+            main: view.head,
+            branches: branches.collect(),
+        }
+    }
+}
+
+/// The key of main's object for a branch.
+#[must_use]
+pub fn branch_key(name: &str) -> ObjectKey {
+    let (group, resource) = BRANCHES.split_once('/').expect("invariant: a group and a resource");
+    Collection::new(group, resource).key("", name)
 }
 
 impl Seen {
@@ -100,6 +143,20 @@ async fn answer(machine: Arc<Machine>, node: Arc<Node>, request: Request) {
             // A member whose state is known to be wrong serves nothing of it.
             if store.refusal().is_none() {
                 tell(&machine, reply, Seen::of(&store.view(), &collection)).await;
+            }
+        }
+        Request::Lines(reply) => {
+            if store.refusal().is_none() {
+                tell(&machine, reply, LinesSeen::of(&store.view())).await;
+            }
+        }
+        Request::Past(line, collection, revision, reply) => {
+            let past = past::read(store.as_ref(), line, &collection, revision).await;
+            tell(&machine, reply, past).await;
+        }
+        Request::Retain(floors, reply) => {
+            if let Some(term) = store.leading_term() {
+                tell(&machine, reply, store.retain(term, floors).await).await;
             }
         }
         Request::Watch(collection, from, told) => {

@@ -7,6 +7,7 @@ pub mod machine;
 mod network;
 mod operator;
 mod pace;
+pub mod past;
 mod process;
 
 pub use machine::{Ended, Machine, MachineId, Seat, host};

@@ -235,14 +235,16 @@ impl Group {
     }
 
     /// Whether those that have a seat and those that vote are the same, by the newest membership that
-    /// is known, which knows their data folders, so that one disk can be spared.
+    /// is known, which is committed and knows their data folders, so that one disk can be spared.
     fn is_whole(&self) -> bool {
         // Whoever has just lost its disk still counts as a voter.
         if self.seated().any(|(_, seat)| seat.wiped) {
             return false;
         }
-        let nodes = self.machines.iter().filter_map(|machine| machine.node());
-        let newest = nodes.map(|node| node.inspect().members()).max_by_key(|members| members.at);
+        let nodes: Vec<_> = self.machines.iter().filter_map(|machine| machine.node()).collect();
+        let applied = nodes.iter().filter_map(|node| node.inspect().applied_at()).max();
+        let newest = nodes.iter().map(|node| node.inspect().members());
+        let newest = newest.max_by_key(|members| members.at).filter(|one| one.at <= applied);
         let seats: BTreeSet<u64> = self.seated().map(|(_, seat)| seat.node_id).collect();
         seats.len() >= MEMBERS_MIN
             && newest

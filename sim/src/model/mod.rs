@@ -3,11 +3,15 @@
 //! It knows nothing of the one under test, keeps every version and every request that there ever was,
 //! and is compared with the members after each step.
 
+mod apply;
+mod lines;
+mod retention;
+
+pub use lines::{Head, Line, Lines, Standing};
+pub use retention::Retention;
+
 use bytes::Bytes;
-use reddwarf_core::{
-    Change, Collection, Expectation, ObjectKey, Precondition, Proposal, ProposalKind, RequestId,
-    Revision, Write,
-};
+use reddwarf_core::{BranchId, Collection, ObjectKey, Precondition, RequestId, Revision};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One change of one object.
@@ -21,6 +25,9 @@ pub struct Version {
     pub body: Option<Bytes>,
 }
 
+/// What one line made of each key, oldest first.
+type Versions = BTreeMap<ObjectKey, Vec<Version>>;
+
 /// One commit.
 #[derive(Clone, Debug)]
 pub struct ModelCommit {
@@ -30,6 +37,8 @@ pub struct ModelCommit {
     pub term: u64,
     /// Its request.
     pub request: RequestId,
+    /// The line that it belongs to.
+    pub line: BranchId,
     /// First revision.
     pub first: Revision,
     /// Last revision.
@@ -47,7 +56,13 @@ pub struct Model {
     revision: Revision,
     clock_ms: u64,
     level: u32,
-    versions: BTreeMap<ObjectKey, Vec<Version>>,
+    main: Versions,
+    /// Of the branches.
+    beside: BTreeMap<BranchId, Versions>,
+    lines: Lines,
+    retention: Retention,
+    /// Revisions of versions whose content was taken away.
+    excised: BTreeSet<Revision>,
     commits: Vec<ModelCommit>,
     requests: BTreeSet<RequestId>,
     /// The revision after each entry from the first one on.
@@ -80,12 +95,22 @@ impl Model {
         self.revisions.range(..=index).next_back().map(|(_, revision)| *revision)
     }
 
-    /// The commits of main, in order.
+    /// Main and the branches.
+    pub fn lines(&self) -> &Lines {
+        &self.lines
+    }
+
+    /// What of the past is kept.
+    pub fn retention(&self) -> &Retention {
+        &self.retention
+    }
+
+    /// All commits, in order.
     pub fn commits(&self) -> &[ModelCommit] {
         &self.commits
     }
 
-    /// The commit that a request led to.
+    /// The commit that begins at a revision.
     pub fn commit_of(&self, first: Revision) -> Option<&ModelCommit> {
         let at = self.commits.binary_search_by_key(&first, |commit| commit.first).ok()?;
         Some(&self.commits[at])
@@ -103,20 +128,89 @@ impl Model {
         commit: &'m ModelCommit,
     ) -> impl Iterator<Item = (&'m ObjectKey, &'m Version)> {
         commit.keys.iter().zip(commit.first.0..).filter_map(|(key, revision)| {
-            let versions = self.versions.get(key)?;
+            let versions = self.of_line(commit.line)?.get(key)?;
             let at = versions.binary_search_by_key(&Revision(revision), |one| one.revision).ok()?;
             Some((key, &versions[at]))
         })
     }
 
-    /// What there is in a collection at a revision.
+    /// The revision whose state is meant by one that may lie within a commit of a line.
+    pub fn resolve(&self, line: BranchId, revision: Revision) -> Revision {
+        let at = self.commits.partition_point(|commit| commit.last < revision);
+        let covering = self.commits.get(at).filter(|commit| commit.first <= revision);
+        covering.filter(|commit| commit.line == line).map_or(revision, |commit| commit.last)
+    }
+
+    /// Whether members may have forgotten the commit of main that a revision belongs to: all that it
+    /// changed lies below the floors.
+    pub fn is_squashed(&self, revision: Revision) -> bool {
+        let at = self.commits.partition_point(|commit| commit.last < revision);
+        let Some(commit) = self.commits.get(at) else { return false };
+        let floors = self.retention.floors();
+        let below = |(key, at): (&ObjectKey, u64)| Revision(at) <= floors.of_key(key);
+        commit.line == BranchId::MAIN && commit.keys.iter().zip(commit.first.0..).all(below)
+    }
+
+    /// What a branch shows of a collection at a revision, from its base on.
+    pub fn shown(
+        &self,
+        branch: &Line,
+        id: BranchId,
+        collection: &Collection,
+        revision: Revision,
+    ) -> BTreeMap<&ObjectKey, &Version> {
+        let mut state = match self.lines.get(branch.from) {
+            Some(from) => self.shown(from, branch.from, collection, branch.base),
+            None => {
+                let all = self.at(collection, branch.base);
+                all.filter(|(key, version)| !self.is_lost(key, version, branch.base)).collect()
+            }
+        };
+        let prefix = collection.prefix();
+        for (key, versions) in self.of_line(id).into_iter().flatten() {
+            let version = versions.iter().rev().find(|one| one.revision <= revision);
+            match version.filter(|_| key.as_str().starts_with(&prefix)) {
+                None => {}
+                Some(version) if version.body.is_some() => drop(state.insert(key, version)),
+                Some(_) => drop(state.remove(key)),
+            }
+        }
+        state
+    }
+
+    /// Whether nobody can read main's version any more that was current at a revision: it was
+    /// superseded at or below the floor of its key, or its content was taken away.
+    fn is_lost(&self, key: &ObjectKey, version: &Version, at: Revision) -> bool {
+        let floor = self.retention.floors().of_key(key);
+        let mut later = self.main.get(key).into_iter().flatten().map(|one| one.revision);
+        let superseded = later.find(|revision| *revision > at);
+        self.is_excised(version.revision)
+            || (at < floor && superseded.is_some_and(|revision| revision <= floor))
+    }
+
+    /// Whether the content of the version that took a revision was taken away.
+    pub fn is_excised(&self, revision: Revision) -> bool {
+        self.excised.contains(&revision)
+    }
+
+    /// The newest change of each key that a branch changed.
+    pub fn changed_on(&self, line: BranchId) -> impl Iterator<Item = (&ObjectKey, &Version)> {
+        let all = self.beside.get(&line).into_iter().flatten();
+        all.filter_map(|(key, versions)| Some((key, versions.last()?)))
+    }
+
+    fn of_line(&self, line: BranchId) -> Option<&Versions> {
+        if line == BranchId::MAIN { Some(&self.main) } else { self.beside.get(&line) }
+    }
+
+    /// What there is in a collection of main at a revision.
     pub fn at<'m>(
         &'m self,
         collection: &Collection,
         revision: Revision,
     ) -> impl Iterator<Item = (&'m ObjectKey, &'m Version)> {
         let prefix = collection.prefix();
-        self.versions.iter().filter(move |(key, _)| key.as_str().starts_with(&prefix)).filter_map(
+        self.main.iter().filter(move |(key, _)| key.as_str().starts_with(&prefix)).filter_map(
             move |(key, versions)| {
                 let version = versions.iter().rev().find(|one| one.revision <= revision)?;
                 version.body.as_ref().map(|_| (key, version))
@@ -124,7 +218,7 @@ impl Model {
         )
     }
 
-    /// The changes of a collection between two revisions, in order.
+    /// The changes of a collection of main between two revisions, in order.
     pub fn changes(
         &self,
         collection: &Collection,
@@ -133,7 +227,7 @@ impl Model {
     ) -> Vec<(&ObjectKey, &Version)> {
         let prefix = collection.prefix();
         let mut changes: Vec<_> = self
-            .versions
+            .main
             .iter()
             .filter(|(key, _)| key.as_str().starts_with(&prefix))
             .flat_map(|(key, versions)| versions.iter().map(move |version| (key, version)))
@@ -141,117 +235,5 @@ impl Model {
             .collect();
         changes.sort_by_key(|(_, version)| version.revision);
         changes
-    }
-
-    /// Applies an entry; one without a proposal changes nothing.
-    pub fn apply(&mut self, index: u64, term: u64, proposal: Option<&Proposal>) {
-        self.applied = Some(index);
-        if let Some(proposal) = proposal
-            && self.requests.insert(proposal.request_id)
-        {
-            self.take(index, term, proposal);
-        }
-        self.revisions.insert(index, self.revision);
-    }
-
-    fn take(&mut self, index: u64, term: u64, proposal: &Proposal) {
-        match &proposal.kind {
-            ProposalKind::Tick { elapsed_ms } => self.clock_ms += elapsed_ms,
-            ProposalKind::Write(write) => self.write(index, term, proposal.request_id, write),
-            ProposalKind::RaiseLevel { fence, level } => {
-                if fence.term == term && level.0 == self.level() + 1 {
-                    self.level = level.0;
-                }
-            }
-            // Nothing that clients could see.
-            ProposalKind::RecordBuilds { .. } | ProposalKind::Retain { .. } => {}
-            other => unreachable!("no client of a simulation proposes {other:?}"),
-        }
-    }
-
-    fn write(&mut self, index: u64, term: u64, request: RequestId, write: &Write) {
-        let fenced = write.fence.is_some_and(|fence| fence.term != term);
-        let holds = |one: &Precondition| {
-            let found = self.current(&one.key);
-            match one.expect {
-                Expectation::Absent => found.is_none(),
-                Expectation::Present => found.is_some(),
-                Expectation::At(revision) => found == Some(revision),
-            }
-        };
-        let removes_nothing = |change: &Change| matches!(change, Change::Delete { key } if self.current(key).is_none());
-        if fenced
-            || !write.preconditions.iter().all(holds)
-            || write.changes.iter().any(removes_nothing)
-        {
-            return;
-        }
-        let first = self.revision.next();
-        let last = Revision(self.revision.0 + write.changes.len() as u64);
-        for (change, revision) in write.changes.iter().zip(first.0..) {
-            let body = match change {
-                Change::Put { body, .. } => Some(body.clone()),
-                Change::Delete { .. } => None,
-            };
-            let version = Version { revision: Revision(revision), commit_end: last, body };
-            self.versions.entry(change.key().clone()).or_default().push(version);
-        }
-        self.revision = last;
-        self.commits.push(ModelCommit {
-            index,
-            term,
-            request,
-            first,
-            last,
-            preconditions: write.preconditions.clone(),
-            keys: write.changes.iter().map(|change| change.key().clone()).collect(),
-        });
-    }
-
-    fn current(&self, key: &ObjectKey) -> Option<Revision> {
-        let newest = self.versions.get(key)?.last()?;
-        newest.body.as_ref().map(|_| newest.revision)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key() -> ObjectKey {
-        ObjectKey::new("", "configmaps", "default", "a")
-    }
-
-    fn put(request: u8, expect: Expectation) -> Proposal {
-        let put = Change::Put {
-            key: key(),
-            body: Bytes::from(vec![request]),
-            version_offset: 0,
-            index: Default::default(),
-            salt: None,
-        };
-        let write = Write {
-            preconditions: vec![Precondition { key: key(), expect }],
-            changes: vec![put],
-            ..Write::default()
-        };
-        let request_id = RequestId([request; 16]);
-        Proposal { request_id, made_at: 0, kind: ProposalKind::Write(write) }
-    }
-
-    #[test]
-    fn a_request_counts_once_and_only_if_its_preconditions_hold() {
-        let mut model = Model::default();
-        let first = put(1, Expectation::Absent);
-        model.apply(0, 1, Some(&first));
-        model.apply(1, 1, Some(&first));
-        model.apply(2, 1, Some(&put(2, Expectation::Absent)));
-        assert_eq!(model.revision(), Revision(1));
-        model.apply(3, 1, Some(&put(3, Expectation::At(Revision(1)))));
-        assert_eq!((model.revision(), model.revision_at(2)), (Revision(2), Some(Revision(1))));
-        assert_eq!(model.commits().iter().map(|commit| commit.index).collect::<Vec<_>>(), [0, 3]);
-        let all = Collection::new("", "configmaps");
-        let bodies: Vec<_> = model.at(&all, Revision(1)).map(|(_, v)| v.body.clone()).collect();
-        assert_eq!(bodies, [Some(Bytes::from(vec![1]))]);
     }
 }

@@ -74,6 +74,7 @@ pub fn draw(seed: u64) -> Plan {
         state_ms: *[1, 5, 30, 300].choose(&mut random).unwrap_or(&5),
         segment_bytes: *[8, 16, 64].choose(&mut random).unwrap_or(&16) * 1_024,
         old_builds,
+        branches: randomness(seed, 2).random_bool(0.5),
         faults,
     }
 }

@@ -31,6 +31,9 @@ pub struct Plan {
     pub segment_bytes: u64,
     /// First members whose builds support the first feature level only.
     pub old_builds: Vec<MachineId>,
+    /// Whether there are clients that write branches and read the past, and that have it forgotten.
+    #[serde(default)]
+    pub branches: bool,
     /// What happens, in order.
     pub faults: Vec<Fault>,
 }

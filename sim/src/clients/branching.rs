@@ -1,0 +1,260 @@
+//! Clients that write branches, merge them, look back, take content away, and have the past forgotten.
+
+use super::{ClientId, Clients, Learnt, collections, now_ms, writes};
+use crate::group::Machine;
+use crate::group::front::{LinesSeen, Request, Seen, branch_key};
+use crate::group::past::Past;
+use crate::plan::randomness;
+use rand::Rng;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use reddwarf_core::{
+    BaseObject, BranchId, BranchRef, Change, Collection, Excised, Expectation, Floors, LinePoint,
+    Links, ObjectKey, Precondition, Revision, Write,
+};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// Names of branches, so few that clients meet.
+const NAMES: u32 = 3;
+/// Versions that are remembered, to be taken away.
+const OLD_MAX: usize = 50;
+
+/// What a client knows.
+#[derive(Default)]
+struct Known {
+    /// The bases of branches, which never change.
+    bases: BTreeMap<BranchId, Vec<BaseObject>>,
+    /// Versions of main that may be past.
+    old: Vec<Excised>,
+}
+
+impl Clients {
+    /// One client that has to do with branches and the past, for ever.
+    pub(super) async fn branch(self, client: ClientId) {
+        let mut random = randomness(self.seed, super::RANDOMNESS + client as u64);
+        let think_ms = random.random_range(10..150);
+        let mut known = Known::default();
+        loop {
+            let longest = if *self.calm.lock() { 300 } else { think_ms };
+            sleep(Duration::from_millis(random.random_range(0..=longest))).await;
+            let Some(machine) = self.choose(&mut random) else { continue };
+            let Some(lines) = self.ask(client, &machine, Request::Lines).await else { continue };
+            let random = &mut random;
+            match random.random_range(0..20) {
+                0..2 => self.begin(random, client, &machine, &lines).await,
+                2 => self.end(random, client, &machine, &lines).await,
+                3..9 => self.write_branch(random, client, &machine, &lines, &mut known).await,
+                9..12 => self.merge(random, client, &machine, &lines, &mut known).await,
+                12..18 => self.look_back(random, client, &machine, &lines, &mut known).await,
+                _ => self.excise(random, client, &machine, &mut known).await,
+            }
+        }
+    }
+
+    async fn begin(
+        &self,
+        random: &mut StdRng,
+        client: ClientId,
+        machine: &Machine,
+        lines: &LinesSeen,
+    ) {
+        let name = format!("branch-{}", random.random_range(0..NAMES));
+        let begins = match lines.branches.choose(random) {
+            Some((_, at, _)) if random.random_ratio(1, 3) => LinePoint { line: at.id, at: at.head },
+            _ => LinePoint::of_main(lines.main),
+        };
+        let key = branch_key(&name);
+        let precondition = Precondition { key: key.clone(), expect: Expectation::Absent };
+        let write = Write {
+            verb: "create".to_owned(),
+            preconditions: vec![precondition],
+            changes: vec![writes::put(random, key, "Branch", false)],
+            links: Some(Box::new(Links { begins: Some(begins), ..Links::default() })),
+            ..Write::default()
+        };
+        self.submit(client, machine, write, false).await;
+    }
+
+    async fn end(
+        &self,
+        random: &mut StdRng,
+        client: ClientId,
+        machine: &Machine,
+        lines: &LinesSeen,
+    ) {
+        let Some((name, _, object)) = lines.branches.choose(random) else { return };
+        let key = branch_key(name);
+        let expect = object.map_or(Expectation::Present, Expectation::At);
+        let write = Write {
+            verb: "delete".to_owned(),
+            preconditions: vec![Precondition { key: key.clone(), expect }],
+            changes: vec![Change::Delete { key }],
+            ..Write::default()
+        };
+        self.submit(client, machine, write, false).await;
+    }
+
+    async fn write_branch(
+        &self,
+        random: &mut StdRng,
+        client: ClientId,
+        machine: &Machine,
+        lines: &LinesSeen,
+        known: &mut Known,
+    ) {
+        let Some((_, at, _)) = lines.branches.choose(random) else { return };
+        let drawn = self.draw_for(random, client, machine, at, known).await;
+        if let Some(write) = drawn {
+            self.submit(client, machine, write, false).await;
+        }
+    }
+
+    /// A write to a branch as it is, that says what its base holds.
+    async fn draw_for(
+        &self,
+        random: &mut StdRng,
+        client: ClientId,
+        machine: &Machine,
+        at: &BranchRef,
+        known: &mut Known,
+    ) -> Option<Write> {
+        let collection = Self::collection(random);
+        let head = at.head.revision;
+        let past = self.past(client, machine, at.id, collection, head).await?;
+        if !known.bases.contains_key(&at.id) {
+            let mut base = Vec::new();
+            for collection in collections() {
+                let past = self.past(client, machine, at.id, collection, at.base.revision).await?;
+                let objects = past.seen.objects.into_iter().zip(past.created);
+                base.extend(objects.map(|((key, revision, _), created)| BaseObject {
+                    key,
+                    revision,
+                    created,
+                }));
+            }
+            known.bases.insert(at.id, base);
+        }
+        let mut write = writes::draw(random, &past.seen);
+        let changed = write.changes.iter().map(Change::key);
+        let named: Vec<&ObjectKey> =
+            changed.chain(write.preconditions.iter().map(|one| &one.key)).collect();
+        let base = known.bases[&at.id].iter().filter(|object| named.contains(&&object.key));
+        let base = base.cloned().collect();
+        write.branch = at.id;
+        write.links = Some(Box::new(Links { base, ..Links::default() }));
+        Some(write)
+    }
+
+    async fn merge(
+        &self,
+        random: &mut StdRng,
+        client: ClientId,
+        machine: &Machine,
+        lines: &LinesSeen,
+        known: &mut Known,
+    ) {
+        let Some((_, at, _)) = lines.branches.choose(random) else { return };
+        let of_branch = LinePoint { line: at.id, at: at.head };
+        let (taken, write) = match random.random_range(0..5) {
+            0..3 => {
+                let seen = self.look(random, client, machine).await;
+                (of_branch, seen.map(|seen| writes::draw(random, &seen)))
+            }
+            3 => {
+                let write = self.draw_for(random, client, machine, at, known).await;
+                (LinePoint::of_main(lines.main), write)
+            }
+            _ => {
+                let Some((_, into, _)) = lines.branches.choose(random) else { return };
+                (of_branch, self.draw_for(random, client, machine, into, known).await)
+            }
+        };
+        let Some(mut write) = write else { return };
+        write.verb = "merge".to_owned();
+        write.links.get_or_insert_default().merges = Some(taken);
+        self.submit(client, machine, write, false).await;
+    }
+
+    async fn look_back(
+        &self,
+        random: &mut StdRng,
+        client: ClientId,
+        machine: &Machine,
+        lines: &LinesSeen,
+        known: &mut Known,
+    ) {
+        let collection = Self::collection(random);
+        let branch = lines.branches.choose(random).filter(|_| random.random_bool(0.4));
+        let (line, range) = match branch {
+            Some((_, at, _)) => (at.id, at.base.revision.0..=lines.revision.0),
+            // Below the floor nothing is told.
+            None => (BranchId::MAIN, lines.floor.0.saturating_sub(5)..=lines.revision.0),
+        };
+        let asked = Revision(random.random_range(range));
+        let past = self.past(client, machine, line, collection, asked).await;
+        if let Some(past) = past.filter(|_| line == BranchId::MAIN) {
+            let objects = past.seen.objects.into_iter();
+            known.old.extend(objects.map(|(key, revision, _)| Excised { key, revision }));
+            let surplus = known.old.len().saturating_sub(OLD_MAX);
+            known.old.drain(..surplus);
+        }
+    }
+
+    async fn past(
+        &self,
+        client: ClientId,
+        machine: &Machine,
+        line: BranchId,
+        collection: Collection,
+        asked: Revision,
+    ) -> Option<Past> {
+        let of = collection.clone();
+        let told = self.ask(client, machine, |reply| Request::Past(line, of, asked, reply)).await?;
+        let learnt = Learnt::Past { line, collection, asked, told: told.clone() };
+        self.note(client, machine.id, learnt);
+        told.ok()
+    }
+
+    async fn excise(
+        &self,
+        random: &mut StdRng,
+        client: ClientId,
+        machine: &Machine,
+        known: &mut Known,
+    ) {
+        let Some(seen) = self.look(random, client, machine).await else { return };
+        let mut write = writes::draw(random, &seen);
+        let count = random.random_range(1..=3);
+        write.excised = known.old.choose_multiple(random, count).cloned().collect();
+        self.submit(client, machine, write, false).await;
+    }
+
+    /// Has the past forgotten, for ever.
+    pub(super) async fn forget(self, client: ClientId) {
+        let mut random = randomness(self.seed, super::RANDOMNESS + client as u64);
+        let longest_ms = random.random_range(300..2_000);
+        let kept = random.random_range(20..400);
+        let nothing = Seen { revision: Revision::ZERO, objects: Vec::new() };
+        let mut newest = nothing.revision;
+        loop {
+            sleep(Duration::from_millis(random.random_range(50..longest_ms))).await;
+            let Some(machine) = self.choose(&mut random) else { continue };
+            let Some(lines) = self.ask(client, &machine, Request::Lines).await else { continue };
+            newest = newest.max(lines.revision);
+            let back = |by: u64| Revision(newest.0.saturating_sub(by));
+            let [often, seldom] = collections();
+            let scope = match random.random_range(0..4) {
+                0 => vec![(seldom.prefix(), back(random.random_range(0..kept)))],
+                1 => vec![(often.namespace_prefix("default"), back(random.random_range(0..kept)))],
+                _ => Vec::new(),
+            };
+            let floors = Floors { all: back(kept), scopes: scope };
+            self.trace
+                .tell(now_ms(), || format!("c{client} has m{} forget: {floors:?}", machine.id));
+            // Only a leader does so, and whether it did shows in the log.
+            let _ = self.ask(client, &machine, |reply| Request::Retain(floors, reply)).await;
+        }
+    }
+}
