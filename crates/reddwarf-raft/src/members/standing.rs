@@ -108,10 +108,11 @@ async fn keep(core: &Core, members: BTreeMap<u64, Member>) {
 }
 
 /// Until the leader has sent the first entry or a snapshot, asks the members that this node knows
-/// of: one of them says so if it was removed meanwhile.
+/// of: one of them says so if it was removed meanwhile. A leader that was heard of is not enough,
+/// since it sends nothing more to whom it removes.
 pub async fn await_leader(core: Arc<Core>, config: NodeConfig) {
     let mut told: Option<Instant> = None;
-    while matches!(core.raft.is_initialized().await, Ok(false)) {
+    while core.members().is_empty() && core.raft.is_initialized().await.is_ok() {
         for peer in &config.peers {
             let member =
                 Member { name: peer.name.clone(), addr: peer.addr.clone(), incarnation: 0 };
