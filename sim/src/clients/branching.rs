@@ -13,6 +13,7 @@ use reddwarf_core::{
     Links, ObjectKey, Precondition, Revision, Write,
 };
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -123,24 +124,28 @@ impl Clients {
         let collection = Self::collection(random);
         let head = at.head.revision;
         let past = self.past(client, machine, at.id, collection, head).await?;
-        if !known.bases.contains_key(&at.id) {
-            let mut base = Vec::new();
-            for collection in collections() {
-                let past = self.past(client, machine, at.id, collection, at.base.revision).await?;
-                let objects = past.seen.objects.into_iter().zip(past.created);
-                base.extend(objects.map(|((key, revision, _), created)| BaseObject {
-                    key,
-                    revision,
-                    created,
-                }));
+        let base = match known.bases.entry(at.id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let mut base = Vec::new();
+                for collection in collections() {
+                    let from = at.base.revision;
+                    let past = self.past(client, machine, at.id, collection, from).await?;
+                    let objects = past.seen.objects.into_iter().zip(past.created);
+                    base.extend(objects.map(|((key, revision, _), created)| BaseObject {
+                        key,
+                        revision,
+                        created,
+                    }));
+                }
+                unknown.insert(base)
             }
-            known.bases.insert(at.id, base);
-        }
+        };
         let mut write = writes::draw(random, &past.seen);
         let changed = write.changes.iter().map(Change::key);
         let named: Vec<&ObjectKey> =
             changed.chain(write.preconditions.iter().map(|one| &one.key)).collect();
-        let base = known.bases[&at.id].iter().filter(|object| named.contains(&&object.key));
+        let base = base.iter().filter(|object| named.contains(&&object.key));
         let base = base.cloned().collect();
         write.branch = at.id;
         write.links = Some(Box::new(Links { base, ..Links::default() }));
