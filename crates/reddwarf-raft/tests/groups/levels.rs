@@ -49,7 +49,9 @@ fn client(group: &Group, as_member: usize, at: usize, build: PeerBuild) -> PeerC
     let (own, target) = (&group.peers[as_member], &group.peers[at]);
     let level = watch::channel(FeatureLevel::FIRST).1;
     let dial = TlsDial::shared(&group.ca.client(&own.name));
-    let identity = Identity::new("test", own.id, &own.name, 0, dial);
+    // The group knows its members' data folders.
+    let incarnation = group.member(at).node.members()[&own.id].incarnation;
+    let identity = Identity::new("test", own.id, &own.name, incarnation, dial);
     let member = Member { name: target.name.clone(), addr: target.addr.clone(), incarnation: 0 };
     PeerClient::new(identity.of_build(build, level), target.id, member)
 }
