@@ -11,7 +11,7 @@ use crate::peer::{
 use crate::proposer;
 use crate::read_index::ReadIndex;
 use crate::roots;
-use crate::snapshot::SnapshotData;
+use crate::snapshot::{ReceivedSnapshot, SnapshotData, SnapshotFile};
 use crate::status;
 use crate::types::TypeConfig;
 use async_trait::async_trait;
@@ -23,13 +23,14 @@ use reddwarf_storage::SnapshotWriter;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Answers to the calls of other members.
 pub struct Handler {
     pub(crate) core: Arc<Core>,
     pub(crate) reads: Arc<ReadIndex>,
     pub(crate) identity: HandlerIdentity,
-    pub(crate) incoming: Mutex<Option<Incoming>>,
+    pub(crate) receiving: Mutex<Receiving>,
     pub(crate) outgoing: Outgoing,
 }
 
@@ -46,12 +47,26 @@ pub struct HandlerIdentity {
 }
 
 /// The snapshot being received; a new one replaces it.
-pub struct Incoming {
+#[derive(Default)]
+pub struct Receiving {
+    /// The transfer that began last.
+    newest: u64,
+    /// `None` also while a part is written.
+    incoming: Option<Incoming>,
+}
+
+/// What is received of a snapshot.
+struct Incoming {
     transfer: u64,
     begin: SnapshotBegin,
     next: u64,
     writer: SnapshotWriter,
+    file: SnapshotFile,
 }
+
+/// How long a new snapshot waits until the one before it is in its place. The leader that is refused
+/// then reads its state anew for the next try.
+const FILE_WAIT: Duration = Duration::from_secs(5);
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     decode(body).map_err(|error| error.to_string())
@@ -59,6 +74,10 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
 
 fn answer<T: Serialize>(value: &T) -> Result<Bytes, String> {
     encode(value).map_err(|error| error.to_string())
+}
+
+fn superseded() -> String {
+    "another snapshot has begun".to_owned()
 }
 
 /// Whether Raft itself judges a call. It may come from a node that became a member later than this
@@ -84,28 +103,41 @@ impl Handler {
     async fn begin_snapshot(&self, body: &[u8]) -> Result<Bytes, String> {
         let begin: SnapshotBegin = read(body)?;
         let store = Arc::clone(&self.core.machine.store);
-        let earlier = self.incoming.lock().take();
-        let create = move || {
-            // The file of an earlier transfer must be closed before it is made anew.
-            drop(earlier);
-            SnapshotWriter::create(store.path(), store.options().clone())
-        };
-        let writer = self.core.environment.work.spawn(create).await.map_err(|e| e.to_string())?;
-        let writer = writer.map_err(|error| error.to_string())?;
+        let work = &self.core.environment.work;
         let transfer = rand::random();
-        *self.incoming.lock() = Some(Incoming { transfer, begin, next: 0, writer });
+        let earlier = {
+            let mut receiving = self.receiving.lock();
+            receiving.newest = transfer;
+            receiving.incoming.take()
+        };
+        // The file of an earlier transfer must be closed before it is made anew.
+        work.spawn(|| drop(earlier)).await.map_err(|error| error.to_string())?;
+        let file = tokio::time::timeout(FILE_WAIT, self.core.machine.snapshot_file()).await;
+        let file = file.map_err(|_| "an earlier snapshot is still being installed".to_owned())?;
+        let create = move || {
+            let writer = SnapshotWriter::create(store.path(), store.options().clone());
+            writer.map(|writer| (writer, file))
+        };
+        let created = work.spawn(create).await.map_err(|error| error.to_string())?;
+        let (writer, file) = created.map_err(|error| error.to_string())?;
+        self.keep_incoming(Incoming { transfer, begin, next: 0, writer, file })?;
         answer(&transfer)
     }
 
     fn take_incoming(&self, transfer: u64) -> Result<Incoming, String> {
-        let mut incoming = self.incoming.lock();
-        match incoming.take() {
-            Some(found) if found.transfer == transfer => Ok(found),
-            other => {
-                *incoming = other;
-                Err("another snapshot has begun".to_owned())
-            }
+        let mut receiving = self.receiving.lock();
+        let found = receiving.incoming.take_if(|incoming| incoming.transfer == transfer);
+        found.ok_or_else(superseded)
+    }
+
+    /// Awaits the next part, unless another transfer has begun, which waits for the file.
+    fn keep_incoming(&self, incoming: Incoming) -> Result<(), String> {
+        let mut receiving = self.receiving.lock();
+        if receiving.newest != incoming.transfer {
+            return Err(superseded());
         }
+        receiving.incoming = Some(incoming);
+        Ok(())
     }
 
     async fn take_chunk(&self, body: &[u8]) -> Result<Bytes, String> {
@@ -121,15 +153,15 @@ impl Handler {
         };
         let fed =
             self.core.environment.work.spawn(feed).await.map_err(|error| error.to_string())??;
-        *self.incoming.lock() = Some(fed);
+        self.keep_incoming(fed)?;
         Ok(Bytes::new())
     }
 
     async fn end_snapshot(&self, body: &[u8]) -> Result<Bytes, String> {
         let incoming = self.take_incoming(read(body)?)?;
-        let SnapshotBegin { vote, meta } = incoming.begin;
-        let writer = incoming.writer;
-        let received = self.core.environment.work.spawn(move || writer.finish()).await;
+        let Incoming { begin: SnapshotBegin { vote, meta }, writer, file, .. } = incoming;
+        let finish = move || writer.finish().map(|received| ReceivedSnapshot { received, file });
+        let received = self.core.environment.work.spawn(finish).await;
         let received = received.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
         let snapshot = SnapshotData::Received(Box::new(received));
         let snapshot = SnapshotOf::<TypeConfig, _> { meta, snapshot };

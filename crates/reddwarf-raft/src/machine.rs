@@ -7,7 +7,7 @@ use crate::metrics::RaftMetrics;
 use crate::pending::Pending;
 use crate::quarantine::Quarantine;
 use crate::roots::{RecentRoots, RootAt};
-use crate::snapshot::{SnapshotData, SnapshotSource, meta_of};
+use crate::snapshot::{ReceivedSnapshot, SnapshotData, SnapshotFile, SnapshotSource, meta_of};
 use crate::types::{Entry, LogId, StoredMembership, TypeConfig, log_id, term_of};
 use futures::{Stream, TryStreamExt};
 use openraft::entry::RaftEntry;
@@ -65,6 +65,8 @@ pub struct MachineParts {
     pub quarantine: Quarantine,
     /// Held while entries are applied, or the state is replaced.
     pub(crate) turn: Arc<tokio::sync::Mutex<()>>,
+    /// See [`SnapshotFile`].
+    snapshot_file: Arc<tokio::sync::Mutex<()>>,
     pub(crate) state: Mutex<State>,
     pub(crate) roots: Mutex<RecentRoots>,
 }
@@ -109,6 +111,7 @@ impl Machine {
             level,
             quarantine,
             turn: Arc::default(),
+            snapshot_file: Arc::default(),
             state: Mutex::new(state),
             roots: Mutex::default(),
         }))
@@ -124,6 +127,11 @@ impl MachineParts {
     /// A handle on the durable state.
     fn handle(&self) -> SnapshotData {
         SnapshotData::Durable(Arc::clone(&self.snapshots))
+    }
+
+    /// Waits until no other snapshot is in the file for those that come.
+    pub async fn snapshot_file(&self) -> SnapshotFile {
+        Arc::clone(&self.snapshot_file).lock_owned().await
     }
 
     /// What is recorded of the state beside its rows.
@@ -332,18 +340,22 @@ impl RaftStateMachine<TypeConfig> for Machine {
         let turn = Arc::clone(&parts.turn).lock_owned().await;
         let install = move || {
             let _turn = turn;
-            let received = match snapshot {
+            let ReceivedSnapshot { received, file } = match snapshot {
                 SnapshotData::Received(received) => *received,
                 // Its own durable state is what this member has loaded already.
                 SnapshotData::Durable(from) if Arc::ptr_eq(&from.store, &parts.store) => {
                     return Ok(());
                 }
                 SnapshotData::Durable(from) => {
-                    from.copy_beside(&parts.store).map_err(io::Error::other)?
+                    let file = Arc::clone(&parts.snapshot_file).try_lock_owned();
+                    let file = file.map_err(io::Error::other)?;
+                    let received = from.copy_beside(&parts.store).map_err(io::Error::other)?;
+                    ReceivedSnapshot { received, file }
                 }
             };
             let swap = &mut || received.install(&parts.store);
             parts.persist.install(swap).map_err(io::Error::other)?;
+            drop(file);
             let loaded = load(parts.store.as_ref(), parts.window).map_err(io::Error::other)?;
             parts.fanout.reset(loaded.state.view(), loaded.window);
             let applied = loaded.state.applied();

@@ -9,6 +9,7 @@ use reddwarf_storage::{KvError, Received, RedbStore, SnapshotReader, SnapshotWri
 use reddwarf_versioning::Checkpoint;
 use std::fmt;
 use std::sync::Arc;
+use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinHandle;
 
 /// What openraft passes around as a snapshot.
@@ -17,7 +18,20 @@ pub enum SnapshotData {
     /// A member's durable state, read when it is sent.
     Durable(Arc<SnapshotSource>),
     /// A file received from the leader, to be put in place.
-    Received(Box<Received>),
+    Received(Box<ReceivedSnapshot>),
+}
+
+/// The right to the one file beside the data file in which a snapshot is written and waits. Raft may
+/// take its time to install one, and the leader, whose connection was lost, sends another meanwhile.
+pub type SnapshotFile = OwnedMutexGuard<()>;
+
+/// A snapshot that was received as a whole.
+#[derive(Debug)]
+pub struct ReceivedSnapshot {
+    /// Its file.
+    pub received: Received,
+    /// Held until the file is in its place, or of no use.
+    pub file: SnapshotFile,
 }
 
 /// What a snapshot of the state at `checkpoint` covers (invariant 13).

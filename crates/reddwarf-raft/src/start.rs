@@ -197,7 +197,7 @@ impl Node {
             core: Arc::clone(&core),
             reads: Arc::clone(&reads),
             identity,
-            incoming: Mutex::new(None),
+            receiving: Mutex::default(),
             outgoing: Outgoing::default(),
         });
         let cluster_id = config.cluster_id.clone();
