@@ -8,6 +8,7 @@ mod flow;
 mod objects;
 
 use crate::token;
+use futures::future::try_join_all;
 use reddwarf_core::api::ApiClient;
 use reddwarf_core::{Reason, Status};
 use serde_json::{Value, json};
@@ -59,16 +60,15 @@ pub enum BootstrapError {
     },
 }
 
-/// Makes whatever is missing, in an order in which each object finds what it needs.
+/// Makes whatever is missing: all that can stand by itself at once, then what needs it.
 ///
 /// # Errors
 /// See [`BootstrapError`]; what was made before stays.
 pub async fn run(client: &dyn ApiClient, config: &BootstrapConfig) -> Result<(), BootstrapError> {
-    for (path, object) in objects::all(config)? {
-        create(client, &path, &object).await?;
+    for objects in [objects::first(config), objects::second(config)?] {
+        let made = objects.iter().map(|(path, object)| create(client, path, object));
+        try_join_all(made).await?;
     }
-    let path = format!("/api/v1/namespaces/{}/secrets", token::KEY_NAMESPACE);
-    create(client, &path, &token::key_secret()?).await?;
     service_range_is_ready(client).await
 }
 

@@ -3,7 +3,7 @@
 use super::{BootstrapConfig, BootstrapError};
 use crate::allocation::ServiceRange;
 use crate::background::AS_CONTROLLER_MANAGER;
-use crate::retention;
+use crate::{retention, token};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -27,26 +27,32 @@ const PRIORITY_CLASSES: [(&str, i64, &str); 2] = [
 
 const ROOT_CA_DESCRIPTION: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";
 
-/// All of them with the collections to which they are posted, in order.
-pub fn all(config: &BootstrapConfig) -> Result<Vec<(String, Value)>, BootstrapError> {
-    let range = range(config)?;
-    let mut all = namespaces();
-    all.extend(retention::usual());
+/// Those that need no others, with the collections to which they are posted.
+pub fn first(config: &BootstrapConfig) -> Vec<(String, Value)> {
+    let mut first = namespaces();
+    first.extend(retention::usual());
     for (name, value, description) in PRIORITY_CLASSES {
         let path = "/apis/scheduling.k8s.io/v1/priorityclasses".to_owned();
-        all.push((path, priority_class(name, value, description)));
+        first.push((path, priority_class(name, value, description)));
     }
-    all.extend(super::api_services::all());
-    all.extend(super::flow::all());
-    all.push(("/apis/networking.k8s.io/v1/servicecidrs".into(), service_cidr(config)));
-    all.push(kubernetes_service(&range, config.api_port));
+    first.extend(super::api_services::all());
+    first.extend(super::flow::all());
+    first.push(("/apis/networking.k8s.io/v1/servicecidrs".into(), service_cidr(config)));
+    first
+}
+
+/// Those that go into the namespaces.
+pub fn second(config: &BootstrapConfig) -> Result<Vec<(String, Value)>, BootstrapError> {
+    let keys = format!("/api/v1/namespaces/{}/secrets", token::KEY_NAMESPACE);
+    let mut second =
+        vec![kubernetes_service(&range(config)?, config.api_port), (keys, token::key_secret()?)];
     for name in SYSTEM_NAMESPACES {
         let path =
             |plural: &str| format!("/api/v1/namespaces/{name}/{plural}{AS_CONTROLLER_MANAGER}");
-        all.push((path("serviceaccounts"), default_account()));
-        all.push((path("configmaps"), root_ca(&config.ca_pem)));
+        second.push((path("serviceaccounts"), default_account()));
+        second.push((path("configmaps"), root_ca(&config.ca_pem)));
     }
-    Ok(all)
+    Ok(second)
 }
 
 /// Those that are made again when somebody deletes them.
@@ -159,22 +165,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn namespaces_come_before_what_they_hold() {
-        let all = all(&BootstrapConfig::default()).expect("a range");
-        let made = |path: &str| all.iter().position(|(p, _)| p == path).expect("made");
-        assert_eq!(made("/api/v1/namespaces"), 0);
-        assert!(
-            made("/apis/networking.k8s.io/v1/servicecidrs")
-                < made("/api/v1/namespaces/default/services")
-        );
-        let (_, service) = &all[made("/api/v1/namespaces/default/services")];
-        assert_eq!(service["spec"]["clusterIP"], "10.96.0.1");
+    fn what_others_need_comes_first() {
+        let config = BootstrapConfig::default();
+        let (first, second) = (first(&config), second(&config).expect("a range"));
+        let namespaces = first.iter().filter(|(path, _)| path == "/api/v1/namespaces");
+        assert_eq!(namespaces.count(), SYSTEM_NAMESPACES.len());
+        assert!(first.iter().any(|(path, _)| path.ends_with("/servicecidrs")));
+        assert!(second.iter().all(|(path, _)| path.starts_with("/api/v1/namespaces/")));
+        let service = second.iter().find(|(path, _)| path.ends_with("/default/services"));
+        assert_eq!(service.expect("the API's").1["spec"]["clusterIP"], "10.96.0.1");
     }
 
     #[test]
     fn a_range_that_is_none() {
         let config = BootstrapConfig { service_cidr: "10.96.0.0/40".into(), ..Default::default() };
-        assert!(matches!(all(&config), Err(BootstrapError::ServiceCidr(_))));
+        assert!(matches!(second(&config), Err(BootstrapError::ServiceCidr(_))));
     }
 
     #[test]
