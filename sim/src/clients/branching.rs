@@ -21,6 +21,8 @@ use tokio::time::sleep;
 const NAMES: u32 = 3;
 /// Versions that are remembered, to be taken away.
 const OLD_MAX: usize = 50;
+/// Commits that are remembered, to begin there.
+const POINTS_MAX: usize = 50;
 
 /// What a client knows.
 #[derive(Default)]
@@ -29,6 +31,25 @@ struct Known {
     bases: BTreeMap<BranchId, Vec<BaseObject>>,
     /// Versions of main that may be past.
     old: Vec<Excised>,
+    /// Where main and branches stood.
+    points: Vec<LinePoint>,
+}
+
+impl Known {
+    fn note_points(&mut self, lines: &LinesSeen) {
+        let branches = lines.branches.iter().map(|(_, at, _)| (at.id, at.head));
+        for (line, at) in branches.chain([(BranchId::MAIN, lines.main)]) {
+            let point = LinePoint { line, at };
+            if !self.points.contains(&point) {
+                self.points.push(point);
+            }
+        }
+        forget_oldest(&mut self.points, POINTS_MAX);
+    }
+}
+
+fn forget_oldest<T>(all: &mut Vec<T>, count_max: usize) {
+    all.drain(..all.len().saturating_sub(count_max));
 }
 
 impl Clients {
@@ -42,9 +63,10 @@ impl Clients {
             sleep(Duration::from_millis(random.random_range(0..=longest))).await;
             let Some(machine) = self.choose(&mut random) else { continue };
             let Some(lines) = self.ask(client, &machine, Request::Lines).await else { continue };
+            known.note_points(&lines);
             let random = &mut random;
             match random.random_range(0..20) {
-                0..2 => self.begin(random, client, &machine, &lines).await,
+                0..2 => self.begin(random, client, &machine, &lines, &known).await,
                 2 => self.end(random, client, &machine, &lines).await,
                 3..9 => self.write_branch(random, client, &machine, &lines, &mut known).await,
                 9..12 => self.merge(random, client, &machine, &lines, &mut known).await,
@@ -60,12 +82,19 @@ impl Clients {
         client: ClientId,
         machine: &Machine,
         lines: &LinesSeen,
+        known: &Known,
     ) {
         let name = format!("branch-{}", random.random_range(0..NAMES));
-        let begins = match lines.branches.choose(random) {
-            Some((_, at, _)) if random.random_ratio(1, 3) => LinePoint { line: at.id, at: at.head },
-            _ => LinePoint::of_main(lines.main),
+        // Also at a commit below the floor of some kind, or at one whose line is gone.
+        let begins = match random.random_range(0..3) {
+            0 => known.points.choose(random).copied(),
+            1 => lines
+                .branches
+                .choose(random)
+                .map(|(_, at, _)| LinePoint { line: at.id, at: at.head }),
+            _ => None,
         };
+        let begins = begins.unwrap_or_else(|| LinePoint::of_main(lines.main));
         let key = branch_key(&name);
         let precondition = Precondition { key: key.clone(), expect: Expectation::Absent };
         let write = Write {
@@ -202,8 +231,7 @@ impl Clients {
         if let Some(past) = past.filter(|_| line == BranchId::MAIN) {
             let objects = past.seen.objects.into_iter();
             known.old.extend(objects.map(|(key, revision, _)| Excised { key, revision }));
-            let surplus = known.old.len().saturating_sub(OLD_MAX);
-            known.old.drain(..surplus);
+            forget_oldest(&mut known.old, OLD_MAX);
         }
     }
 
