@@ -44,6 +44,9 @@ struct Cli {
     /// Go on when a seed has failed.
     #[arg(long)]
     go_on: bool,
+    /// Run each seed twice, and fail when the second run is not the same as the first.
+    #[arg(long, conflicts_with_all = ["seed", "kept", "proof"])]
+    twice: bool,
     /// Take no faults out of what has failed.
     #[arg(long)]
     no_shrinking: bool,
@@ -57,7 +60,8 @@ struct Cli {
 
 fn main() -> miette::Result<ExitCode> {
     let cli = Cli::parse();
-    let runs = Runs::new(cli.bug.clone()).into_diagnostic()?;
+    let mut runs = Runs::new(cli.bug.clone()).into_diagnostic()?;
+    runs.twice = cli.twice;
     match (cli.seed, &cli.kept) {
         _ if cli.proof => prove(&cli),
         (Some(seed), _) if cli.plan => show(seed),

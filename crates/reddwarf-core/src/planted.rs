@@ -31,11 +31,13 @@ pub enum Bug {
     WipedVoter,
     /// A request's id is forgotten after a few others, and a late copy of it is applied again.
     EvictedRequest,
+    /// Damage to what the log has synced is cut like the end of a write that power loss tore.
+    CutDamage,
 }
 
 impl Bug {
     /// All of them, with their names.
-    pub const ALL: [(&'static str, Bug); 11] = [
+    pub const ALL: [(&'static str, Bug); 12] = [
         ("stale-read", Bug::StaleRead),
         ("dropped-event", Bug::DroppedEvent),
         ("doubled-event", Bug::DoubledEvent),
@@ -47,6 +49,7 @@ impl Bug {
         ("lease-read", Bug::LeaseRead),
         ("wiped-voter", Bug::WipedVoter),
         ("evicted-request", Bug::EvictedRequest),
+        ("cut-damage", Bug::CutDamage),
     ];
 
     /// The bug of that name.

@@ -6,6 +6,7 @@ use crate::data::LogData;
 use crate::membership;
 use crate::node::Node;
 use crate::types::{self, LogId, StoredMembership, term_of};
+use crate::wal;
 use bytes::Bytes;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::entry::RaftEntry;
@@ -16,6 +17,7 @@ use reddwarf_storage::Durable;
 use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A vote, as Raft casts one for itself or for another node.
@@ -272,10 +274,24 @@ impl Inspection<'_> {
         self.0.quarantine().refusal()
     }
 
+    /// What is known to be wrong with its state or its data file, whether or not it serves.
+    pub fn trouble(&self) -> Option<String> {
+        self.0.quarantine().trouble().map(|trouble| trouble.to_string())
+    }
+
     /// Whether the disk has no room for more of the log, or of the state.
     pub fn disk_full(&self) -> bool {
         self.0.disk_full()
     }
+}
+
+/// The files of the log in `dir`, oldest first, each with how many of its bytes are known to have been
+/// on disk: damage to those is never taken for a torn write (invariant 16).
+///
+/// # Errors
+/// When they cannot be read.
+pub fn log_files(dir: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
+    wal::marked_segments(dir)
 }
 
 fn position(id: &LogId) -> Position {

@@ -13,8 +13,8 @@ pub fn at_rest(members: &[Sight], expected: &[u64], model: &Model) -> Result<(),
             return Err(format!("node {id} does not run"));
         };
         let machine = member.machine;
-        if let Some(why) = &member.refusal {
-            return Err(format!("m{machine} serves nothing: {why}"));
+        if let Some(what) = &member.trouble {
+            return Err(format!("m{machine} is not repaired: {what}"));
         }
         if member.applied != model.applied() {
             return Err(format!(

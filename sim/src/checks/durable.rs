@@ -20,7 +20,8 @@ impl Check for DurableState {
                     "m{machine} has {durable:?} in its file, and has applied up to {applied:?}"
                 ));
             }
-            if member.wiped {
+            // A file that is damaged is made anew from less.
+            if member.wiped || member.rotten {
                 continue;
             }
             let known = self.0.entry(member.id).or_default();

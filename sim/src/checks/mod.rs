@@ -2,6 +2,7 @@
 
 mod acknowledged;
 mod applied;
+mod backups;
 mod contents;
 mod convergence;
 mod durable;
@@ -10,6 +11,7 @@ mod leader_completeness;
 mod lines;
 mod log_matching;
 mod lost_disks;
+mod majorities;
 mod membership;
 mod past;
 mod purges;
@@ -19,6 +21,7 @@ mod revisions;
 mod roots;
 mod sight;
 mod votes;
+mod watched_commits;
 mod watches;
 
 pub use sight::Sight;
@@ -91,7 +94,10 @@ impl Default for Checks {
             Box::new(acknowledged::Acknowledged),
             Box::new(reads::Reads),
             Box::new(past::PastReads),
+            Box::new(backups::Backups),
             Box::new(watches::Watches),
+            Box::new(watched_commits::WatchedCommits),
+            Box::new(majorities::Majorities::default()),
         ];
         Checks {
             log: CommittedLog::default(),

@@ -18,10 +18,14 @@ pub struct Sight {
     pub id: u64,
     /// Whether it has lost all that it knew, and goes on under its id.
     pub wiped: bool,
+    /// Whether its disk has changed what it holds.
+    pub rotten: bool,
     /// Its newest vote.
     pub vote: CastVote,
     /// The newest vote that its log holds for good.
     pub durable_vote: Option<CastVote>,
+    /// The index of the newest entry that its log holds for good.
+    pub durable_log: Option<u64>,
     /// Whether it leads.
     pub leads: bool,
     /// The newest entry that its log does not hold any more.
@@ -34,8 +38,8 @@ pub struct Sight {
     pub durable: Option<u64>,
     /// The members as Raft goes by them.
     pub members: Members,
-    /// Why it serves nothing.
-    pub refusal: Option<String>,
+    /// What it knows to be wrong with its state or its file.
+    pub trouble: Option<String>,
     /// What it serves.
     pub view: View,
     node: Arc<Node>,
@@ -48,22 +52,25 @@ impl Sight {
         let node = machine.node()?;
         let inside = node.inspect();
         let log = inside.log();
-        let durable = inside.durable_state();
+        let (durable, durable_log) = (inside.durable_state(), inside.durable_log());
         let nothing = durable.applied.index == 0 && durable.membership.is_empty();
+        let seat = machine.seat();
         Some(Sight {
             machine: machine.id,
             life: machine.life(),
             id: node.id(),
-            wiped: machine.seat().is_some_and(|seat| seat.wiped),
+            wiped: seat.as_ref().is_some_and(|seat| seat.wiped),
+            rotten: seat.is_some_and(|seat| seat.rotten),
             vote: inside.vote(),
-            durable_vote: inside.durable_log().vote,
+            durable_vote: durable_log.vote,
+            durable_log: durable_log.last,
             leads: inside.role() == Role::Leader,
             purged: log.purged,
             last: log.last,
             applied: inside.applied_at().map(|at| at.index),
             durable: (!nothing).then_some(durable.applied.index),
             members: inside.members(),
-            refusal: inside.refusal(),
+            trouble: inside.trouble(),
             view: node.store().view(),
             node,
         })

@@ -14,11 +14,11 @@ impl Check for Watches {
 
     fn look(&mut self, moment: &Moment<'_>) -> Result<(), String> {
         for note in moment.notes {
-            let Learnt::Watched { collection, after, through, events } = &note.learnt else {
+            let Learnt::Watched { line, collection, after, through, events } = &note.learnt else {
                 continue;
             };
             let (client, machine) = (note.client, note.machine);
-            let expected = moment.model.changes(collection, *after, *through);
+            let expected = moment.model.changes(*line, collection, *after, *through);
             let told: Vec<_> = events
                 .iter()
                 .map(|(key, at, bytes)| {

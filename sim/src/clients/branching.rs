@@ -3,7 +3,7 @@
 use super::{ClientId, Clients, Learnt, collections, now_ms, writes};
 use crate::group::Machine;
 use crate::group::front::{LinesSeen, Request, Seen, branch_key};
-use crate::group::past::Past;
+use crate::group::past::{Past, Untold};
 use crate::plan::randomness;
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -245,8 +245,12 @@ impl Clients {
     ) -> Option<Past> {
         let of = collection.clone();
         let told = self.ask(client, machine, |reply| Request::Past(line, of, asked, reply)).await?;
-        let learnt = Learnt::Past { line, collection, asked, told: told.clone() };
-        self.note(client, machine.id, learnt);
+        // What its disk has changed, it cannot tell.
+        let rotten = machine.seat().is_some_and(|seat| seat.rotten);
+        if !(rotten && matches!(told, Err(Untold::Damaged(_)))) {
+            let learnt = Learnt::Past { line, collection, asked, told: told.clone() };
+            self.note(client, machine.id, learnt);
+        }
         told.ok()
     }
 

@@ -1,6 +1,7 @@
 //! What clients did, and what they were told.
 
 use crate::group::MachineId;
+use crate::group::backup::Saved;
 use crate::group::front::Seen;
 use crate::group::past::{Past, Untold};
 use parking_lot::Mutex;
@@ -52,8 +53,12 @@ pub enum Learnt {
         /// What it showed then.
         told: Result<Past, Untold>,
     },
+    /// What a backup shows.
+    Backup(Result<Saved, String>),
     /// Changes that a watch told.
     Watched {
+        /// The line.
+        line: BranchId,
         /// The collection.
         collection: Collection,
         /// The revision after which they begin.
@@ -62,6 +67,15 @@ pub enum Learnt {
         through: Revision,
         /// Key, revision, and bytes unless it was removed.
         events: Vec<(ObjectKey, Revision, Option<bytes::Bytes>)>,
+    },
+    /// Commits that a watch told.
+    Commits {
+        /// The line.
+        line: BranchId,
+        /// The revision after which they begin.
+        after: Revision,
+        /// First and last revision of each.
+        commits: Vec<(Revision, Revision)>,
     },
 }
 
@@ -87,7 +101,10 @@ impl Note {
             Learnt::Read { seen, .. } => Some(seen.revision),
             Learnt::Past { told: Ok(past), .. } => Some(past.seen.revision),
             Learnt::Past { told: Err(_), .. } => None,
+            Learnt::Backup(Ok(saved)) => saved.iter().map(|(_, seen)| seen.revision).max(),
+            Learnt::Backup(Err(_)) => None,
             Learnt::Watched { through, .. } => Some(*through),
+            Learnt::Commits { commits, .. } => commits.last().map(|(_, last)| *last),
         }
     }
 }
@@ -121,6 +138,10 @@ pub struct Counts {
     pub pasts: u64,
     /// Changes that watches told.
     pub events: u64,
+    /// Backups.
+    pub backups: u64,
+    /// Commits that watches told.
+    pub commits: u64,
 }
 
 impl Journal {
@@ -142,6 +163,8 @@ impl Journal {
                 inner.counts.reads += 1;
             }
             Learnt::Past { told, .. } => inner.counts.pasts += u64::from(told.is_ok()),
+            Learnt::Backup(_) => inner.counts.backups += 1,
+            Learnt::Commits { commits, .. } => inner.counts.commits += commits.len() as u64,
             Learnt::Watched { through, events, .. } => {
                 let (client, through) = (note.client, *through);
                 inner.counts.events += events.len() as u64;

@@ -2,12 +2,13 @@
 
 mod branching;
 mod journal;
+mod watching;
 mod writes;
 
 pub use journal::{ClientId, Counts, Fate, Journal, Learnt, Note};
 pub use writes::as_proposed;
 
-use crate::group::front::{Request, Seen, Told};
+use crate::group::front::{Request, Seen};
 use crate::group::{Machine, MachineId};
 use crate::plan::randomness;
 use crate::trace::Trace;
@@ -17,7 +18,7 @@ use rand::rngs::StdRng;
 use reddwarf_core::{Collection, ProposeError, Revision, Write};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 /// After so long a client does not wait for an answer any more, each in its own way. Those that wait
@@ -69,7 +70,14 @@ impl Clients {
         let watch = watching.into_iter().map(|client| tokio::spawn(self.clone().watch(client)));
         let keep = branching.last().map(|client| tokio::spawn(self.clone().forget(client + 1)));
         let branch = branching.iter().map(|client| tokio::spawn(self.clone().branch(*client)));
-        let all: Vec<_> = act.chain(watch).chain(branch).chain(keep).collect();
+        let beside = branching.last().map(|client| {
+            let (changes, commits) = (self.clone(), self.clone());
+            let changes = tokio::spawn(changes.watch_branches(client + 2));
+            let commits = tokio::spawn(commits.watch_commits(client + 3));
+            [changes, commits, tokio::spawn(self.clone().back_up(client + 4))]
+        });
+        let beside = beside.into_iter().flatten();
+        let all: Vec<_> = act.chain(watch).chain(branch).chain(keep).chain(beside).collect();
         for client in all {
             client.await?;
         }
@@ -98,6 +106,21 @@ impl Clients {
                     }
                 }
                 _ => self.write(&mut random, client, &machine, &seen).await,
+            }
+        }
+    }
+
+    /// One client that has backups made, for ever.
+    async fn back_up(self, client: ClientId) {
+        let mut random = randomness(self.seed, RANDOMNESS + client as u64);
+        loop {
+            sleep(Duration::from_millis(random.random_range(300..5_000))).await;
+            let Some(machine) = self.choose(&mut random) else { continue };
+            let saved = self.ask(client, &machine, Request::BackUp).await.flatten();
+            // What its disk has changed, it may find out only now.
+            let rotten = machine.seat().is_some_and(|seat| seat.rotten);
+            if let Some(saved) = saved.filter(|saved| saved.is_ok() || !rotten) {
+                self.note(client, machine.id, Learnt::Backup(saved));
             }
         }
     }
@@ -172,75 +195,6 @@ impl Clients {
         };
         self.note(client, machine.id, Learnt::Write { changes, fate });
     }
-
-    /// One client that watches, on one member after the other, for ever.
-    async fn watch(self, client: ClientId) {
-        let mut random = randomness(self.seed, RANDOMNESS + client as u64);
-        let collection = Self::collection(&mut random);
-        let mut after = Revision::ZERO;
-        loop {
-            let patience = Duration::from_millis(random.random_range(200..6_000));
-            if let Some(machine) = self.choose(&mut random) {
-                let watched = self.watch_on(client, &machine, &collection, after, patience).await;
-                after = match watched {
-                    Some(through) => through,
-                    // What it missed cannot be told any more: it begins anew with what there is.
-                    None => self.list(client, &machine, &collection).await.unwrap_or(after),
-                };
-            }
-            sleep(Duration::from_millis(random.random_range(1..50))).await;
-        }
-    }
-
-    async fn list(
-        &self,
-        client: ClientId,
-        machine: &Machine,
-        collection: &Collection,
-    ) -> Option<Revision> {
-        let floor = self.journal.known();
-        let asked = collection.clone();
-        let seen = self.ask(client, machine, |reply| Request::Read(asked, reply)).await?.ok()?;
-        let revision = seen.revision;
-        self.note(client, machine.id, Learnt::Read { collection: collection.clone(), floor, seen });
-        Some(revision)
-    }
-
-    /// Watches for a while; up to where, or `None` when it may not begin there.
-    async fn watch_on(
-        &self,
-        client: ClientId,
-        machine: &Machine,
-        collection: &Collection,
-        mut after: Revision,
-        patience: Duration,
-    ) -> Option<Revision> {
-        let (told, mut events) = mpsc::unbounded_channel();
-        let Some(front) = machine.front() else { return Some(after) };
-        if front.send(Request::Watch(collection.clone(), after, told)).is_err() {
-            return Some(after);
-        }
-        let until = tokio::time::Instant::now() + patience;
-        loop {
-            let batch = match tokio::time::timeout_at(until, events.recv()).await {
-                Ok(Some(Told::Changes(batch))) => batch,
-                Ok(Some(Told::Gone)) => return None,
-                Ok(None) | Err(_) => return Some(after),
-            };
-            let event = |event: &Arc<reddwarf_core::ChangeEvent>| {
-                let bytes = event.after.as_ref().map(|after| after.bytes.clone());
-                (event.key.clone(), event.revision, bytes)
-            };
-            let learnt = Learnt::Watched {
-                collection: collection.clone(),
-                after,
-                through: batch.through,
-                events: batch.events.iter().map(event).collect(),
-            };
-            self.note(client, machine.id, learnt);
-            after = batch.through;
-        }
-    }
 }
 
 fn describe(learnt: &Learnt) -> String {
@@ -256,8 +210,18 @@ fn describe(learnt: &Learnt) -> String {
             let told = told.as_ref().map(|past| past.seen.revision);
             format!("past of {collection} on line {} at {asked}: {told:?}", line.0)
         }
-        Learnt::Watched { collection, after, through, events } => {
-            format!("watch of {collection}: {} events after {after} up to {through}", events.len())
+        Learnt::Watched { line, collection, after, through, events } => {
+            let (line, count) = (line.0, events.len());
+            format!(
+                "watch of {collection} on line {line}: {count} events after {after} up to {through}"
+            )
+        }
+        Learnt::Backup(saved) => {
+            let saved = saved.as_ref().map(|all| all.first().map(|(_, seen)| seen.revision));
+            format!("backup: {saved:?}")
+        }
+        Learnt::Commits { line, after, commits } => {
+            format!("watch of commits on line {}: after {after} {commits:?}", line.0)
         }
     }
 }

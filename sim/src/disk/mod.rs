@@ -35,7 +35,7 @@ use reddwarf_storage::{DataFile, DataFiles};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use survival::Survival;
@@ -197,6 +197,28 @@ impl SimDisk {
         state.contents = Contents::default();
         state.names.wipe()?;
         remove_folder(&state.dead_folder())
+    }
+
+    /// Changes bytes of a file by itself, as the disk lies under the member: the new ones are given out
+    /// of the file as it is, each with its place.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn rot(
+        &self,
+        file: &Path,
+        change: impl FnOnce(&[u8]) -> Vec<(u64, Vec<u8>)>,
+    ) -> io::Result<()> {
+        let path = self.files().join(file);
+        let (bytes, file) = (fs::read(&path)?, OpenOptions::new().write(true).open(&path)?);
+        let mut changes = change(&bytes).into_iter();
+        changes.try_for_each(|(offset, bytes)| file.write_all_at(&bytes, offset))
+    }
+
+    /// Where the files are now, also of a dead member.
+    pub fn files(&self) -> PathBuf {
+        let state = self.0.state.lock();
+        if state.dead { state.dead_folder() } else { state.folder.clone() }
     }
 
     /// Whether the member has died and not begun its next life.

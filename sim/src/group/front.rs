@@ -1,11 +1,12 @@
 //! How requests get into a member: what its API server would ask of the store.
 
+use super::backup::{self, Saved};
 use super::machine::Machine;
 use super::past::{self, Past, Untold};
 use reddwarf_core::branch::BRANCHES;
 use reddwarf_core::{
-    BranchId, BranchRef, Collection, CommitPoint, Committed, Fence, Floors, ObjectKey,
-    ProposeError, ReadError, Revision, Store, View, WatchBatch, Write,
+    BranchId, BranchRef, Collection, Commit, CommitPoint, Committed, Fence, Floors, ObjectKey,
+    ProposeError, ReadError, Revision, View, WatchBatch, Write,
 };
 use reddwarf_raft::Node;
 use reddwarf_raft::types::Member;
@@ -31,8 +32,12 @@ pub enum Request {
     Past(BranchId, Collection, Revision, Reply<Result<Past, Untold>>),
     /// To forget the past below floors, if the member leads.
     Retain(Floors, Reply<Result<(), ProposeError>>),
-    /// To tell of all changes of a collection after a revision.
-    Watch(Collection, Revision, mpsc::UnboundedSender<Told>),
+    /// To tell of all changes of a line's collection after a revision.
+    Watch(BranchId, Collection, Revision, Teller<WatchBatch>),
+    /// To tell of all commits of a line after a revision.
+    WatchCommits(BranchId, Revision, Teller<Vec<Commit>>),
+    /// To make a backup.
+    BackUp(Reply<Option<Result<Saved, String>>>),
     /// To let a node in.
     Admit(u64, Member, Reply<Result<u64, String>>),
     /// To let a member go.
@@ -43,11 +48,14 @@ pub enum Request {
     Stop,
 }
 
+/// Where a watch is told.
+pub type Teller<T> = mpsc::UnboundedSender<Told<T>>;
+
 /// What a watch is told.
 #[derive(Debug)]
-pub enum Told {
-    /// Changes.
-    Changes(WatchBatch),
+pub enum Told<T> {
+    /// Changes, or commits.
+    Changes(T),
     /// The watch has ended, or never began, as it starts too early.
     Gone,
 }
@@ -159,8 +167,27 @@ async fn answer(machine: Arc<Machine>, node: Arc<Node>, request: Request) {
                 tell(&machine, reply, store.retain(term, floors).await).await;
             }
         }
-        Request::Watch(collection, from, told) => {
-            watch(&machine, store.as_ref(), &collection, from, told).await;
+        Request::Watch(line, collection, from, told) => {
+            match store.watch_branch(line, &collection, from) {
+                Ok(mut stream) => {
+                    while let Ok(batch) = stream.next().await
+                        && tell_more(&machine, &told, batch).await
+                    {}
+                }
+                Err(_) => gone(&told),
+            }
+        }
+        Request::WatchCommits(line, from, told) => match store.watch_commits(line, from) {
+            Ok(mut stream) => {
+                while let Ok(batch) = stream.next().await
+                    && tell_more(&machine, &told, batch).await
+                {}
+            }
+            Err(_) => gone(&told),
+        },
+        Request::BackUp(reply) => {
+            let saved = backup::back_up(&machine, &node).await;
+            tell(&machine, reply, saved).await;
         }
         Request::Admit(id, member, reply) => {
             let admitted = node.admit(id, member, None).await;
@@ -187,27 +214,13 @@ async fn tell<T>(machine: &Machine, reply: Reply<T>, answer: T) {
     }
 }
 
-async fn watch(
-    machine: &Machine,
-    store: &dyn Store,
-    collection: &Collection,
-    from: Revision,
-    told: mpsc::UnboundedSender<Told>,
-) {
-    let Ok(mut stream) = store.watch(collection, from) else {
-        // Who watched may be gone.
-        let _ = told.send(Told::Gone);
-        return;
-    };
-    loop {
-        let batch = stream.next().await;
-        machine.its_turn().await;
-        if machine.disk.is_dead() {
-            return;
-        }
-        let Ok(batch) = batch else { return };
-        if told.send(Told::Changes(batch)).is_err() {
-            return;
-        }
-    }
+fn gone<T>(told: &Teller<T>) {
+    // Who watched may be gone.
+    let _ = told.send(Told::Gone);
+}
+
+/// Tells a watch, unless the machine has lost power meanwhile; whether it goes on.
+async fn tell_more<T>(machine: &Machine, told: &Teller<T>, batch: T) -> bool {
+    machine.its_turn().await;
+    !machine.disk.is_dead() && told.send(Told::Changes(batch)).is_ok()
 }

@@ -31,6 +31,8 @@ pub struct Seat {
     pub levels: FeatureLevels,
     /// Whether its disk was lost since it was seated: the group must not let it in again.
     pub wiped: bool,
+    /// Whether its disk has changed what it holds since then.
+    pub rotten: bool,
 }
 
 /// What became of the newest process on a machine.

@@ -1,5 +1,6 @@
 //! A simulated group: machines, the network between them, and what happens to both.
 
+pub mod backup;
 mod clock;
 mod cuts;
 pub mod front;
@@ -9,6 +10,7 @@ mod operator;
 mod pace;
 pub mod past;
 mod process;
+mod rot;
 
 pub use machine::{Ended, Machine, MachineId, Seat, host};
 
@@ -78,6 +80,7 @@ fn limits(plan: &Plan) -> Limits {
         log_keep_bytes: plan.segment_bytes / 2,
         clock_tick: Duration::from_millis(700),
         repair_pause: Duration::from_millis(200),
+        scrub_pause: Duration::from_secs(2),
         level_settle: Some(Duration::from_secs(1)),
         store_cache_bytes: 256 * 1024,
         ..Limits::default()
@@ -139,7 +142,8 @@ impl Group {
             let old = self.plan.old_builds.contains(&id);
             let levels = if old { FeatureLevels::FIRST } else { FeatureLevels::OF_THIS_BUILD };
             let (node_id, peers) = (peer.id, peers.to_vec());
-            let seat = Seat { node_id, peers, admission: None, levels, wiped: false };
+            let seat =
+                Seat { node_id, peers, admission: None, levels, wiped: false, rotten: false };
             machine.take_seat(Some(seat));
         }
         let (software, setting) = (Arc::clone(&machine), self.setting.clone());
@@ -293,6 +297,12 @@ impl Group {
             FaultKind::Remove { machine } => return self.remove(*machine),
             FaultKind::Wipe { machine, down_ms, lost_ms } => {
                 return self.wipe(*machine, *down_ms, *lost_ms);
+            }
+            FaultKind::RottenState { machine, pages, down_ms } => {
+                return self.rot_state(*machine, *pages, *down_ms);
+            }
+            FaultKind::RottenLog { machine, down_ms, lost_ms } => {
+                return self.rot_log(*machine, *down_ms, *lost_ms);
             }
             FaultKind::Upgrade { machine, down_ms } => {
                 let levels = FeatureLevels::OF_THIS_BUILD;

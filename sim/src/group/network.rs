@@ -7,6 +7,7 @@
 
 use super::machine::{MachineId, host};
 use parking_lot::Mutex;
+use reddwarf_raft::peer::Protocol;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::pin::Pin;
@@ -25,6 +26,9 @@ pub const UNACKNOWLEDGED_MS_MAX: u64 = 1_500;
 /// How long it takes to learn that a machine refuses.
 const ROUND_TRIP: Duration = Duration::from_millis(1);
 
+/// Set in a caller's number when the connection begins as builds of the first feature level have it.
+const FIRST_LEVEL: u8 = 0x80;
+
 type Pair = (MachineId, MachineId);
 
 fn pair(a: MachineId, b: MachineId) -> Pair {
@@ -37,6 +41,8 @@ pub struct Lines {
     ends: Mutex<BTreeMap<Pair, CancellationToken>>,
     /// Machines that are there, without a process that takes connections.
     refusing: Mutex<BTreeSet<MachineId>>,
+    /// Machines whose process knows of no feature levels.
+    old: Mutex<BTreeSet<MachineId>>,
 }
 
 impl Lines {
@@ -51,16 +57,33 @@ impl Lines {
         self.ends.lock().entry(pair(a, b)).or_default().clone()
     }
 
-    /// Connects one machine to another. Whoever is called learns who calls, as from a certificate.
+    /// Notes what the process on a machine speaks.
+    pub fn speaks(&self, machine: MachineId, protocol: Protocol) {
+        let mut old = self.old.lock();
+        match protocol {
+            Protocol::FirstLevel => old.insert(machine),
+            Protocol::Greeting => old.remove(&machine),
+        };
+    }
+
+    /// Connects one machine to another, with the protocol that both speak. Whoever is called learns
+    /// that, and who calls, as from TLS.
     ///
     /// # Errors
     /// As the system would have it.
-    pub async fn connect(&self, from: MachineId, to: MachineId) -> io::Result<Connection> {
+    pub async fn connect(
+        &self,
+        from: MachineId,
+        to: MachineId,
+    ) -> io::Result<(Connection, Protocol)> {
         let ended = self.ended(from, to);
         self.knock(to).await?;
         let mut tcp = TcpStream::connect((host(to), PORT)).await?;
-        tcp.write_u8(from as u8).await?;
-        Ok(Connection::new(tcp, ended))
+        let old = [from, to].iter().any(|machine| self.old.lock().contains(machine));
+        let (protocol, flag) =
+            if old { (Protocol::FirstLevel, FIRST_LEVEL) } else { (Protocol::Greeting, 0) };
+        tcp.write_u8(from as u8 | flag).await?;
+        Ok((Connection::new(tcp, ended), protocol))
     }
 
     /// Whether a machine has a process that takes connections. turmoil has a machine without one say
@@ -85,7 +108,7 @@ impl Lines {
         Ok(())
     }
 
-    /// Learns who calls.
+    /// Learns who calls, and how.
     ///
     /// # Errors
     /// When the connection has ended.
@@ -93,9 +116,12 @@ impl Lines {
         &self,
         mut tcp: TcpStream,
         at: MachineId,
-    ) -> io::Result<(MachineId, Connection)> {
-        let from = MachineId::from(tcp.read_u8().await?);
-        Ok((from, Connection::new(tcp, self.ended(from, at))))
+    ) -> io::Result<(MachineId, Protocol, Connection)> {
+        let told = tcp.read_u8().await?;
+        let from = MachineId::from(told & !FIRST_LEVEL);
+        let old = told & FIRST_LEVEL != 0;
+        let protocol = if old { Protocol::FirstLevel } else { Protocol::Greeting };
+        Ok((from, protocol, Connection::new(tcp, self.ended(from, at))))
     }
 }
 

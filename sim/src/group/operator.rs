@@ -176,7 +176,7 @@ impl Group {
         let peers = peers.map(|(other, seat)| peer(other, seat.node_id)).collect();
         let admission = Some(Admission { admitted_at, replaces: None });
         let levels = FeatureLevels::OF_THIS_BUILD;
-        let seat = Seat { node_id, peers, admission, levels, wiped: false };
+        let seat = Seat { node_id, peers, admission, levels, wiped: false, rotten: false };
         self.machines[id].take_seat(Some(seat));
         self.after(1, Later::Start(id));
     }
@@ -196,7 +196,8 @@ impl Group {
 
     /// Lets a member go for good.
     pub(super) fn remove(&mut self, id: MachineId) -> bool {
-        if self.seated().count() <= MEMBERS_MIN || self.machines[id].seat().is_none() {
+        let (seats, seat) = (self.seated().count(), self.machines[id].seat());
+        if seats <= MEMBERS_MIN || seat.is_none() || !self.others_are_sound(id) {
             return false;
         }
         let Some(front) = self.somebody(id).and_then(|machine| machine.front()) else {
@@ -214,7 +215,7 @@ impl Group {
     /// A machine loses its disk, if the group can spare it.
     pub(super) fn wipe(&mut self, id: MachineId, down_ms: u64, lost_ms: u64) -> bool {
         let machine = Arc::clone(&self.machines[id]);
-        if machine.seat().is_none() || !self.is_whole() {
+        if !self.can_lose(id) {
             return false;
         }
         if !machine.disk.is_dead() {
@@ -249,6 +250,17 @@ impl Group {
         seats.len() >= MEMBERS_MIN
             && newest
                 .is_some_and(|members| members.voters == [seats] && members.unrecorded.is_empty())
+    }
+
+    /// Whether the group can spare what a member has.
+    pub(super) fn can_lose(&self, id: MachineId) -> bool {
+        self.machines[id].seat().is_some() && self.is_whole() && self.others_are_sound(id)
+    }
+
+    /// Whether no other machine's disk holds something else than it should, as far as members may not
+    /// have noticed yet: then all may be needed.
+    pub(super) fn others_are_sound(&self, id: MachineId) -> bool {
+        !self.seated().any(|(other, seat)| other != id && seat.rotten)
     }
 
     /// A machine whose disk was lost joins anew, under its name.

@@ -4,6 +4,7 @@ use super::front;
 use super::machine::{Ended, Machine, MachineId, Seat, host};
 use super::network::{Lines, PORT};
 use async_trait::async_trait;
+use reddwarf_core::FeatureLevels;
 use reddwarf_raft::peer::{Dial, Dialed, Protocol};
 use reddwarf_raft::{Clock, Environment, Failure, Limits, Node, NodeConfig, Pace, Work};
 use reddwarf_storage::DataFiles;
@@ -14,7 +15,7 @@ use tokio::sync::mpsc;
 use turmoil::net::TcpListener;
 
 /// The group's name.
-const CLUSTER: &str = "sim";
+pub const CLUSTER: &str = "sim";
 
 /// What all members of a run have in common.
 #[derive(Clone)]
@@ -39,8 +40,8 @@ fn machine_of(addr: &str) -> io::Result<MachineId> {
 #[async_trait]
 impl Dial for SimDial {
     async fn dial(&self, addr: &str) -> io::Result<Dialed> {
-        let stream = self.lines.connect(self.from, machine_of(addr)?).await?;
-        Ok(Dialed { stream: Box::new(stream), protocol: Protocol::Greeting })
+        let (stream, protocol) = self.lines.connect(self.from, machine_of(addr)?).await?;
+        Ok(Dialed { stream: Box::new(stream), protocol })
     }
 
     async fn knock(&self, addr: &str) -> io::Result<()> {
@@ -103,6 +104,9 @@ fn config(machine: &Machine, setting: &Setting, seat: &Seat) -> NodeConfig {
 pub async fn run(machine: Arc<Machine>, setting: Setting) -> turmoil::Result {
     let Some(seat) = machine.seat() else { return Ok(()) };
     machine.begins();
+    let old = seat.levels == FeatureLevels::FIRST;
+    let protocol = if old { Protocol::FirstLevel } else { Protocol::Greeting };
+    setting.lines.speaks(machine.id, protocol);
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
     let node = match Node::start(config(&machine, &setting, &seat)).await {
         Ok(node) => node,
@@ -135,8 +139,8 @@ async fn accept(machine: Arc<Machine>, node: Arc<Node>, setting: Setting, listen
         let (node, lines) = (Arc::clone(&node), Arc::clone(&setting.lines));
         let at = machine.id;
         tokio::spawn(async move {
-            if let Ok((from, stream)) = lines.identify(tcp, at).await {
-                node.serve_stream(stream, Protocol::Greeting, Some(host(from))).await;
+            if let Ok((from, protocol, stream)) = lines.identify(tcp, at).await {
+                node.serve_stream(stream, protocol, Some(host(from))).await;
             }
         });
     }

@@ -218,17 +218,31 @@ impl Model {
         )
     }
 
-    /// The changes of a collection of main between two revisions, in order.
+    /// The commits of a line between two revisions, in order.
+    pub fn commits_of(
+        &self,
+        line: BranchId,
+        after: Revision,
+        through: Revision,
+    ) -> impl Iterator<Item = &ModelCommit> {
+        let from = self.commits.partition_point(|commit| commit.last <= after);
+        let later = self.commits[from..].iter().take_while(move |commit| commit.last <= through);
+        later.filter(move |commit| commit.line == line)
+    }
+
+    /// The changes of a line's collection between two revisions, in order.
     pub fn changes(
         &self,
+        line: BranchId,
         collection: &Collection,
         after: Revision,
         through: Revision,
     ) -> Vec<(&ObjectKey, &Version)> {
         let prefix = collection.prefix();
         let mut changes: Vec<_> = self
-            .main
-            .iter()
+            .of_line(line)
+            .into_iter()
+            .flatten()
             .filter(|(key, _)| key.as_str().starts_with(&prefix))
             .flat_map(|(key, versions)| versions.iter().map(move |version| (key, version)))
             .filter(|(_, version)| version.revision > after && version.revision <= through)

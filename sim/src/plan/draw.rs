@@ -63,6 +63,7 @@ pub fn draw(seed: u64) -> Plan {
         let down_ms = random.random_range(50..1_000);
         faults.push(Fault { at_ms, kind: FaultKind::Upgrade { machine: *machine, down_ms } });
     }
+    faults.extend(rot(seed, members, safety_ms));
     faults.sort_by_key(|fault| fault.at_ms);
     Plan {
         seed,
@@ -180,6 +181,31 @@ fn membership(random: &mut StdRng, members: usize) -> FaultKind {
         true => FaultKind::Join,
         false => FaultKind::Remove { machine: machine(random, members) },
     }
+}
+
+/// What a disk loses by itself, in some seeds and on one machine: a group of three stands no more.
+fn rot(seed: u64, members: usize, safety_ms: u64) -> Vec<Fault> {
+    let mut random = randomness(seed, 3);
+    if !random.random_bool(0.2) {
+        return Vec::new();
+    }
+    let machine = machine(&mut random, members);
+    let mut fault = |_| {
+        let kind = match random.random_bool(0.6) {
+            true => FaultKind::RottenState {
+                machine,
+                pages: random.random_range(1..=4),
+                down_ms: random.random_bool(0.5).then(|| time(&mut random)),
+            },
+            false => FaultKind::RottenLog {
+                machine,
+                down_ms: time(&mut random),
+                lost_ms: random.random_range(0..2_500),
+            },
+        };
+        Fault { at_ms: random.random_range(1_500..safety_ms), kind }
+    };
+    (0..=*[0, 1, 2].choose(&mut randomness(seed, 4)).unwrap_or(&0)).map(&mut fault).collect()
 }
 
 fn wipe(random: &mut StdRng, members: usize) -> FaultKind {

@@ -133,6 +133,25 @@ pub enum FaultKind {
         /// How long it then runs until the operator joins it.
         lost_ms: u64,
     },
+    /// The disk changes pages of the state's file by itself.
+    RottenState {
+        /// Whose.
+        machine: MachineId,
+        /// How many.
+        pages: u32,
+        /// How long the process is away meanwhile; it is not when nothing is said.
+        down_ms: Option<u64>,
+    },
+    /// The process is killed, and the disk changes a byte of the log that was synced. The operator then
+    /// joins the machine anew.
+    RottenLog {
+        /// Whose.
+        machine: MachineId,
+        /// How long it is away.
+        down_ms: u64,
+        /// How long the operator takes then.
+        lost_ms: u64,
+    },
     /// The build is exchanged for one that supports the next feature level.
     Upgrade {
         /// Which.

@@ -2,7 +2,7 @@
 
 use crate::checks::Violation;
 use crate::clients::Counts;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::run::Report;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,8 @@ pub struct Runs {
     pub world: PathBuf,
     /// A known mistake to be made.
     pub bug: Option<String>,
+    /// Whether many seeds are each run twice, to see that the runs are the same.
+    pub twice: bool,
     /// Where disks are: memory, if there is such a place.
     pub disks: PathBuf,
 }
@@ -36,7 +38,7 @@ impl Runs {
         let world = std::env::current_exe()?.with_file_name("sim-world");
         let memory = Path::new("/dev/shm");
         let disks = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-        Ok(Runs { world, bug, disks })
+        Ok(Runs { world, bug, twice: false, disks })
     }
 
     /// The command that runs a seed, or some of its faults, again.
@@ -50,6 +52,23 @@ impl Runs {
         match &self.bug {
             Some(bug) => command.replace("just sim", &format!("just sim-planted --bug {bug}")),
             None => command,
+        }
+    }
+
+    /// Runs the plan of a seed, once or twice.
+    ///
+    /// # Errors
+    /// When the process cannot be run.
+    pub fn run_seed(&self, seed: u64) -> io::Result<Report> {
+        let plan = plan::draw(seed);
+        let first = self.run(&plan, false)?;
+        if !self.twice || first.violation.is_some() {
+            return Ok(first);
+        }
+        let second = self.run(&plan, false)?;
+        match first == second {
+            true => Ok(first),
+            false => Ok(failed(seed, &format!("two runs differ: {first:?}, {second:?}"))),
         }
     }
 

@@ -52,9 +52,7 @@ pub fn run_all(
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + seeds
-                        || sender.send(runs.run(&plan::draw(seed), false)).is_err()
-                    {
+                    if seed >= first + seeds || sender.send(runs.run_seed(seed)).is_err() {
                         return;
                     }
                 }

@@ -9,7 +9,7 @@ use std::fmt;
 use std::io;
 
 /// The mistakes that must be found, by the names that `reddwarf_core::planted` has for them.
-pub const MISTAKES: [&str; 7] = [
+pub const MISTAKES: [&str; 8] = [
     "early-acknowledgement",
     "unchecked-compare-and-swap",
     "early-purge",
@@ -17,6 +17,7 @@ pub const MISTAKES: [&str; 7] = [
     "lease-read",
     "wiped-voter",
     "evicted-request",
+    "cut-damage",
 ];
 
 /// How a mistake was found.

@@ -17,7 +17,7 @@ mod writer;
 
 pub(crate) use disk::write_file;
 pub use disk::{Disk, FileDisk};
-pub use recovery::WalOpenError;
+pub use recovery::{WalOpenError, marked_segments};
 pub use submit::Mode;
 pub use writer::Done;
 
