@@ -46,6 +46,14 @@ fn dozens_of_seeds_are_safe_and_come_to_rest() {
     let committed: u64 = reports.iter().map(|report| report.counts.committed).sum();
     let events: u64 = reports.iter().map(|report| report.counts.events).sum();
     assert!(committed > 50 * DOZENS && events > 50 * DOZENS, "{committed} writes, {events} events");
+    let rare: Vec<_> = reports.iter().map(|report| report.counts).collect();
+    for (what, count) in [
+        ("reads of the past", rare.iter().map(|counts| counts.pasts).sum::<u64>()),
+        ("watched commits", rare.iter().map(|counts| counts.commits).sum()),
+        ("backups", rare.iter().map(|counts| counts.backups).sum()),
+    ] {
+        assert!(count > DOZENS / 2, "{count} {what}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::SimDisk;
 use reddwarf_raft::RaftMetrics;
+use reddwarf_raft::inspect::log_files;
 use reddwarf_raft::types::Vote;
 use reddwarf_raft::wal::{Mode, Wal, WalOpenError, WalOptions};
 use std::collections::BTreeSet;
@@ -127,4 +128,24 @@ fn what_a_failed_sync_has_left_in_memory_is_not_trusted() {
         assert_eq!(wal.vote().expect("a vote").leader_id.term, found + 1);
     }
     assert!(shown > 5, "the system shows what it lost: {shown} times");
+}
+
+#[test]
+fn a_byte_that_changes_below_a_mark_is_noticed() {
+    let member = Member::new();
+    member.live().expect("nothing fails");
+    let folder = member.disk.folder();
+    let files = log_files(&folder.join("wal")).expect("lists");
+    assert!(files.len() > 2 && files.iter().all(|(_, marked)| *marked > 0), "{files:?}");
+    for (path, marked) in files {
+        let file = path.strip_prefix(&folder).expect("below it");
+        for at in (0..marked).step_by(3) {
+            let flip = |bytes: &[u8]| vec![(at, vec![bytes[at as usize] ^ (1 << (at % 8))])];
+            member.disk.rot(file, flip).expect("changes");
+            let opened = member.open().map(drop);
+            assert!(matches!(opened, Err(WalOpenError::Damaged { .. })), "{at} {opened:?}");
+            member.disk.rot(file, flip).expect("changes back");
+        }
+    }
+    assert_eq!(member.check(), VOTES);
 }

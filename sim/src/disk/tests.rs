@@ -331,3 +331,20 @@ fn what_lies_outside_is_refused() {
     let error = machine.disk.rename(&machine.path("log"), outside).expect_err("refused");
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
+
+#[test]
+fn what_a_disk_changes_by_itself_stays_changed() {
+    let machine = Machine::new();
+    let rot = |at: u64| {
+        let name = Path::new("log");
+        machine.disk.rot(name, |bytes| vec![(at, vec![bytes[at as usize] ^ 1])]).expect("changes");
+    };
+    let file = machine.file("log", &[2; 600]);
+    rot(5);
+    machine.disk.power_off().expect("loses power");
+    rot(9);
+    machine.disk.revive(0).expect("goes on");
+    let changed: Vec<usize> = (0..600).filter(|at| machine.read("log")[*at] == 3).collect();
+    assert_eq!(changed, [5, 9]);
+    drop(file);
+}

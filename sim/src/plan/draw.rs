@@ -212,3 +212,36 @@ fn wipe(random: &mut StdRng, members: usize) -> FaultKind {
     let lost_ms = random.random_range(0..2_500);
     FaultKind::Wipe { machine: machine(random, members), down_ms: time(random), lost_ms }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    #[test]
+    fn every_kind_of_fault_is_drawn() {
+        // As many as `FaultKind` has.
+        const KINDS_ALL: usize = 21;
+        let mut found: BTreeMap<String, u64> = BTreeMap::new();
+        for fault in (1..=200).flat_map(|seed| draw(seed).faults) {
+            let told = format!("{:?}", fault.kind);
+            let kind = told.split([' ', '{']).next().unwrap_or_default();
+            *found.entry(kind.to_owned()).or_default() += 1;
+        }
+        assert_eq!(found.len(), KINDS_ALL, "{found:?}");
+    }
+
+    #[test]
+    fn a_disk_rots_on_one_machine_of_a_run() {
+        for plan in (1..=200).map(draw) {
+            let rotten = plan.faults.iter().filter_map(|fault| match &fault.kind {
+                FaultKind::RottenState { machine, .. } | FaultKind::RottenLog { machine, .. } => {
+                    Some(*machine)
+                }
+                _ => None,
+            });
+            let machines: BTreeSet<MachineId> = rotten.collect();
+            assert!(machines.len() <= 1, "{machines:?}");
+        }
+    }
+}
