@@ -11,7 +11,8 @@ use reddwarf_core::{
     View,
 };
 use reddwarf_versioning::{
-    BranchTable, ChangeWindow, Checkpoint, RestoreError, State, StateBuilder, WindowLimits,
+    BranchTable, ChangeWindow, Checkpoint, RestoreError, State, StateBuilder, StateRoot,
+    WindowLimits,
 };
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -86,6 +87,10 @@ pub(crate) fn checkpoint_from(get: &MetaRow<'_>) -> Result<Checkpoint, KvError> 
     checkpoint.lost = Arc::new(part_from(get, rows::META_LOST)?.unwrap_or_default());
     checkpoint.level = part_from(get, rows::META_LEVEL)?.unwrap_or_default();
     checkpoint.builds = Arc::new(part_from(get, rows::META_BUILDS)?.unwrap_or_default());
+    // A build that did not know of it leaves that of an earlier entry.
+    let root: Option<(u64, [u8; 32])> = part_from(get, rows::META_ROOT)?;
+    let root = root.filter(|(index, _)| *index == checkpoint.applied.index);
+    checkpoint.root = root.map(|(_, root)| StateRoot(root));
     Ok(checkpoint)
 }
 
@@ -101,13 +106,13 @@ fn standing_from(get: &MetaRow<'_>) -> Result<Checkpoint, KvError> {
     Ok(checkpoint)
 }
 
-/// A row beside the checkpoint.
 /// The branches, where they have a row of their own.
 pub(crate) fn branches_of(read: &dyn KvRead) -> Result<Option<BranchTable>, KvError> {
     let value = read.get(Table::Meta, rows::META_BRANCHES)?;
     value.map(|value| rows::read_branches(&value)).transpose()
 }
 
+/// A row beside the checkpoint.
 pub(crate) fn part<T: DeserializeOwned>(
     read: &dyn KvRead,
     row: &[u8],

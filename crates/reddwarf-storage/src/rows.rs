@@ -38,6 +38,9 @@ pub const META_LEVEL: &[u8] = b"level";
 pub const META_BUILDS: &[u8] = b"builds";
 /// Row of [`Table::Meta`]: the [`Floors`] up to which this file was swept.
 pub const META_SWEPT: &[u8] = b"swept";
+/// The root of the state at the checkpoint's entry. The first of all these rows, so that a page that has
+/// lost its last ones still has it.
+pub const META_ROOT: &[u8] = b"applied-root";
 
 /// Record version of a [`Checkpoint`].
 const CHECKPOINT_VERSION: u8 = 3;
@@ -269,6 +272,7 @@ pub fn check_meta(key: &[u8], value: &[u8]) -> Result<(), KvError> {
         META_LOST => read_part::<Vec<Lost>>(key, value).map(drop),
         META_LEVEL => read_part::<FeatureLevel>(key, value).map(drop),
         META_BUILDS => read_part::<Vec<MemberBuild>>(key, value).map(drop),
+        META_ROOT => read_part::<(u64, [u8; 32])>(key, value).map(drop),
         META_MARKS => read_part::<Vec<Mark>>(key, value).map(drop),
         META_FORMAT => {
             let format = read_format(value).map(drop);

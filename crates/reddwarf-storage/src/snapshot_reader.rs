@@ -24,7 +24,7 @@ pub(crate) const CHUNK_VERSION: u8 = 3;
 const PAGED: [Table; 5] =
     [Table::Versions, Table::Commits, Table::CommitIds, Table::History, Table::Excised];
 /// Rows of [`Table::Meta`] that belong to the state.
-pub(crate) const STATE_ROWS: [&[u8]; 8] = [
+pub(crate) const STATE_ROWS: [&[u8]; 9] = [
     rows::META_CHECKPOINT,
     rows::META_BRANCHES,
     rows::META_FLOORS,
@@ -33,6 +33,7 @@ pub(crate) const STATE_ROWS: [&[u8]; 8] = [
     rows::META_LEVEL,
     rows::META_BUILDS,
     rows::META_SWEPT,
+    rows::META_ROOT,
 ];
 
 /// A row as it travels.

@@ -72,6 +72,10 @@ impl Rows<'_> {
         let out = &mut self.out;
         let value = rows::checkpoint_value(checkpoint)?;
         out.put(Table::Meta, rows::META_CHECKPOINT.to_vec(), value);
+        if let Some(root) = checkpoint.root {
+            let value = rows::part_value(rows::META_ROOT, &(checkpoint.applied.index, root.0))?;
+            out.put(Table::Meta, rows::META_ROOT.to_vec(), value);
+        }
         let Written { branches, floors, marks, lost, level, builds, .. } = &mut *self.written;
         // With the first row that a build of an earlier level would overlook, the format rises
         // beyond what such a build opens.

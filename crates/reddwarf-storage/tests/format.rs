@@ -304,6 +304,19 @@ fn rows_of_a_group_above_the_first_level_are_as_pinned() {
     assert_eq!(format(&pinned("format-2.txt").0), "00000002fffffffd");
 }
 
+/// They do not say what the root of the state is.
+#[test]
+fn rows_of_the_first_groups_above_the_first_level_are_read() {
+    let (rows, state) = pinned("format-3.txt");
+    let root = format!("meta {} ", hex(b"applied-root"));
+    let (of_root, others): (Vec<_>, Vec<_>) = rows.lines().partition(|row| row.starts_with(&root));
+    assert_eq!(of_root.len(), 1);
+    assert_eq!(others.join("\n"), include_str!("data/format-3-without-root.txt").trim_end());
+    let loaded = read_again(&others.join("\n"));
+    assert_eq!(loaded.checkpoint.root, None);
+    assert_eq!(loaded.state.checkpoint(), state.checkpoint());
+}
+
 /// They have deltas of versions with their content hashes.
 #[test]
 fn rows_of_the_first_deltas_are_read() {

@@ -4,12 +4,12 @@ use reddwarf_core::{
     Change, Collection, FeatureLevel, FeatureLevels, Fence, ObjectIndex, Proposal, ProposalKind,
     RequestId, Write,
 };
-use reddwarf_storage::rows::{FORMAT_VERSION, META_FORMAT, format_row};
+use reddwarf_storage::rows::{FORMAT_VERSION, META_FORMAT, META_LEVEL, format_row};
 use reddwarf_storage::{
-    Durable, InlinePersister, KvStore, OpenError, Persist, PersistBatch, RedbStore, SnapshotError,
-    SnapshotReader, SnapshotWriter, StoreOptions, Table, WriteBatch, load,
+    Durable, InlinePersister, KvStore, LoadError, OpenError, Persist, PersistBatch, RedbStore,
+    SnapshotError, SnapshotReader, SnapshotWriter, StoreOptions, Table, WriteBatch, load,
 };
-use reddwarf_versioning::{EntryContext, State, StateRoot, WindowLimits};
+use reddwarf_versioning::{EntryContext, RestoreError, State, StateRoot, WindowLimits};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -187,4 +187,31 @@ fn a_damaged_page() {
         }
     }
     assert!(noticed > 10, "{noticed} noticed, {harmless} harmless");
+}
+
+#[test]
+fn a_row_that_is_gone_without_a_trace_is_missed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.redb");
+    raised(&path);
+    let store = RedbStore::open(&path, supporting(1, 3)).expect("opens");
+    let row = |table: Table, key: &[u8]| {
+        let value = store.read().expect("reads").get(table, key).expect("reads");
+        (table, key.to_vec(), value.expect("it was written"))
+    };
+    let rows = [row(Table::Requests, &2_u64.to_be_bytes()), row(Table::Meta, META_LEVEL)];
+    let loaded = || load(&store, WindowLimits::default());
+    loaded().expect("whole");
+    for (table, key, value) in rows {
+        let mut batch = WriteBatch::default();
+        batch.delete(table, key.clone());
+        store.commit(batch).expect("writes");
+        let error = loaded().expect_err("it is missing");
+        assert!(error.is_damage(), "{error}");
+        assert!(matches!(error, LoadError::Damaged(RestoreError::Whole)), "{error:?}");
+        let mut batch = WriteBatch::default();
+        batch.put(table, key, value);
+        store.commit(batch).expect("writes");
+        loaded().expect("whole again");
+    }
 }

@@ -57,6 +57,8 @@ struct Block {
     number: u64,
     ids: Vec<RequestId>,
     hasher: blake3::Hasher,
+    /// Once nothing is added any more.
+    digest: Option<blake3::Hash>,
 }
 
 /// See the module's text.
@@ -92,7 +94,11 @@ impl RequestMemory {
     pub(crate) fn remember(&mut self, index: u64, id: RequestId, outcome: Outcome, record: &[u8]) {
         let number = index / REQUEST_BLOCK_ENTRIES;
         if self.blocks.back().is_none_or(|block| block.number != number) {
-            self.blocks.push_back(Block { number, ids: Vec::new(), hasher: blake3::Hasher::new() });
+            if let Some(full) = self.blocks.back_mut() {
+                full.digest = Some(full.hasher.finalize());
+            }
+            let (ids, hasher) = (Vec::new(), blake3::Hasher::new());
+            self.blocks.push_back(Block { number, ids, hasher, digest: None });
         }
         let block = self.blocks.back_mut().expect("invariant: pushed above when missing");
         block.ids.push(id);
@@ -117,7 +123,7 @@ impl RequestMemory {
         root.update(&(self.blocks.len() as u64).to_le_bytes());
         for block in &self.blocks {
             root.update(&block.number.to_le_bytes());
-            root.update(block.hasher.finalize().as_bytes());
+            root.update(block.digest.unwrap_or_else(|| block.hasher.finalize()).as_bytes());
         }
     }
 

@@ -4,7 +4,7 @@ use crate::lines::{self, Lines};
 use crate::request_memory::{RequestRow, oldest_kept};
 use crate::retention::Retention;
 use crate::root::element;
-use crate::{Checkpoint, LtHash, State};
+use crate::{Checkpoint, LtHash, State, StateRoot};
 use reddwarf_core::codec::CodecError;
 use reddwarf_core::{BranchChange, BranchId, ObjectKey, Revision, StoredObject, content_hash};
 use std::sync::Arc;
@@ -26,6 +26,9 @@ pub enum RestoreError {
     /// The rows do not add up to the recorded sum.
     #[error("the stored objects do not add up to the recorded state root")]
     Root,
+    /// All together is not the state that was recorded, although the objects are.
+    #[error("what is stored beside the objects does not have the recorded state root")]
+    Whole,
     /// A remembered request does not decode.
     #[error("the remembered request of entry {index}")]
     Request {
@@ -42,6 +45,7 @@ pub enum RestoreError {
 pub struct StateBuilder {
     state: State,
     recorded: LtHash,
+    root: Option<StateRoot>,
 }
 
 impl StateBuilder {
@@ -61,7 +65,7 @@ impl StateBuilder {
         state.view.level = checkpoint.level;
         state.builds = checkpoint.builds;
         state.lines = Lines::restore(&checkpoint.branches, &mut state.view);
-        StateBuilder { state, recorded: checkpoint.objects_hash }
+        StateBuilder { state, recorded: checkpoint.objects_hash, root: checkpoint.root }
     }
 
     /// Adds one current object of a branch; in key order this is fastest.
@@ -126,10 +130,14 @@ impl StateBuilder {
     /// The state, when the rows add up.
     ///
     /// # Errors
-    /// [`RestoreError::Root`] when rows are missing, changed or too many.
+    /// [`RestoreError::Root`] when rows of objects are missing, changed or too many,
+    /// [`RestoreError::Whole`] when others are.
     pub fn finish(self) -> Result<State, RestoreError> {
         if self.state.objects_hash != self.recorded {
             return Err(RestoreError::Root);
+        }
+        if self.root.is_some_and(|root| root != self.state.root()) {
+            return Err(RestoreError::Whole);
         }
         Ok(self.state)
     }

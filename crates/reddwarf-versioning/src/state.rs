@@ -59,6 +59,8 @@ pub struct Checkpoint {
     pub level: FeatureLevel,
     /// The members' builds.
     pub builds: Arc<Vec<MemberBuild>>,
+    /// The root of all of it; not recorded at the first feature level, whose builds do not know of it.
+    pub root: Option<StateRoot>,
 }
 
 /// What of a [`Checkpoint`] changes with every entry, as the codec writes it. The rest, which
@@ -179,6 +181,7 @@ impl CheckpointRecord {
             lost: Arc::default(),
             level: FeatureLevel::FIRST,
             builds: Arc::default(),
+            root: None,
         })
     }
 }
@@ -295,6 +298,7 @@ impl State {
             lost: self.view.lost.clone(),
             level: self.view.level,
             builds: self.builds.clone(),
+            root: (self.view.level > FeatureLevel::FIRST).then(|| self.root()),
         }
     }
 

@@ -6,7 +6,7 @@ use super::pace::DiskPace;
 use crate::disk::SimDisk;
 pub use crate::plan::MachineId;
 use parking_lot::Mutex;
-use reddwarf_core::FeatureLevels;
+use reddwarf_core::{FeatureLevel, FeatureLevels};
 use reddwarf_raft::{Admission, Node, Peer};
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
@@ -74,6 +74,8 @@ struct Process {
     front: Option<mpsc::UnboundedSender<Request>>,
     node: Weak<Node>,
     ended: Option<Ended>,
+    /// An entry from which on its file records the root of the state.
+    roots_from: Option<u64>,
 }
 
 impl Machine {
@@ -98,7 +100,8 @@ impl Machine {
 
     /// Makes it a member, or none any more.
     pub fn take_seat(&self, seat: Option<Seat>) {
-        self.process.lock().seat = seat;
+        let mut process = self.process.lock();
+        (process.seat, process.roots_from) = (seat, None);
     }
 
     /// Changes what it is a member as.
@@ -138,6 +141,25 @@ impl Machine {
     /// How the newest process ended by itself; told once.
     pub fn ended(&self) -> Option<Ended> {
         self.process.lock().ended.take()
+    }
+
+    /// Whether its file records the root of its state, which builds of the first feature level do not: only
+    /// then is everything noticed that happens to the file.
+    pub fn records_roots(&self) -> bool {
+        let (Some(node), from) = (self.node(), self.process.lock().roots_from) else {
+            return false;
+        };
+        from.is_some_and(|from| node.inspect().durable_state().applied.index >= from)
+    }
+
+    /// Notes from when on its file records roots.
+    pub fn note_level(&self) {
+        let Some(node) = self.node().filter(|_| self.process.lock().roots_from.is_none()) else {
+            return;
+        };
+        if node.store().view().level > FeatureLevel::FIRST {
+            self.process.lock().roots_from = node.inspect().applied_at().map(|at| at.index);
+        }
     }
 
     /// Which of its processes runs, counted from one.

@@ -204,6 +204,7 @@ impl Group {
             let down_ms = self.operator.down_ms(machine.id);
             self.after(down_ms, Later::Start(machine.id));
         }
+        machine.note_level();
         let Some(ended) = machine.ended() else { return };
         self.setting.lines.refuses(machine.id, true);
         self.tell(|| format!("the process on {} has ended: {ended:?}", host(machine.id)));

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 /// What a disk reads and writes as one.
 const PAGE_BYTES: usize = 4_096;
+/// How a page of redb begins that points to others.
+const INNER_PAGE: u8 = 2;
 /// The file of the state.
 const STATE: &str = "state.redb";
 
@@ -16,8 +18,11 @@ impl Group {
     /// Pages of the state's file change, while its member runs or while it is away.
     pub(super) fn rot_state(&mut self, id: MachineId, pages: u32, down_ms: Option<u64>) -> bool {
         let machine = Arc::clone(&self.machines[id]);
+        // One without a log has nothing that it could be known by; its operator would join it anew.
+        let known = machine.records_roots()
+            && machine.node().is_some_and(|node| node.inspect().durable_log().vote.is_some());
         let here = machine.seat().is_some_and(|seat| !seat.wiped) && self.is_up(id);
-        if !here || !self.others_are_sound(id) || !machine.disk.files().join(STATE).exists() {
+        if !here || !known || !self.others_are_sound(id) {
             return false;
         }
         if let Some(down_ms) = down_ms {
@@ -31,8 +36,10 @@ impl Group {
             let changed = struck.into_iter().map(|(number, page)| {
                 let start = number * PAGE_BYTES;
                 match random.random_range(0..3) {
-                    // As if it had never been written.
+                    // As if it had never been written. redb follows the pointers of inner pages without
+                    // looking, and could go round in circles: those change as a whole.
                     0 => (start as u64, vec![0; page.len()]),
+                    _ if page[0] == INNER_PAGE => (start as u64, vec![0; page.len()]),
                     _ => {
                         let at = random.random_range(0..page.len());
                         ((start + at) as u64, vec![page[at] ^ random.random_range(1..=255)])
